@@ -1,0 +1,366 @@
+#ifndef CCLOUD_ASYNC_GENERATOR_HPP
+#define CCLOUD_ASYNC_GENERATOR_HPP
+
+#include <ccloud/operation.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace ccloud {
+
+/** What to do when the server names a page a second time. */
+enum class on_repeated_page : unsigned char {
+    fail,  ///< `errc::pagination_loop`
+    stop,  ///< take it for the end
+    allow, ///< follow it
+};
+
+/** Options of a listing. */
+struct list_options
+{
+    /** Items a page, 1 to 100 as the API documents; the server may send fewer. */
+    int page_size = 100;
+
+    /** Give no more than so many items, and fetch no page beyond. Default: all. */
+    std::optional<std::size_t> max_items = std::nullopt;
+
+    /** Fetch no more than so many pages. Default: all. */
+    std::optional<std::size_t> max_pages = std::nullopt;
+
+    /** 1: fetch the next page while this one is consumed. 0: fetch when asked. */
+    int prefetch = 0;
+
+    on_repeated_page repeated_page = on_repeated_page::fail;
+
+    /** For one page, its retries included. Default: `config::total_timeout`. */
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+
+    /** For the whole listing, from its first page on, the consumer's own time included. Default: none. */
+    std::optional<std::chrono::milliseconds> total_timeout = std::nullopt;
+};
+
+static_assert(std::is_trivially_destructible_v<list_options>,
+              "GCC 12 destroys other aggregate temporaries in co_await twice");
+
+/** A place in a listing: before its next undelivered item. Can be stored as text and resumed from, in another process
+    too, for as long as the server honours its page tokens. */
+class checkpoint
+{
+public:
+    /** The beginning. */
+    checkpoint() = default;
+    checkpoint(std::string token, std::size_t offset) : offset_(offset), token_(std::move(token)) {}
+    static checkpoint end();
+
+    /** Token of the page to fetch, empty for the first; and how many of the items from there on were delivered. */
+    std::string const& token() const noexcept { return token_; }
+    std::size_t offset() const noexcept { return offset_; }
+    bool at_end() const noexcept { return at_end_; }
+
+    std::string to_string() const;
+
+    /** Reads what `to_string` wrote; nothing where it is something else. */
+    static std::optional<checkpoint> parse(std::string_view text);
+
+    friend bool operator==(checkpoint const&, checkpoint const&) = default;
+
+private:
+    std::size_t offset_ = 0;
+    bool at_end_ = false;
+    std::string token_;
+};
+
+/** Items of one page, or the rest of one. */
+template <class T>
+struct page
+{
+    std::vector<T> items;
+    std::optional<std::int64_t> total_size; ///< of the whole listing, where the server says so
+    response_info response;
+};
+
+namespace detail {
+
+/** A page as it was fetched, and where it stands in the listing. */
+template <class T>
+struct fetched_page
+{
+    std::vector<T> items;
+    std::string token; ///< that it was fetched with
+    std::string next;  ///< of the page after it; empty at the end
+    std::optional<std::int64_t> total_size;
+    response_info response;
+};
+
+/** Fetches pages in order; an error does not advance. Owns prefetch and decoding, on the client's executor. */
+template <class T>
+class page_source
+{
+public:
+    virtual ~page_source() = default;
+    virtual operation<fetched_page<T>> fetch() = 0;
+    virtual void resume(checkpoint const& from) = 0;
+    virtual void abandon() noexcept = 0;
+};
+
+/** State of a generator; shared with its awaitables, so that these never dangle. */
+template <class T>
+struct listing
+{
+    explicit listing(std::shared_ptr<page_source<T>> from, list_options limits)
+        : source(std::move(from)), options(limits)
+    {
+    }
+
+    listing(listing const&) = delete;
+    listing& operator=(listing const&) = delete;
+    ~listing()
+    {
+        source->abandon();
+    }
+
+    std::shared_ptr<page_source<T>> source;
+    list_options options;
+
+    std::vector<T> buffer;      // undelivered items are [index, size)
+    std::size_t index = 0;
+    std::string base_token;     // buffer[0] comes base_offset items after the start of this page
+    std::size_t base_offset = 0;
+    std::string next_token;     // of the page after the buffer, where !complete
+    bool cut = false;           // max_items cut the last page short
+    bool complete = false;      // nothing comes after the buffer
+    bool busy = false;
+    std::size_t delivered = 0;
+    std::size_t pages = 0;
+    std::size_t to_skip = 0;    // items before the checkpoint that was resumed
+    std::optional<std::int64_t> total_size;
+    response_info response;
+
+    bool spent() const noexcept
+    {
+        return complete || (options.max_items && delivered >= *options.max_items) ||
+               (options.max_pages && pages >= *options.max_pages);
+    }
+
+    /** Takes a page into the empty buffer. */
+    void accept(fetched_page<T> got)
+    {
+        ++pages;
+        auto const skip = to_skip < got.items.size() ? to_skip : got.items.size();
+        to_skip -= skip;
+        buffer = std::move(got.items);
+        index = skip;
+        base_token = std::move(got.token);
+        base_offset = 0;
+        next_token = std::move(got.next);
+        complete = next_token.empty();
+        total_size = got.total_size;
+        response = std::move(got.response);
+        cut = false;
+        if (options.max_items && buffer.size() - index > *options.max_items - delivered)
+        {
+            buffer.resize(index + (*options.max_items - delivered));
+            cut = true;
+        }
+    }
+};
+
+/** Marks a listing as being awaited. */
+class busy_mark
+{
+public:
+    explicit busy_mark(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+    busy_mark(busy_mark const&) = delete;
+    busy_mark& operator=(busy_mark const&) = delete;
+    ~busy_mark() { flag_ = false; }
+
+private:
+    bool& flag_;
+};
+
+error busy_error();
+
+/** Makes the buffer non-empty where anything is left: true, or false at the end. */
+template <class T>
+operation<bool> fill(std::shared_ptr<listing<T>> state)
+{
+    while (state->index == state->buffer.size())
+    {
+        if (state->cut || state->spent())
+            co_return false;
+        auto got = co_await state->source->fetch();
+        if (!got)
+            co_return std::move(got).error();
+        state->accept(*std::move(got));
+    }
+    co_return true;
+}
+
+template <class T>
+operation<std::optional<T>> next_item(std::shared_ptr<listing<T>> state)
+{
+    if (state->busy)
+        co_return busy_error();
+    if (state->index == state->buffer.size())
+    {
+        busy_mark const mark(state->busy);
+        auto more = co_await fill(state);
+        if (!more)
+            co_return std::move(more).error();
+        if (!*more)
+            co_return result<std::optional<T>>(std::nullopt);
+    }
+    ++state->delivered;
+    co_return result<std::optional<T>>(std::optional<T>(std::move(state->buffer[state->index++])));
+}
+
+template <class T>
+operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state)
+{
+    if (state->busy)
+        co_return busy_error();
+    busy_mark const mark(state->busy);
+    auto more = co_await fill(state);
+    if (!more)
+        co_return std::move(more).error();
+    if (!*more)
+        co_return result<std::optional<page<T>>>(std::nullopt);
+    page<T> rest;
+    auto const from = state->buffer.begin() + static_cast<std::ptrdiff_t>(state->index);
+    rest.items.assign(std::make_move_iterator(from), std::make_move_iterator(state->buffer.end()));
+    rest.total_size = state->total_size;
+    rest.response = state->response;
+    state->delivered += rest.items.size();
+    state->index = state->buffer.size();
+    co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), state->response);
+}
+
+template <class T>
+operation<std::vector<T>> collect_items(std::shared_ptr<listing<T>> state, std::size_t max)
+{
+    if (state->busy)
+        co_return busy_error();
+    busy_mark const mark(state->busy);
+    std::vector<T> all;
+    auto const start_token = state->index < state->buffer.size() ? state->base_token : state->next_token;
+    auto const start_offset = state->index < state->buffer.size() ? state->base_offset + state->index : state->to_skip;
+    while (all.size() < max)
+    {
+        auto more = co_await fill(state);
+        if (!more)
+        {
+            // Nothing is lost: what was gathered goes back, to be delivered again.
+            state->delivered -= all.size();
+            state->buffer = std::move(all);
+            state->index = 0;
+            state->base_token = start_token;
+            state->base_offset = start_offset;
+            co_return std::move(more).error();
+        }
+        if (!*more)
+            break;
+        while (state->index < state->buffer.size() && all.size() < max)
+        {
+            all.push_back(std::move(state->buffer[state->index++]));
+            ++state->delivered;
+        }
+    }
+    co_return result<std::vector<T>>(std::move(all), state->response);
+}
+
+} // namespace detail
+
+/** A listing that is pulled: item by item, page by page, or all at once. Made by `list()` of a collection.
+
+    @code
+    auto all = groups.list();
+    while (auto group = co_await or_throw(all.next()))
+        std::cout << group->id << '\n';
+    @endcode
+
+    Lazy: nothing is sent before the first `next()`. Follows the server's page tokens, over empty pages too, always
+    to the client's own endpoint, whatever host a link names; ends where a page has no next link.
+
+    An error does not advance: the next call asks for the same page again. Tokens may expire; then the server's 400
+    arrives as `errc::page_token_expired`, and the listing has to be begun anew (nothing is restarted silently, for
+    items would come twice).
+
+    **Threads.** A generator is used by one coroutine at a time; a second call while one is under way gives
+    `errc::busy`. **Lifetime.** Movable between calls; may be destroyed at any time, which cancels a prefetch under
+    way. **Cancellation.** As for every call of the client; a cancelled `next()` can be called again. */
+template <class T>
+class async_generator
+{
+public:
+    using value_type = T;
+
+    async_generator(std::shared_ptr<detail::page_source<T>> source, list_options options)
+        : state_(std::make_shared<detail::listing<T>>(std::move(source), options))
+    {
+    }
+
+    async_generator(async_generator&&) noexcept = default;
+    async_generator& operator=(async_generator&&) noexcept = default;
+    async_generator(async_generator const&) = delete;
+    async_generator& operator=(async_generator const&) = delete;
+    ~async_generator() = default;
+
+    /** The next item, or nothing at the end. */
+    operation<std::optional<T>> next() { return detail::next_item(state_); }
+
+    /** The undelivered rest of the current page, or else the next page that is not empty; nothing at the end. */
+    operation<std::optional<page<T>>> next_page() { return detail::next_page_of(state_); }
+
+    /** Up to `max` further items. After an error the items gathered so far are delivered again by the next call. */
+    operation<std::vector<T>> collect(std::size_t max = static_cast<std::size_t>(-1))
+    {
+        return detail::collect_items(state_, max);
+    }
+
+    /** The place before the next undelivered item. */
+    ccloud::checkpoint checkpoint() const
+    {
+        auto const& at = *state_;
+        if (at.index < at.buffer.size() || at.cut)
+            return ccloud::checkpoint(at.base_token, at.base_offset + at.index);
+        if (at.complete)
+            return ccloud::checkpoint::end();
+        return ccloud::checkpoint(at.next_token, at.to_skip);
+    }
+
+    /** Goes to `place` before the first call; later calls give what comes after it. Precondition: no call was made. */
+    async_generator& resume(ccloud::checkpoint const& place) &
+    {
+        seek(place);
+        return *this;
+    }
+    async_generator&& resume(ccloud::checkpoint const& place) &&
+    {
+        seek(place);
+        return std::move(*this);
+    }
+
+private:
+    void seek(ccloud::checkpoint const& place)
+    {
+        state_->next_token = place.token();
+        state_->to_skip = place.offset();
+        state_->complete = place.at_end();
+        state_->source->resume(place);
+    }
+
+    std::shared_ptr<detail::listing<T>> state_;
+};
+
+} // namespace ccloud
+
+#endif

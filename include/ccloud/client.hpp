@@ -1,0 +1,117 @@
+#ifndef CCLOUD_CLIENT_HPP
+#define CCLOUD_CLIENT_HPP
+
+#include <ccloud/config.hpp>
+#include <ccloud/operation.hpp>
+#include <ccloud/transport.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+namespace ccloud {
+
+namespace detail {
+class client_core;
+class client_owner;
+} // namespace detail
+
+/** Options of one call; each comes before the client's. */
+struct call_options
+{
+    /** From the call to its end, waits and retries included; zero or less: none. Default: `config::total_timeout`. */
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+
+    /** For one try. Default: `config::attempt_timeout`. */
+    std::optional<std::chrono::milliseconds> attempt_timeout = std::nullopt;
+
+    /** Tries for transient failures. Default: `retry_policy::max_attempts`. 1: never again, not after a 429 either. */
+    std::optional<int> max_attempts = std::nullopt;
+
+    /** Whether the request may be repeated after it may have been executed. Default: the operation's own. */
+    std::optional<bool> replayable = std::nullopt;
+};
+
+static_assert(std::is_aggregate_v<call_options> && std::is_trivially_destructible_v<call_options>,
+              "GCC 12 destroys other aggregate temporaries in co_await twice");
+
+/** A handle to a client of the API: configuration, credentials, connections.
+
+    Copies are cheap and share everything; so do the collections made from one.
+
+    @code
+    ccloud::client cloud(co_await asio::this_coro::executor, ccloud::config::from_environment());
+    ccloud::iam::ip_groups groups(cloud);
+    auto group = co_await groups.get("ipg-wyorq");
+    @endcode
+
+    **Threads.** With `threading::safe`, the default, calls may be made and awaited on any executor and thread;
+    distinct handles may be used at the same time, one handle may not be changed meanwhile. A coroutine that runs on
+    `executor()` awaits without a hop. With `threading::serial` every call must run on the executor the client was
+    given. The result always arrives on the executor of the coroutine that awaits.
+
+    **Lifetime.** Calls under way keep what they need. When the last handle and the last collection are gone, they
+    are cancelled and every connection is closed. Until then idle connections keep `io_context::run()` busy;
+    `close()` ends that. The execution context must outlive the handles.
+
+    **Cancellation.** `terminal` ends a call wherever it is; `partial` and `total` end it while it waits (for a
+    connection, or between tries), where the awaiting coroutine lets them pass. A cancelled call completes by
+    `poll()` alone, sends nothing more, and gives an error with `condition::cancelled` whose `progress()` says
+    whether the server may have acted. Where the coroutine was cancelled before the call began, Asio throws
+    `operation_aborted` from the `co_await` itself unless `this_coro::throw_if_cancelled(false)` is set; that setting
+    is kept.
+
+    **Deadlines.** Every call ends by its timeout.
+
+    **Errors.** Operations give `result`s; only configuration faults are thrown. */
+class client
+{
+public:
+    /** Makes a client that talks TLS over its own pool of connections.
+        @throws configuration_error where something in `settings` cannot be used; no I/O but reading the CA file. */
+    client(asio::any_io_executor executor, config settings);
+
+    /** Makes a client over another transport: `testing::scripted_transport`, or one of your own.
+        `wire` is called on `executor()` only. */
+    client(asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire);
+
+    /** A handle to a second shard on another executor: own connections, the same configuration and credentials.
+        @throws configuration_error for a client that was given its transport. */
+    client on(asio::any_io_executor executor) const;
+
+    /** A handle that shares everything with this one and adds a header field to each of its requests.
+        @throws configuration_error for a field that belongs to the client, or that cannot go into a request. */
+    client with_header(std::string_view name, std::string_view value) const;
+
+    /** The executor the client works on: its strand, or with `threading::serial` the one it was given. */
+    asio::any_io_executor executor() const noexcept;
+
+    /** Sends a request for an endpoint this library does not know, with the same authentication, retries and errors.
+        A status other than 2xx is an error. `request.target()` is below the endpoint: "/org/v2/environments". */
+    operation<http_response> execute(http_request request, call_options options = {}) const;
+
+    /** Cancels every call of every handle, closes every connection, and refuses what comes with
+        `errc::client_closed`. Does not wait; idempotent; any thread. */
+    void close() noexcept;
+
+    /** For the collections of this library. */
+    detail::client_core& core() const noexcept { return *core_; }
+    std::shared_ptr<detail::client_core> const& shared_core() const noexcept { return core_; }
+    http_headers const* extra_headers() const noexcept { return extra_.get(); }
+
+private:
+    client(std::shared_ptr<detail::client_core> core, std::shared_ptr<detail::client_owner> owner,
+           std::shared_ptr<http_headers const> extra) noexcept;
+
+    std::shared_ptr<detail::client_core> core_;
+    std::shared_ptr<detail::client_owner> owner_;
+    std::shared_ptr<http_headers const> extra_;
+};
+
+} // namespace ccloud
+
+#endif

@@ -1,0 +1,105 @@
+#ifndef CCLOUD_CONFIG_HPP
+#define CCLOUD_CONFIG_HPP
+
+#include <ccloud/credentials.hpp>
+#include <ccloud/retry.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace ccloud {
+
+/** How calls of several threads meet. */
+enum class threading : unsigned char {
+    /** The client makes a strand over its executor; any thread may call. One post in and one out a call. */
+    safe,
+    /** The client works on the executor it is given as it is: a one-thread `io_context` or the caller's strand.
+        Coroutines that run there await without any hop; nobody else may call. */
+    serial,
+};
+
+/** Everything a client can be told. Options of a call come before those of the client, those before the defaults
+    here; the environment is read by `from_environment()` alone. Checked by the client's constructor, which throws
+    `configuration_error`. */
+class config
+{
+public:
+    /** The defaults; `credentials` must still be set. */
+    config();
+
+    /** Reads CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET, or CONFLUENT_CLOUD_BEARER_TOKEN;
+        CONFLUENT_CLOUD_ENDPOINT (default: the public endpoint); SSL_CERT_FILE (default: the system's bundle).
+        Unset and empty are the same.
+        @throws configuration_error where no credentials, half a key, or both kinds are set, or the endpoint or
+        the CA file cannot be used. */
+    static config from_environment();
+
+    /** The same with another source of variables: `lookup(name)` gives the value, or nothing. For tests. */
+    static config from_environment(std::function<std::optional<std::string>(std::string_view)> const& lookup);
+
+    /** Base URL. It may have a port and a path prefix ("https://confluent.example/api"), but no query, fragment or
+        user. `http` is refused unless the host is loopback or `allow_plaintext` is set. */
+    std::string endpoint = "https://api.confluent.cloud";
+
+    ccloud::credentials credentials;
+
+    /** What the caller calls itself, put before the library's own product in User-Agent (RFC 9110 section 10.1.5);
+        best as `name/version (url; email)`. */
+    std::string application;
+
+    /** Send credentials over plain http to hosts other than this machine. For private test rigs only. */
+    bool allow_plaintext = false;
+
+    ccloud::threading threading = threading::safe;
+
+    /** From the call to its end: waits, retries and body included. Zero or less: none. */
+    std::chrono::milliseconds total_timeout{180'000};
+
+    /** For one try, from the moment it has a connection. Zero or less: none. */
+    std::chrono::milliseconds attempt_timeout{30'000};
+
+    retry_policy retry;
+
+    struct tls_options
+    {
+        /** PEM file with the certificate authorities to trust instead of the system's; empty: the system's.
+            Read by the client's constructor. */
+        std::string ca_file;
+    };
+    tls_options tls;
+
+    struct pool_options
+    {
+        /** Connections to one origin, idle and dialling ones included; further calls wait in line. 1 to 10,000. */
+        std::size_t max_connections_per_origin = 16;
+
+        /** Name look-up, TCP and TLS together. More than zero. */
+        std::chrono::milliseconds connect_timeout{10'000};
+
+        /** An idle connection is closed after this long: below the 60 s of common load balancers. */
+        std::chrono::milliseconds idle_timeout{50'000};
+
+        /** A request that must not be sent twice takes no connection that was idle for longer than this, for the
+            server may be about to close it. */
+        std::chrono::milliseconds idle_limit_for_post{5'000};
+    };
+    pool_options pool;
+
+    struct size_limits
+    {
+        std::size_t response_header = 64 * 1024;      ///< bytes of status line and fields
+        std::size_t response_body = 16 * 1024 * 1024; ///< bytes, after inflating
+    };
+    size_limits limits;
+};
+
+static_assert(!std::is_aggregate_v<config>, "GCC 12 destroys aggregate temporaries in co_await twice");
+
+} // namespace ccloud
+
+#endif

@@ -1,0 +1,251 @@
+#ifndef CCLOUD_ERROR_HPP
+#define CCLOUD_ERROR_HPP
+
+#include <ccloud/http.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+/*  Errors, by what may have happened on the server:
+
+    error
+    |
+    +-- not sent             nothing reached the server
+    |     invalid_argument         an id, option or header that cannot go into a request
+    |     busy                     a second next() on a generator whose first is under way
+    |     client_closed            close() was called, or the last handle of the client is gone
+    |     name_resolution_failed   the host has no address
+    |     connect_failed           refused, reset or unreachable before TLS was up
+    |     connect_timeout          no connection within connect_timeout
+    |     tls_failed               the handshake broke off
+    |     certificate_rejected     the peer's certificate was not accepted (never repeated)
+    |     cancelled, deadline_exceeded   where they came before the first byte
+    |
+    +-- maybe sent           bytes left this process, no answer came back
+    |     write_failed             the connection broke while the request was written
+    |     connection_lost          it broke, or ended, before the whole response was there
+    |     attempt_timeout          no whole response within attempt_timeout
+    |     deadline_exceeded        the call's deadline passed
+    |     cancelled                the caller cancelled
+    |
+    +-- answered             the server said no (errc::http_status); conditions tell the cases apart:
+    |     invalid_request 400 422      unauthenticated 401    quota_exceeded 402     forbidden 403
+    |     not_found 404                conflict 409           throttled 429          server_failure 5xx
+    |
+    +-- answered, unreadable
+          malformed_response       not the JSON that was asked for (with JSON path and byte offset)
+          response_too_large       more than config::limits allows
+          page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
+
+    `error::progress()` says which of the first three it was. */
+
+namespace ccloud {
+
+/** What went wrong. `std::error_code` category "ccloud". */
+enum class errc {
+    unset = 1,
+    invalid_argument,
+    busy,
+    client_closed,
+    name_resolution_failed,
+    connect_failed,
+    connect_timeout,
+    tls_failed,
+    certificate_rejected,
+    write_failed,
+    connection_lost,
+    attempt_timeout,
+    deadline_exceeded,
+    cancelled,
+    http_status,
+    malformed_response,
+    response_too_large,
+    page_link_without_token,
+    pagination_loop,
+    too_many_empty_pages,
+    page_token_expired,
+};
+
+std::error_category const& error_category() noexcept;
+std::error_code make_error_code(errc code) noexcept;
+
+/** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. */
+enum class condition {
+    not_found,          ///< 404
+    gone,               ///< 404, or a 403 that does not complain of the API key: how deleted objects are answered
+    conflict,           ///< 409; `response().location()` names the other object where the server knows it
+    unauthenticated,    ///< 401, or a 403 that calls the API key invalid
+    forbidden,          ///< 403
+    quota_exceeded,     ///< 402, or a 400 whose text says what the organization is limited to
+    throttled,          ///< 429
+    invalid_request,    ///< 400 or 422, or an argument refused before sending
+    server_failure,     ///< 5xx
+    timed_out,          ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
+    cancelled,          ///< cancelled, or the client was closed
+    network,            ///< resolution, connection, TLS or transfer failed
+    malformed_response, ///< answered, but unreadable
+};
+
+/** How far the last attempt got. Retry, errors and documentation use these three words. */
+enum class progress : unsigned char {
+    not_sent,   ///< provably no byte of the request was given to the network
+    maybe_sent, ///< the server may or may not have acted on it
+    answered,   ///< a response head arrived
+};
+
+/** "not sent", "maybe sent" or "answered". */
+std::string_view to_string(progress reached) noexcept;
+
+/** Why the call was not tried once more. */
+enum class gave_up : unsigned char {
+    not_retryable,       ///< this outcome, or this method after this outcome, is never repeated
+    attempts_exhausted,  ///< the policy's number of attempts is used up
+    deadline_would_pass, ///< the wait does not fit before the deadline; nothing was slept
+    retry_after_too_long ///< the server asks for more than `retry_policy::max_server_delay`
+};
+
+/** One complaint of the server, every member as it sent it; empty where absent.
+    Source: "Failure" in the API documentation, and the other envelopes its services use. */
+struct problem
+{
+    std::string id;         ///< of this occurrence
+    std::string status;     ///< the HTTP status, as text
+    std::string code;       ///< for programs, e.g. "quota_exceeded"; open set
+    std::string title;
+    std::string detail;     ///< for people
+    std::string pointer;    ///< JSON pointer into the request body
+    std::string parameter;  ///< name of the query parameter
+    std::string resolution; ///< what to do about it
+};
+
+/** One try of a call. */
+struct attempt
+{
+    std::chrono::nanoseconds started{};  ///< since the call began
+    std::chrono::nanoseconds took{};
+    ccloud::progress progress = progress::not_sent;
+    std::size_t bytes_written = 0;
+    bool reused = false;                 ///< on a connection that had served before
+    int status = 0;                      ///< 0: no answer
+    errc code = errc::unset;             ///< what went wrong with it
+    std::optional<std::chrono::nanoseconds> server_hint; ///< what Retry-After or X-RateLimit-Reset asked for
+    std::chrono::nanoseconds delay{};    ///< waited before the next try; zero for a free replay and for the last
+};
+
+/** Why an operation failed; one pointer wide.
+
+    The server's words (`problems()`, `body()`) and ours (`what()`, `detail()`) are kept apart, for the server's may
+    repeat what a user typed. No secret is ever part of an error. Threads: a value type; copying copies. */
+class error
+{
+public:
+    struct data;
+
+    error() noexcept;
+    explicit error(errc code, std::string detail = {});
+    explicit error(std::unique_ptr<data> details) noexcept;
+    error(error const& other);
+    error(error&& other) noexcept;
+    error& operator=(error const& other);
+    error& operator=(error&& other) noexcept;
+    ~error();
+
+    errc code() const noexcept;
+    ccloud::progress progress() const noexcept;
+    ccloud::gave_up gave_up() const noexcept;
+
+    /** The request it was about; the path is without query, for queries may hold names. */
+    std::optional<ccloud::method> method() const noexcept;
+    std::string const& path() const noexcept;
+
+    /** HTTP status, 0 where there was no answer. */
+    int status() const noexcept { return response().status(); }
+    std::string_view request_id() const noexcept { return response().request_id(); }
+    response_info const& response() const noexcept;
+
+    /** The server's complaints; empty where it sent none that could be read. */
+    std::vector<problem> const& problems() const noexcept;
+
+    /** The first 8 KiB of the body of the answer, as it came. */
+    std::string const& body() const noexcept;
+
+    /** What we have to say about it: the refused argument, the JSON path, the TLS alert. */
+    std::string const& detail() const noexcept;
+
+    /** The code of the layer below (Asio, OpenSSL, getaddrinfo), where one caused it. */
+    std::error_code const& cause() const noexcept;
+
+    /** Every try, oldest first; the first 15 and the last where there were more. */
+    std::vector<attempt> const& attempts() const noexcept;
+
+    /** From the start of the call to its end, waits included. */
+    std::chrono::nanoseconds elapsed() const noexcept;
+
+    /** One line for people: `GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found (request 3f…, attempt 1)`. */
+    std::string what() const;
+
+    bool is(condition what) const noexcept;
+    friend bool operator==(error const& failure, condition what) noexcept { return failure.is(what); }
+    friend bool operator==(error const& failure, errc code) noexcept { return failure.code() == code; }
+
+    /** For the layers that fill it in; makes the details where there are none. */
+    data& edit();
+
+private:
+    std::unique_ptr<data> data_;
+};
+
+static_assert(sizeof(error) == sizeof(void*));
+
+struct error::data
+{
+    errc code = errc::unset;
+    ccloud::progress progress = ccloud::progress::not_sent;
+    ccloud::gave_up gave_up = ccloud::gave_up::not_retryable;
+    std::optional<ccloud::method> method;
+    std::string path;
+    response_info response;
+    std::vector<problem> problems;
+    std::string body;
+    std::string detail;
+    std::error_code cause;
+    std::vector<attempt> attempts;
+    std::chrono::nanoseconds elapsed{};
+};
+
+/** What `or_throw` and `result::value()` throw. `code()` is the `errc`; `what()` the error's line. */
+class api_exception : public std::system_error
+{
+public:
+    explicit api_exception(ccloud::error failure);
+
+    ccloud::error const& error() const noexcept { return error_; }
+    char const* what() const noexcept override { return text_.c_str(); }
+
+private:
+    ccloud::error error_;
+    std::string text_;
+};
+
+/** A fault in the configuration, thrown by constructors and `config::from_environment()` before any I/O. */
+class configuration_error : public std::invalid_argument
+{
+public:
+    using std::invalid_argument::invalid_argument;
+};
+
+} // namespace ccloud
+
+template <>
+struct std::is_error_code_enum<ccloud::errc> : std::true_type
+{
+};
+
+#endif

@@ -1,0 +1,76 @@
+#ifndef CCLOUD_TRANSPORT_HPP
+#define CCLOUD_TRANSPORT_HPP
+
+#include <ccloud/error.hpp>
+#include <ccloud/http.hpp>
+#include <ccloud/timer.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+namespace ccloud {
+
+namespace asio = boost::asio;
+
+/** What one try may cost. */
+struct send_options
+{
+    steady_time deadline = (steady_time::max)();    ///< of the call
+    std::chrono::nanoseconds attempt_timeout{};     ///< from having a connection; zero: none
+    std::chrono::nanoseconds idle_limit{};          ///< take no connection idle for longer; zero: any
+    bool fresh_connection = false;                  ///< take no connection that has served before
+};
+
+/** How one try ended: a response, or a code and what led to it. */
+struct exchange
+{
+    errc code = errc::unset;               ///< meaningless where `answered`
+    ccloud::progress progress = ccloud::progress::not_sent;
+    std::size_t bytes_written = 0;         ///< of the request, given to the network
+    bool reused = false;                   ///< on a connection that had served before
+    bool response_begun = false;           ///< at least one byte came back
+    http_response response;                ///< where `answered`
+    bool permanent = false;                ///< the same try can only fail again: an unknown host, a rejected certificate
+    std::error_code cause;
+    std::string detail;
+
+    bool answered() const noexcept { return progress == progress::answered && code == errc::unset; }
+};
+
+/** The one door to the outside world: network, clocks, timers and dice. A test replaces them all at once.
+
+    Threads: every member is called on the client's executor only. */
+class transport
+{
+public:
+    virtual ~transport() = default;
+
+    /** Sends one request to `to` and reads its response; tries once, and never resends.
+
+        `request` and `to` outlive the awaitable. Ends by the deadline. Cancelled by a `terminal` signal, ends by
+        `poll()` alone and sends nothing more. Never throws for a failure of the network. */
+    virtual asio::awaitable<exchange> send(http_request const& request, origin const& to, send_options options) = 0;
+
+    virtual steady_time now() const noexcept = 0;
+    virtual wall_time wall_now() const noexcept = 0;
+
+    /** Sixty-four random bits. */
+    virtual std::uint64_t roll() noexcept = 0;
+
+    /** Calls `node.fire` at `due`, or moves a node that is armed already. */
+    virtual void arm(timer_node& node, steady_time due) = 0;
+    virtual void disarm(timer_node& node) noexcept = 0;
+
+    /** Ends every exchange with `errc::client_closed`, closes every connection, and refuses what comes. */
+    virtual void close() noexcept = 0;
+};
+
+} // namespace ccloud
+
+#endif

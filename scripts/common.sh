@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it.
+
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd -- "$root" || exit 1
+
+# configure PRESET [cmake argument...]: says nothing where all is well. Uses ccache where there is one.
+configure()
+{
+    local preset=$1
+    shift
+    local -a launcher=()
+    if command -v ccache >/dev/null; then
+        launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    fi
+    cmake --preset "$preset" --log-level=WARNING "${launcher[@]}" "$@" >/dev/null
+}
+
+# build PRESET [target...]: everything where no target is named.
+build()
+{
+    local preset=$1
+    shift
+    local -a targets=()
+    if (($#)); then
+        targets=(--target "$@")
+    fi
+    cmake --build "build/$preset" --parallel "$(nproc)" "${targets[@]}"
+}

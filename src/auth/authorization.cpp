@@ -1,0 +1,71 @@
+#include "auth/authorization.hpp"
+
+#include <ccloud/error.hpp>
+
+#include "core/request.hpp"
+
+#include <string_view>
+
+namespace ccloud::auth {
+
+namespace {
+
+/** RFC 4648 section 4 */
+std::string base64(std::string_view bytes)
+{
+    static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    text.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t i = 0; i < bytes.size(); i += 3)
+    {
+        unsigned group = 0;
+        for (std::size_t j = 0; j < 3; ++j)
+            group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+        for (std::size_t j = 0; j < 4; ++j)
+            text += i + j > bytes.size() ? '=' : digits[group >> (18 - 6 * j) & 63];
+    }
+    return text;
+}
+
+struct to_value
+{
+    std::string operator()(std::monostate) const
+    {
+        throw configuration_error(
+            "credentials: none are set; give an api_key or a bearer_token, or set CONFLUENT_CLOUD_API_KEY and "
+            "CONFLUENT_CLOUD_API_SECRET"
+        );
+    }
+
+    std::string operator()(api_key const& key) const
+    {
+        if (key.id().empty())
+            throw configuration_error("credentials: the id of the API key is empty");
+        if (key.secret().empty())
+            throw configuration_error("credentials: the secret of the API key is empty");
+        // RFC 7617 section 2: the first colon ends the id
+        if (key.id().find(':') != std::string::npos)
+            throw configuration_error("credentials: the id of the API key contains \":\"");
+        if (!core::is_header_safe(key.id()) || !core::is_header_safe(key.secret()))
+            throw configuration_error("credentials: the API key contains control characters");
+        return "Basic " + base64(key.id() + ':' + key.secret());
+    }
+
+    std::string operator()(bearer_token const& token) const
+    {
+        if (token.token().empty())
+            throw configuration_error("credentials: the bearer token is empty");
+        if (!core::is_header_safe(token.token()) || token.token().find(' ') != std::string::npos)
+            throw configuration_error("credentials: the bearer token contains spaces or control characters");
+        return "Bearer " + token.token();
+    }
+};
+
+} // namespace
+
+std::string authorization(credentials const& who)
+{
+    return std::visit(to_value(), who);
+}
+
+} // namespace ccloud::auth

@@ -1,0 +1,122 @@
+#ifndef CCLOUD_CALL_HPP
+#define CCLOUD_CALL_HPP
+
+#include <ccloud/client.hpp>
+#include <ccloud/removed.hpp>
+
+#include "core/codec.hpp"
+#include "core/url.hpp"
+#include "endpoint.hpp"
+#include "park.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ccloud::detail {
+
+/** A success of the loop. */
+struct answered
+{
+    http_response response;
+    int attempts = 0;
+    std::vector<attempt> failed; ///< the tries before the one that succeeded
+    attempt last;                ///< that one
+};
+
+/** What the handles of a client share: configuration, the door, the loop. All but `execute`, `prepare` and `close` is
+    used on `executor()` only. */
+class client_core : public std::enable_shared_from_this<client_core>
+{
+public:
+    client_core(asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire, bool own_wire);
+    ~client_core();
+
+    /** Whether a coroutine on `here` may await the loop without a hop. */
+    bool runs_on(asio::any_io_executor const& here) const noexcept { return here == executor_; }
+
+    /** The main path: attempt, judge, wait, return. Awaited on `executor()`; `planned` outlives it. */
+    operation<answered> run(planned_request const& planned, call_options options);
+
+    /** The same, awaited on any other executor. */
+    operation<answered> hop(planned_request const& planned, call_options options);
+
+    /** Puts what all requests share around one. */
+    planned_request prepare(planned_request planned, http_headers const* extra) const;
+
+    void close() noexcept;
+
+    asio::any_io_executor const& executor() const noexcept { return executor_; }
+    config const& settings() const noexcept { return settings_; }
+    transport& wire() noexcept { return *wire_; }
+    parking_lot& lot() noexcept { return lot_; }
+    bool owns_wire() const noexcept { return owns_wire_; }
+
+private:
+    config const settings_;
+    asio::any_io_executor executor_;
+    core::endpoint endpoint_;
+    std::string head_;
+    std::shared_ptr<transport> wire_;
+    parking_lot lot_;
+    bool closed_ = false;
+    bool owns_wire_;
+};
+
+error malformed(planned_request const& planned, answered const& got, core::complaint const& about);
+
+/** Whether a try before the last one may have been executed. */
+bool may_have_been_executed(error const& failure) noexcept;
+
+inline response_info info_of(answered&& got) noexcept
+{
+    auto const status = got.response.status();
+    return response_info(status, std::move(got.response).headers(), got.attempts);
+}
+
+template <class T>
+operation<T> typed_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
+{
+    auto const here = co_await asio::this_coro::executor;
+    result<answered> got;
+    if (core->runs_on(here))
+        got = co_await core->run(planned, options);
+    else
+        got = co_await core->hop(planned, options);
+    if (!got)
+        co_return std::move(got).error();
+    T value;
+    if (auto const wrong = core::read_json(got->response.body(), value))
+        co_return malformed(planned, *got, *wrong);
+    co_return result<T>(std::move(value), info_of(std::move(*got)));
+}
+
+operation<removed> remove_call(std::shared_ptr<client_core> core, planned_request planned, call_options options);
+
+} // namespace ccloud::detail
+
+namespace ccloud {
+
+/** Sends what was planned, and decodes the answer as `T`. */
+template <class T>
+operation<T> call(client const& cloud, planned_request planned, call_options options)
+{
+    return detail::typed_call<T>(
+        cloud.shared_core(), cloud.core().prepare(std::move(planned), cloud.extra_headers()), options
+    );
+}
+
+/** Sends a DELETE. A "not found" that follows a try which may have been executed counts as done. */
+inline operation<removed> call_remove(client const& cloud, planned_request planned, call_options options)
+{
+    return detail::remove_call(
+        cloud.shared_core(), cloud.core().prepare(std::move(planned), cloud.extra_headers()), options
+    );
+}
+
+} // namespace ccloud
+
+#endif

@@ -1,0 +1,56 @@
+#include <ccloud/config.hpp>
+#include <ccloud/error.hpp>
+
+#include "auth/authorization.hpp"
+#include "core/url.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+namespace ccloud {
+
+config::config() = default;
+
+config config::from_environment()
+{
+    return from_environment([](std::string_view name) -> std::optional<std::string> {
+        if (auto const* value = std::getenv(std::string(name).c_str()))
+            return std::string(value);
+        return std::nullopt;
+    });
+}
+
+config config::from_environment(std::function<std::optional<std::string>(std::string_view)> const& lookup)
+{
+    auto const variable = [&lookup](std::string_view name) { return lookup(name).value_or(std::string()); };
+    config settings;
+    auto const key = variable("CONFLUENT_CLOUD_API_KEY");
+    auto const secret = variable("CONFLUENT_CLOUD_API_SECRET");
+    auto const token = variable("CONFLUENT_CLOUD_BEARER_TOKEN");
+    if (!token.empty() && (!key.empty() || !secret.empty()))
+        throw configuration_error(
+            "credentials: CONFLUENT_CLOUD_BEARER_TOKEN and CONFLUENT_CLOUD_API_KEY are both set; unset one of them"
+        );
+    if (!key.empty() && secret.empty())
+        throw configuration_error("credentials: CONFLUENT_CLOUD_API_KEY is set, CONFLUENT_CLOUD_API_SECRET is not");
+    if (key.empty() && !secret.empty())
+        throw configuration_error("credentials: CONFLUENT_CLOUD_API_SECRET is set, CONFLUENT_CLOUD_API_KEY is not");
+    if (!token.empty())
+        settings.credentials = bearer_token(token);
+    else if (!key.empty())
+        settings.credentials = api_key(key, secret);
+    (void)auth::authorization(settings.credentials);
+
+    if (auto endpoint = variable("CONFLUENT_CLOUD_ENDPOINT"); !endpoint.empty())
+        settings.endpoint = std::move(endpoint);
+    auto const parsed = core::parse_endpoint(settings.endpoint, settings.allow_plaintext);
+    if (auto const* wrong = std::get_if<std::string>(&parsed))
+        throw configuration_error("CONFLUENT_CLOUD_ENDPOINT: " + *wrong);
+
+    settings.tls.ca_file = variable("SSL_CERT_FILE");
+    if (!settings.tls.ca_file.empty() && !std::ifstream(settings.tls.ca_file))
+        throw configuration_error("SSL_CERT_FILE: \"" + settings.tls.ca_file + "\" cannot be opened");
+    return settings;
+}
+
+} // namespace ccloud

@@ -1,0 +1,63 @@
+#ifndef CCLOUD_CORE_ASCII_HPP
+#define CCLOUD_CORE_ASCII_HPP
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ccloud::core {
+
+// Characters of protocols: independent of the process's locale.
+
+constexpr bool is_digit(char c) noexcept
+{
+    return c >= '0' && c <= '9';
+}
+
+constexpr char to_lower(char c) noexcept
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+constexpr bool iequals(std::string_view left, std::string_view right) noexcept
+{
+    return left.size() == right.size() &&
+           std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) { return to_lower(a) == to_lower(b); });
+}
+
+constexpr bool icontains(std::string_view text, std::string_view word) noexcept
+{
+    return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+               return to_lower(a) == to_lower(b);
+           }) != text.end();
+}
+
+/** Without spaces and tabs at both ends (OWS of RFC 9110 section 5.6.3). */
+constexpr std::string_view trim(std::string_view text) noexcept
+{
+    auto const first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos)
+        return {};
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/** Digits only; a number beyond the range gives the greatest one. Nothing where there is anything else. */
+constexpr std::optional<std::int64_t> parse_digits(std::string_view text) noexcept
+{
+    if (text.empty())
+        return std::nullopt;
+    std::int64_t value = 0;
+    for (char const c : text)
+    {
+        if (!is_digit(c))
+            return std::nullopt;
+        int const digit = c - '0';
+        value = value > (INT64_MAX - digit) / 10 ? INT64_MAX : value * 10 + digit;
+    }
+    return value;
+}
+
+} // namespace ccloud::core
+
+#endif

@@ -1,0 +1,193 @@
+#ifndef CCLOUD_CORE_CODEC_HPP
+#define CCLOUD_CORE_CODEC_HPP
+
+#include <ccloud/open_enum.hpp>
+#include <ccloud/timestamp.hpp>
+
+#include <boost/describe/members.hpp>
+#include <boost/json/value.hpp>
+#include <boost/mp11/algorithm.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+/*  The tolerant reader. It decodes from the events of a JSON parser straight into the structs, without a document
+    between. Unknown members pass by; absent and null ones leave the default; a wrong type is reported with its path.
+
+    A struct is read by its description, which stands in the source file of its collection:
+
+        BOOST_DESCRIBE_STRUCT(ip_group, (), (id, group_name, cidr_blocks))
+
+    A member's name is the wire's. A one-of is read by a specialisation of `one_of` that names the alternatives. */
+
+namespace ccloud::core {
+
+/** What is wrong with a document, and where. */
+struct complaint
+{
+    std::string path;       ///< JSON pointer: "/data/3/cidr_blocks"; empty for the document itself
+    std::size_t offset = 0; ///< bytes into the document
+    std::string text;
+
+    std::string to_string() const;
+};
+
+struct reader_type;
+
+/** Where the next value goes; no type: it is passed by. */
+struct slot
+{
+    reader_type const* type = nullptr;
+    void* to = nullptr;
+    std::string_view name; ///< of the member, for complaints
+};
+
+/** How values of one C++ type take JSON. An absent function means that the kind of value does not fit. */
+struct reader_type
+{
+    char const* expected; ///< "a string"
+    void (*text)(void* to, std::string_view value) = nullptr;
+    void (*integer)(void* to, std::int64_t value) = nullptr;
+    slot (*member)(void* to, std::string_view name) = nullptr; ///< makes it an object
+    void (*array)(void* to) = nullptr;                         ///< a list begins
+    slot (*element)(void* to) = nullptr;
+    /** Collects the object first and then says where its members go: for one-ofs, whose kind may come last. */
+    slot (*choose)(void* to, boost::json::object const& whole) = nullptr;
+};
+
+/** Reads `document` into the value behind `root`. */
+std::optional<complaint> read_document(std::string_view document, slot root);
+
+template <class T>
+reader_type const& reader_of() noexcept;
+
+/** Reads `document` into `value`, whose members should have their defaults. */
+template <class T>
+std::optional<complaint> read_json(std::string_view document, T& value)
+{
+    return read_document(document, slot{&reader_of<T>(), &value, {}});
+}
+
+/** To be specialised for a type that is read in its own way: `static constexpr reader_type type`. */
+template <class T>
+struct custom_reader
+{
+};
+
+/** To be specialised for each one-of `std::variant`: `static slot choose(Variant&, kind, whole)`. */
+template <class Variant>
+struct one_of;
+
+/** The kind of a one-of without the API group that some answers put before it: "networking.v1.AwsX" is "AwsX". */
+std::string_view plain_kind(boost::json::object const& whole) noexcept;
+
+std::string to_text(boost::json::object const& whole);
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+template <class T>
+inline constexpr bool is_open_enum = false;
+template <class Tag>
+inline constexpr bool is_open_enum<open_enum<Tag>> = true;
+
+template <class T>
+concept described = boost::describe::has_describe_members<T>::value;
+
+template <class T>
+concept customized = requires { custom_reader<T>::type; };
+
+template <class T>
+concept chosen = requires(T& value, boost::json::object const& whole) { one_of<T>::choose(value, whole); };
+
+template <class T>
+slot described_member(void* to, std::string_view name)
+{
+    using members = boost::describe::describe_members<T, boost::describe::mod_public>;
+    slot found;
+    boost::mp11::mp_for_each<members>([&](auto member) {
+        if (!found.type && name == member.name)
+        {
+            auto& value = static_cast<T*>(to)->*member.pointer;
+            found = slot{&reader_of<std::remove_reference_t<decltype(value)>>(), &value, member.name};
+        }
+    });
+    return found;
+}
+
+template <class T>
+constexpr reader_type make_reader()
+{
+    if constexpr (std::is_same_v<T, std::string>)
+    {
+        return {.expected = "a string", .text = [](void* to, std::string_view text) {
+                    static_cast<std::string*>(to)->assign(text);
+                }};
+    }
+    else if constexpr (is_open_enum<T>)
+    {
+        return {.expected = "a string", .text = [](void* to, std::string_view text) {
+                    *static_cast<T*>(to) = T(text);
+                }};
+    }
+    else if constexpr (std::is_same_v<T, std::optional<timestamp>>)
+    {
+        // A timestamp that cannot be read is no reason to lose the resource.
+        return {.expected = "a string", .text = [](void* to, std::string_view text) {
+                    *static_cast<T*>(to) = parse_timestamp(text);
+                }};
+    }
+    else if constexpr (std::is_same_v<T, std::optional<std::int64_t>>)
+    {
+        return {.expected = "an integer", .integer = [](void* to, std::int64_t number) {
+                    *static_cast<T*>(to) = number;
+                }};
+    }
+    else if constexpr (is_vector<T>)
+    {
+        using element = typename T::value_type;
+        return {
+            .expected = "an array",
+            .array = [](void* to) { static_cast<T*>(to)->clear(); },
+            .element = [](void* to) {
+                return slot{&reader_of<element>(), &static_cast<T*>(to)->emplace_back(), {}};
+            }
+        };
+    }
+    else if constexpr (customized<T>)
+    {
+        return custom_reader<T>::type;
+    }
+    else if constexpr (chosen<T>)
+    {
+        return {.expected = "an object", .choose = [](void* to, boost::json::object const& whole) {
+                    return one_of<T>::choose(*static_cast<T*>(to), whole);
+                }};
+    }
+    else
+    {
+        static_assert(described<T>, "describe the struct where it is read");
+        return {.expected = "an object", .member = &described_member<T>};
+    }
+}
+
+} // namespace detail
+
+template <class T>
+reader_type const& reader_of() noexcept
+{
+    static constexpr reader_type type = detail::make_reader<T>();
+    return type;
+}
+
+} // namespace ccloud::core
+
+#endif

@@ -1,0 +1,259 @@
+#include <ccloud/error.hpp>
+
+#include "core/ascii.hpp"
+#include "core/failure.hpp"
+#include "core/redact.hpp"
+
+#include <algorithm>
+
+namespace ccloud {
+
+namespace {
+
+class category final : public std::error_category
+{
+public:
+    char const* name() const noexcept override { return "ccloud"; }
+
+    std::string message(int value) const override
+    {
+        switch (static_cast<errc>(value))
+        {
+        case errc::unset: return "no result yet";
+        case errc::invalid_argument: return "invalid argument";
+        case errc::busy: return "another call on this object is under way";
+        case errc::client_closed: return "the client is closed";
+        case errc::name_resolution_failed: return "the host name could not be resolved";
+        case errc::connect_failed: return "the connection could not be made";
+        case errc::connect_timeout: return "the connection was not made in time";
+        case errc::tls_failed: return "the TLS handshake failed";
+        case errc::certificate_rejected: return "the server's certificate was not accepted";
+        case errc::write_failed: return "the connection broke while the request was written";
+        case errc::connection_lost: return "the connection was lost before the whole response was there";
+        case errc::attempt_timeout: return "no whole response in time";
+        case errc::deadline_exceeded: return "the deadline of the call passed";
+        case errc::cancelled: return "cancelled";
+        case errc::http_status: return "the server answered with an error";
+        case errc::malformed_response: return "the response could not be read";
+        case errc::response_too_large: return "the response is larger than the limit";
+        case errc::page_link_without_token: return "the link to the next page has no page_token";
+        case errc::pagination_loop: return "the server named a page a second time";
+        case errc::too_many_empty_pages: return "too many empty pages in a row";
+        case errc::page_token_expired: return "the page token is not valid any more";
+        }
+        return "unknown error";
+    }
+};
+
+/** Of a 403: complains of the key rather than of rights or of the object. */
+bool names_bad_key(error::data const& about) noexcept
+{
+    static constexpr std::string_view words = "invalid api key";
+    return core::icontains(about.body, words) ||
+           std::any_of(about.problems.begin(), about.problems.end(), [](problem const& told) {
+               return core::icontains(told.detail, words);
+           });
+}
+
+/** Some services answer 400 where others answer 402. */
+bool names_quota(error::data const& about) noexcept
+{
+    return std::any_of(about.problems.begin(), about.problems.end(), [](problem const& told) {
+        return core::icontains(told.detail, "currently limited to");
+    });
+}
+
+bool holds(error::data const& about, condition what) noexcept
+{
+    int const status = about.response.status();
+    bool const refused = about.code == errc::http_status || about.code == errc::page_token_expired;
+    auto const answered = [&](int code) { return refused && status == code; };
+    switch (what)
+    {
+    case condition::not_found: return answered(404);
+    case condition::gone: return answered(404) || (answered(403) && !names_bad_key(about));
+    case condition::conflict: return answered(409);
+    case condition::unauthenticated: return answered(401) || (answered(403) && names_bad_key(about));
+    case condition::forbidden: return answered(403);
+    case condition::quota_exceeded: return answered(402) || (answered(400) && names_quota(about));
+    case condition::throttled: return answered(429);
+    case condition::invalid_request:
+        return answered(400) || answered(422) || about.code == errc::invalid_argument;
+    case condition::server_failure: return refused && status >= 500;
+    case condition::timed_out:
+        return about.code == errc::connect_timeout || about.code == errc::attempt_timeout ||
+               about.code == errc::deadline_exceeded || about.gave_up == gave_up::deadline_would_pass;
+    case condition::cancelled: return about.code == errc::cancelled || about.code == errc::client_closed;
+    case condition::network:
+        return about.code == errc::name_resolution_failed || about.code == errc::connect_failed ||
+               about.code == errc::connect_timeout || about.code == errc::tls_failed ||
+               about.code == errc::certificate_rejected || about.code == errc::write_failed ||
+               about.code == errc::connection_lost;
+    case condition::malformed_response:
+        return about.code == errc::malformed_response || about.code == errc::response_too_large ||
+               about.code == errc::page_link_without_token || about.code == errc::pagination_loop ||
+               about.code == errc::too_many_empty_pages;
+    }
+    return false;
+}
+
+std::string_view without_full_stop(std::string_view text) noexcept
+{
+    auto const end = text.find_last_not_of(". \t\r\n");
+    return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+}
+
+/** The server's words, best first: detail and resolution, title, code. */
+std::string words_of(std::vector<problem> const& problems)
+{
+    if (problems.empty())
+        return {};
+    auto const& first = problems.front();
+    auto const& main = !first.detail.empty() ? first.detail : !first.title.empty() ? first.title : first.code;
+    auto text = core::printable(without_full_stop(main), 400);
+    if (!first.resolution.empty())
+        text += " (" + core::printable(without_full_stop(first.resolution)) + ')';
+    if (problems.size() > 1)
+        text += " and " + std::to_string(problems.size() - 1) + " more";
+    return text;
+}
+
+std::string_view words_of(gave_up why) noexcept
+{
+    switch (why)
+    {
+    case gave_up::not_retryable: return {};
+    case gave_up::attempts_exhausted: return "no tries left";
+    case gave_up::deadline_would_pass: return "waiting longer would pass the deadline";
+    case gave_up::retry_after_too_long: return "the server asks for too long a wait";
+    }
+    return {};
+}
+
+error::data const& empty_data() noexcept
+{
+    static error::data const empty;
+    return empty;
+}
+
+} // namespace
+
+std::error_category const& error_category() noexcept
+{
+    static category const instance;
+    return instance;
+}
+
+std::error_code make_error_code(errc code) noexcept
+{
+    return {static_cast<int>(code), error_category()};
+}
+
+std::string_view to_string(progress reached) noexcept
+{
+    switch (reached)
+    {
+    case progress::not_sent: return "not sent";
+    case progress::maybe_sent: return "maybe sent";
+    case progress::answered: return "answered";
+    }
+    return {};
+}
+
+error::error() noexcept = default;
+
+error::error(errc code, std::string detail) : data_(std::make_unique<data>())
+{
+    data_->code = code;
+    data_->detail = std::move(detail);
+}
+
+error::error(std::unique_ptr<data> details) noexcept : data_(std::move(details)) {}
+error::error(error const& other) : data_(other.data_ ? std::make_unique<data>(*other.data_) : nullptr) {}
+error::error(error&& other) noexcept = default;
+error::~error() = default;
+error& error::operator=(error&& other) noexcept = default;
+
+error& error::operator=(error const& other)
+{
+    if (this != &other)
+        data_ = other.data_ ? std::make_unique<data>(*other.data_) : nullptr;
+    return *this;
+}
+
+error::data& error::edit()
+{
+    if (!data_)
+        data_ = std::make_unique<data>();
+    return *data_;
+}
+
+namespace {
+
+error::data const& view(std::unique_ptr<error::data> const& data) noexcept
+{
+    return data ? *data : empty_data();
+}
+
+} // namespace
+
+errc error::code() const noexcept { return view(data_).code; }
+progress error::progress() const noexcept { return view(data_).progress; }
+gave_up error::gave_up() const noexcept { return view(data_).gave_up; }
+std::optional<method> error::method() const noexcept { return view(data_).method; }
+std::string const& error::path() const noexcept { return view(data_).path; }
+response_info const& error::response() const noexcept { return view(data_).response; }
+std::vector<problem> const& error::problems() const noexcept { return view(data_).problems; }
+std::string const& error::body() const noexcept { return view(data_).body; }
+std::string const& error::detail() const noexcept { return view(data_).detail; }
+std::error_code const& error::cause() const noexcept { return view(data_).cause; }
+std::vector<attempt> const& error::attempts() const noexcept { return view(data_).attempts; }
+std::chrono::nanoseconds error::elapsed() const noexcept { return view(data_).elapsed; }
+bool error::is(condition what) const noexcept { return holds(view(data_), what); }
+
+std::string error::what() const
+{
+    auto const& about = view(data_);
+    std::string line;
+    if (about.method)
+        line.append(to_string(*about.method)).append(" ").append(core::printable(about.path, 300)).append(": ");
+    int const status = about.response.status();
+    if (about.code != errc::http_status)
+        line += make_error_code(about.code).message();
+    if (status != 0)
+    {
+        line += about.code == errc::http_status ? "HTTP " : " (HTTP ";
+        line += std::to_string(status);
+        if (about.code != errc::http_status)
+            line += ')';
+        else if (about.problems.empty() && !core::reason_of(status).empty())
+            line.append(" ").append(core::reason_of(status));
+    }
+    if (auto const told = words_of(about.problems); !told.empty())
+        line.append(": ").append(told);
+    if (!about.detail.empty())
+        line.append(": ").append(core::printable(about.detail, 400));
+    if (about.cause)
+        line.append(": ").append(core::printable(about.cause.message()));
+    std::string aside;
+    auto const note = [&aside](std::string_view text) { aside.append(aside.empty() ? " (" : ", ").append(text); };
+    if (auto const id = about.response.request_id(); !id.empty())
+        note("request " + core::printable(id, 80));
+    if (!about.attempts.empty())
+    {
+        auto const tries = std::max<std::size_t>(about.attempts.size(), static_cast<std::size_t>(about.response.attempts()));
+        note("attempt " + std::to_string(tries));
+    }
+    if (about.method && about.progress == progress::maybe_sent)
+        note("maybe sent");
+    if (auto const why = words_of(about.gave_up); !why.empty())
+        note(why);
+    return aside.empty() ? line : line + aside + ')';
+}
+
+api_exception::api_exception(ccloud::error failure)
+    : std::system_error(make_error_code(failure.code())), error_(std::move(failure)), text_(error_.what())
+{
+}
+
+} // namespace ccloud

@@ -1,0 +1,160 @@
+#include <ccloud/http.hpp>
+
+#include "core/ascii.hpp"
+
+namespace ccloud {
+
+namespace {
+
+/** token of RFC 9110 section 5.6.2 */
+bool is_token(std::string_view name) noexcept
+{
+    auto const allowed = [](char c) {
+        auto const lower = core::to_lower(c);
+        return (lower >= 'a' && lower <= 'z') || core::is_digit(c) ||
+               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    };
+    return !name.empty() && std::all_of(name.begin(), name.end(), allowed);
+}
+
+/** What RFC 9110 section 5.5 lets stand in a value: everything but control characters other than tab. */
+bool is_field_value(std::string_view value) noexcept
+{
+    return std::none_of(value.begin(), value.end(), [](char c) {
+        return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+    });
+}
+
+} // namespace
+
+std::string_view to_string(method verb) noexcept
+{
+    switch (verb)
+    {
+    case method::get: return "GET";
+    case method::post: return "POST";
+    case method::patch: return "PATCH";
+    case method::put: return "PUT";
+    case method::del: return "DELETE";
+    }
+    return "GET";
+}
+
+bool is_idempotent(method verb) noexcept
+{
+    return verb != method::post && verb != method::patch;
+}
+
+http_headers& http_headers::add(std::string_view name, std::string_view value)
+{
+    if (!is_token(name) || !is_field_value(value))
+    {
+        if (refused_.empty())
+            refused_ = name.empty() ? "(empty name)" : std::string(name);
+        return *this;
+    }
+    text_.append(name).append(": ").append(core::trim(value)).append("\r\n");
+    return *this;
+}
+
+http_headers& http_headers::append_lines(std::string_view lines)
+{
+    text_.append(lines);
+    return *this;
+}
+
+std::optional<std::string_view> http_headers::find(std::string_view name) const noexcept
+{
+    std::string_view rest = text_;
+    while (auto const found = next_field(rest))
+        if (core::iequals(found->first, name))
+            return found->second;
+    return std::nullopt;
+}
+
+void http_headers::clear() noexcept
+{
+    text_.clear();
+    refused_.clear();
+}
+
+std::optional<http_headers::field> http_headers::next_field(std::string_view& rest) noexcept
+{
+    while (!rest.empty())
+    {
+        auto const end = rest.find("\r\n");
+        auto const line = rest.substr(0, end);
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+        auto const colon = line.find(':');
+        if (colon != std::string_view::npos)
+            return field(line.substr(0, colon), core::trim(line.substr(colon + 1)));
+    }
+    return std::nullopt;
+}
+
+http_request::http_request(method verb, std::string target)
+    : verb_(verb), replayable_(is_idempotent(verb)), target_(std::move(target))
+{
+}
+
+http_request& http_request::header(std::string_view name, std::string_view value)
+{
+    headers_.add(name, value);
+    return *this;
+}
+
+http_request& http_request::body(std::string content, std::string_view media_type)
+{
+    body_ = std::move(content);
+    headers_.add("Content-Type", media_type);
+    return *this;
+}
+
+http_request& http_request::replayable(bool yes) noexcept
+{
+    replayable_ = yes;
+    return *this;
+}
+
+std::string origin::authority() const
+{
+    auto text = host_.find(':') == std::string::npos ? host_ : '[' + host_ + ']';
+    if (port_ != (tls_ ? 443 : 80))
+        text += ':' + std::to_string(port_);
+    return text;
+}
+
+std::string origin::to_string() const
+{
+    return (tls_ ? "https://" : "http://") + authority();
+}
+
+std::string_view response_info::request_id() const noexcept
+{
+    return headers_.find("X-Request-Id").value_or(std::string_view());
+}
+
+std::string_view response_info::location() const noexcept
+{
+    return headers_.find("Location").value_or(std::string_view());
+}
+
+std::string_view response_info::retry_after() const noexcept
+{
+    return headers_.find("Retry-After").value_or(std::string_view());
+}
+
+rate_limit response_info::rate_limit() const noexcept
+{
+    auto const number = [this](std::string_view name) {
+        return core::parse_digits(headers_.find(name).value_or(std::string_view()));
+    };
+    ccloud::rate_limit values;
+    values.limit = number("X-RateLimit-Limit");
+    values.remaining = number("X-RateLimit-Remaining");
+    if (auto const reset = number("X-RateLimit-Reset"))
+        values.reset = std::chrono::seconds(*reset);
+    return values;
+}
+
+} // namespace ccloud

@@ -1,0 +1,113 @@
+#include "core/http_date.hpp"
+
+#include "core/ascii.hpp"
+
+#include <array>
+
+namespace ccloud::core {
+
+namespace {
+
+using namespace std::chrono;
+
+constexpr std::array<std::string_view, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+constexpr std::array<std::string_view, 7> short_days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<std::string_view, 7> long_days{"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                    "Thursday", "Friday", "Saturday"};
+
+/** Matches a text against a picture: `D` day of month, `M` month name, `Y` year, `y` two digits of one, `h` `m` `s`
+    two digits each; `_` a day of month padded by a space; anything else itself. */
+struct date_parts
+{
+    int day = 0, month = 0, year = 0, hour = 0, minute = 0, second = 0;
+    bool short_year = false;
+
+    bool read(std::string_view text, std::string_view picture) noexcept
+    {
+        auto const digits = [&text](std::size_t width, int& to) {
+            auto const value = text.size() < width ? std::nullopt : parse_digits(text.substr(0, width));
+            if (value)
+            {
+                to = static_cast<int>(*value);
+                text.remove_prefix(width);
+            }
+            return value.has_value();
+        };
+        for (char const c : picture)
+        {
+            bool fits = false;
+            switch (c)
+            {
+            case 'D': fits = digits(2, day); break;
+            case '_':
+                fits = text.starts_with(' ') && text.size() > 1 ? (text.remove_prefix(1), digits(1, day)) : digits(2, day);
+                break;
+            case 'Y': fits = digits(4, year); break;
+            case 'y': fits = short_year = digits(2, year); break;
+            case 'h': fits = digits(2, hour); break;
+            case 'm': fits = digits(2, minute); break;
+            case 's': fits = digits(2, second); break;
+            case 'M':
+                for (std::size_t i = 0; i < month_names.size() && !fits; ++i)
+                    if (text.starts_with(month_names[i]))
+                    {
+                        month = static_cast<int>(i) + 1;
+                        text.remove_prefix(3);
+                        fits = true;
+                    }
+                break;
+            default:
+                fits = text.starts_with(c);
+                if (fits)
+                    text.remove_prefix(1);
+            }
+            if (!fits)
+                return false;
+        }
+        return text.empty();
+    }
+
+    std::optional<wall_time> time(wall_time now) const noexcept
+    {
+        auto const this_year = static_cast<int>(year_month_day(floor<days>(now)).year());
+        int full = year;
+        if (short_year)
+        {
+            full += this_year / 100 * 100;
+            if (full > this_year + 50)
+                full -= 100;
+        }
+        year_month_day const date{
+            std::chrono::year(full), std::chrono::month(static_cast<unsigned>(month)),
+            std::chrono::day(static_cast<unsigned>(day))
+        };
+        // Beyond this, 64-bit nanoseconds overflow.
+        if (!date.ok() || full < 1678 || full > 2261 || hour > 23 || minute > 59 || second > 60)
+            return std::nullopt;
+        return wall_time(sys_days(date) + hours(hour) + minutes(minute) + seconds(second));
+    }
+};
+
+} // namespace
+
+std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) noexcept
+{
+    date_parts parts;
+    for (auto const day : long_days)
+        if (text.starts_with(day) && parts.read(text.substr(day.size()), ", D-M-y h:m:s GMT"))
+            return parts.time(now);
+    for (auto const day : short_days)
+        if (text.starts_with(day))
+        {
+            auto const rest = text.substr(day.size());
+            if (parts.read(rest, ", D M Y h:m:s GMT") || parts.read(rest, ", D M Y h:m:s UTC"))
+                return parts.time(now);
+            parts = {};
+            if (parts.read(rest, " M _ h:m:s Y"))
+                return parts.time(now);
+        }
+    return std::nullopt;
+}
+
+} // namespace ccloud::core

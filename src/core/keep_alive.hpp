@@ -1,0 +1,32 @@
+#ifndef CCLOUD_CORE_KEEP_ALIVE_HPP
+#define CCLOUD_CORE_KEEP_ALIVE_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace ccloud::core {
+
+/** What is known of a connection once a response was read. */
+struct finished_exchange
+{
+    int status = 0;
+    bool keep_alive = false;          ///< by version and Connection field (RFC 9112 section 9.3)
+    bool complete = false;            ///< the response ended by its own framing
+    bool request_written = false;     ///< the whole request was
+    std::size_t leftover = 0;         ///< bytes after the response
+    std::string_view keep_alive_field; ///< value of Keep-Alive; empty for none
+};
+
+/** For how long the connection may be kept idle for reuse; nothing where it is to be closed.
+
+    Closed are connections after 408 and 421, and those with bytes nobody asked for. The server's `timeout` counts
+    less two seconds, so that it never closes first. */
+std::optional<std::chrono::nanoseconds> reuse_for(
+    finished_exchange const& ended, std::chrono::nanoseconds idle_timeout
+) noexcept;
+
+} // namespace ccloud::core
+
+#endif

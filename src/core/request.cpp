@@ -1,0 +1,75 @@
+#include "core/request.hpp"
+
+#include "core/ascii.hpp"
+
+#include <array>
+
+namespace ccloud::core {
+
+std::string user_agent(std::string_view application)
+{
+    std::string text(application);
+    if (!text.empty())
+        text += ' ';
+    return text.append("ccloud-cpp/" CCLOUD_VERSION " (https://ccloud-cpp.example.org; maintainers@ccloud-cpp.example.org)"
+    );
+}
+
+std::string make_head(origin const& to, std::string_view authorization, std::string_view application)
+{
+    http_headers head;
+    head.add("Host", to.authority())
+        .add("Authorization", authorization)
+        .add("User-Agent", user_agent(application))
+        .add("Accept", "application/json");
+    return head.text();
+}
+
+http_request assemble(
+    http_request request, std::string_view base_path, std::string_view head, http_headers const* extra
+)
+{
+    auto target = request.target();
+    if (!base_path.empty())
+        target.insert(0, base_path);
+    http_request wire(request.verb(), std::move(target));
+    wire.replayable(request.replayable());
+    auto const extra_lines = extra ? std::string_view(extra->text()) : std::string_view();
+    auto const& own_lines = request.headers().text();
+    wire.headers().reserve(head.size() + extra_lines.size() + own_lines.size());
+    wire.headers().append_lines(head).append_lines(extra_lines).append_lines(own_lines);
+    wire.content(std::move(request).content());
+    return wire;
+}
+
+void serialize(http_request const& request, std::string& to)
+{
+    auto const verb = to_string(request.verb());
+    auto const& body = request.body();
+    bool const carries_body = !body.empty() || request.verb() == method::post || request.verb() == method::patch ||
+                              request.verb() == method::put;
+    to.clear();
+    to.reserve(verb.size() + request.target().size() + request.headers().text().size() + body.size() + 64);
+    to.append(verb).append(" ").append(request.target()).append(" HTTP/1.1\r\n").append(request.headers().text());
+    if (carries_body)
+        to.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
+    to.append("\r\n").append(body);
+}
+
+std::string_view refuse_field(std::string_view name) noexcept
+{
+    static constexpr std::array<std::string_view, 7> ours{
+        "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Accept-Encoding"
+    };
+    for (auto const field : ours)
+        if (iequals(field, name))
+            return "belongs to the client; credentials are set in its config";
+    return {};
+}
+
+bool is_header_safe(std::string_view text) noexcept
+{
+    return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+} // namespace ccloud::core

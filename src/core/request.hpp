@@ -1,0 +1,34 @@
+#ifndef CCLOUD_CORE_REQUEST_HPP
+#define CCLOUD_CORE_REQUEST_HPP
+
+#include <ccloud/credentials.hpp>
+#include <ccloud/http.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace ccloud::core {
+
+/** The header lines that all requests of one credential share: Host, Authorization, User-Agent, Accept. Made once. */
+std::string make_head(origin const& to, std::string_view authorization, std::string_view application);
+
+/** The product this library names itself by in User-Agent. */
+std::string user_agent(std::string_view application);
+
+/** The request as it goes over the wire: `base_path` before the target, the shared head before its own fields. */
+http_request assemble(
+    http_request request, std::string_view base_path, std::string_view head, http_headers const* extra
+);
+
+/** The request as bytes, in `to`: request line, fields, Content-Length where there is or may be a body, body. */
+void serialize(http_request const& request, std::string& to);
+
+/** Why a caller must not set this field; empty where it may. */
+std::string_view refuse_field(std::string_view name) noexcept;
+
+/** Whether a credential may stand in a header field as it is. */
+bool is_header_safe(std::string_view text) noexcept;
+
+} // namespace ccloud::core
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef CCLOUD_CORE_TIMER_QUEUE_HPP
+#define CCLOUD_CORE_TIMER_QUEUE_HPP
+
+#include <ccloud/timer.hpp>
+
+#include <cstddef>
+#include <vector>
+
+namespace ccloud::core {
+
+/** Timer nodes by due time: a binary heap that knows each node's place, so that moving and disarming one costs as
+    little as arming it. Pure: whoever owns it supplies the clock. */
+class timer_queue
+{
+public:
+    /** Adds `node`, or moves it where it is armed already. */
+    void arm(timer_node& node, steady_time due);
+    void disarm(timer_node& node) noexcept;
+
+    bool empty() const noexcept { return heap_.empty(); }
+
+    /** When the earliest node is due. Precondition: not empty. */
+    steady_time earliest() const noexcept { return heap_.front()->due; }
+
+    /** Fires every node that is due by `now`, in order of time; those that are armed meanwhile too. */
+    void fire_due(steady_time now) noexcept;
+
+private:
+    void place(timer_node& node, std::size_t at) noexcept;
+    void rise(std::size_t at) noexcept;
+    void sink(std::size_t at) noexcept;
+
+    std::vector<timer_node*> heap_;
+};
+
+} // namespace ccloud::core
+
+#endif

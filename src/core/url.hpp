@@ -1,0 +1,40 @@
+#ifndef CCLOUD_CORE_URL_HPP
+#define CCLOUD_CORE_URL_HPP
+
+#include <ccloud/http.hpp>
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace ccloud::core {
+
+/** A base URL, taken apart. */
+struct endpoint
+{
+    origin where;
+    std::string base_path; ///< without a slash at its end; empty for none
+};
+
+/** Reads a base URL. Gives what is wrong with it as a sentence where it cannot be used; that never shows a password. */
+std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool allow_plaintext);
+
+/** "localhost", 127.0.0.0/8 or ::1. */
+bool is_loopback(std::string_view host) noexcept;
+
+/** Whether the host is an IP address and so has no name to send in TLS. */
+bool is_ip_address(std::string_view host) noexcept;
+
+/** Appends `text` percent-encoded: everything but the unreserved characters of RFC 3986 section 2.3. */
+void append_encoded(std::string& to, std::string_view text);
+
+/** Why `id` cannot be a segment of a path, as the rest of a sentence; empty where it can. Refused are what could change
+    the path or the request line: nothing, "..", "/", and control characters. */
+std::string_view refuse_segment(std::string_view id) noexcept;
+
+/** Whether a target that a caller wrote can stand in a request line: begins with "/" and has only visible ASCII. */
+bool is_target(std::string_view target) noexcept;
+
+} // namespace ccloud::core
+
+#endif

@@ -1,0 +1,86 @@
+#include "core/writer.hpp"
+
+namespace ccloud::core {
+
+void append_json_string(std::string& to, std::string_view text)
+{
+    static constexpr std::string_view hex = "0123456789abcdef";
+    to += '"';
+    for (char const c : text)
+    {
+        auto const byte = static_cast<unsigned char>(c);
+        switch (c)
+        {
+        case '"': to += "\\\""; break;
+        case '\\': to += "\\\\"; break;
+        case '\b': to += "\\b"; break;
+        case '\f': to += "\\f"; break;
+        case '\n': to += "\\n"; break;
+        case '\r': to += "\\r"; break;
+        case '\t': to += "\\t"; break;
+        default:
+            if (byte >= 0x20)
+                to += c;
+            else
+                to.append("\\u00").append({hex[byte >> 4], hex[byte & 15]});
+        }
+    }
+    to += '"';
+}
+
+json_object json_object::raw(std::string_view object)
+{
+    json_object written;
+    written.text_ = object.substr(0, object.find_last_of('}'));
+    return written;
+}
+
+void json_object::begin(std::string_view name)
+{
+    if (text_.size() > 1)
+        text_ += ',';
+    append_json_string(text_, name);
+    text_ += ':';
+}
+
+json_object& json_object::member(std::string_view name, std::string_view value)
+{
+    begin(name);
+    append_json_string(text_, value);
+    return *this;
+}
+
+json_object& json_object::member(std::string_view name, std::vector<std::string> const& values)
+{
+    begin(name);
+    text_ += '[';
+    for (std::size_t i = 0; i < values.size(); ++i)
+    {
+        if (i > 0)
+            text_ += ',';
+        append_json_string(text_, values[i]);
+    }
+    text_ += ']';
+    return *this;
+}
+
+json_object& json_object::member(std::string_view name, json_object const& value)
+{
+    begin(name);
+    text_.append(value.text_).append("}");
+    return *this;
+}
+
+json_object& json_object::touched(std::string_view name, change<std::string> const& value)
+{
+    if (value.value())
+        return member(name, std::string_view(*value.value()));
+    if (value.cleared())
+    {
+        begin(name);
+        text_ += "null";
+    }
+    return *this;
+}
+
+} // namespace ccloud::core

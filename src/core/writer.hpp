@@ -1,0 +1,43 @@
+#ifndef CCLOUD_CORE_WRITER_HPP
+#define CCLOUD_CORE_WRITER_HPP
+
+#include <ccloud/change.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ccloud::core {
+
+/** Writes a JSON object, member by member, exactly as told: compact, in this order, nothing added.
+
+    @code
+    json_object().member("group_name", name).member("cidr_blocks", blocks).text()
+    @endcode */
+class json_object
+{
+public:
+    json_object& member(std::string_view name, std::string_view value);
+    json_object& member(std::string_view name, std::vector<std::string> const& values);
+    json_object& member(std::string_view name, json_object const& value);
+
+    /** A member of an update: nothing where untouched, null where cleared. */
+    json_object& touched(std::string_view name, change<std::string> const& value);
+
+    /** An object that is text already. */
+    static json_object raw(std::string_view object);
+
+    std::string text() const { return text_ + '}'; }
+
+private:
+    void begin(std::string_view name);
+
+    std::string text_ = "{";
+};
+
+/** Appends a JSON string: `"`, `\` and control characters are escaped, UTF-8 passes through (RFC 8259 section 7). */
+void append_json_string(std::string& to, std::string_view text);
+
+} // namespace ccloud::core
+
+#endif

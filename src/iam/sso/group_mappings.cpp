@@ -1,0 +1,65 @@
+#include <ccloud/iam/sso/group_mappings.hpp>
+
+#include "call.hpp"
+#include "core/described.hpp"
+#include "core/writer.hpp"
+#include "paging.hpp"
+
+namespace ccloud::iam::sso {
+
+BOOST_DESCRIBE_STRUCT(
+    group_mapping, (), (api_version, kind, id, metadata, display_name, description, filter, principal, state)
+)
+
+namespace {
+
+constexpr std::string_view at = "/iam/v2/sso/group-mappings";
+
+} // namespace
+
+std::string to_json(create_group_mapping const& mapping)
+{
+    return core::json_object()
+        .member("display_name", mapping.display_name_)
+        .member("description", mapping.description_)
+        .member("filter", mapping.filter_)
+        .text();
+}
+
+std::string to_json(update_group_mapping const& mapping)
+{
+    return core::json_object()
+        .touched("display_name", mapping.display_name_)
+        .touched("description", mapping.description_)
+        .touched("filter", mapping.filter_)
+        .text();
+}
+
+operation<group_mapping> group_mappings::create(create_group_mapping const& mapping, call_options options) const
+{
+    return call<group_mapping>(client_, plan(method::post).path(at).body(to_json(mapping)), options);
+}
+
+operation<group_mapping> group_mappings::get(std::string_view id, call_options options) const
+{
+    return call<group_mapping>(client_, plan(method::get).path(at).segment("id", id), options);
+}
+
+async_generator<group_mapping> group_mappings::list(list_options options) const
+{
+    return list_pages<group_mapping>(client_, plan(method::get).path(at), options);
+}
+
+operation<group_mapping> group_mappings::update(
+    std::string_view id, update_group_mapping const& changes, call_options options
+) const
+{
+    return call<group_mapping>(client_, plan(method::patch).path(at).segment("id", id).body(to_json(changes)), options);
+}
+
+operation<removed> group_mappings::remove(std::string_view id, call_options options) const
+{
+    return call_remove(client_, plan(method::del).path(at).segment("id", id), options);
+}
+
+} // namespace ccloud::iam::sso

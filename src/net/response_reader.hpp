@@ -1,0 +1,50 @@
+#ifndef CCLOUD_NET_RESPONSE_READER_HPP
+#define CCLOUD_NET_RESPONSE_READER_HPP
+
+#include <ccloud/config.hpp>
+#include <ccloud/http.hpp>
+
+#include <boost/beast/http/basic_parser.hpp>
+
+#include <string>
+
+namespace ccloud::net {
+
+namespace beast = boost::beast;
+
+/** Reads one response off Beast's parser: the fields into one block, the body into one string. */
+class response_reader : public beast::http::basic_parser<false>
+{
+public:
+    explicit response_reader(config::size_limits const& limits);
+
+    int status() const noexcept { return status_; }
+    bool interim() const noexcept { return status_ >= 100 && status_ < 200; }
+    http_headers const& headers() const noexcept { return headers_; }
+    std::string& body() noexcept { return body_; }
+    http_response take();
+
+private:
+    using error_code = beast::error_code;
+    using text = beast::string_view;
+
+    void on_request_impl(beast::http::verb, text, text, int, error_code&) override {}
+    void on_response_impl(int code, text, int, error_code&) override { status_ = code; }
+    void on_field_impl(beast::http::field, text name, text value, error_code&) override;
+    void on_header_impl(error_code& failed) override;
+    void on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&) override;
+    std::size_t on_body_impl(text piece, error_code&) override;
+    void on_chunk_header_impl(std::uint64_t, text, error_code&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, text piece, error_code& failed) override;
+    void on_finish_impl(error_code&) override {}
+
+    int status_ = 0;
+    bool header_complete_ = false;
+    std::size_t body_limit_;
+    http_headers headers_;
+    std::string body_;
+};
+
+} // namespace ccloud::net
+
+#endif

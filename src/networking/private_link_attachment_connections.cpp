@@ -1,0 +1,215 @@
+#include <ccloud/networking/private_link_attachment_connections.hpp>
+
+#include "call.hpp"
+#include "core/described.hpp"
+#include "core/writer.hpp"
+#include "paging.hpp"
+
+namespace ccloud::networking {
+
+BOOST_DESCRIBE_STRUCT(aws_private_link_attachment_connection, (), (vpc_endpoint_id))
+BOOST_DESCRIBE_STRUCT(azure_private_link_attachment_connection, (), (private_endpoint_resource_id))
+BOOST_DESCRIBE_STRUCT(gcp_private_link_attachment_connection, (), (private_service_connect_connection_id))
+BOOST_DESCRIBE_STRUCT(
+    aws_private_link_attachment_connection_status, (), (vpc_endpoint_service_name, vpc_endpoint_id)
+)
+BOOST_DESCRIBE_STRUCT(
+    azure_private_link_attachment_connection_status, (),
+    (private_link_service_alias, private_link_service_resource_id, private_endpoint_resource_id)
+)
+BOOST_DESCRIBE_STRUCT(
+    gcp_private_link_attachment_connection_status, (),
+    (private_service_connect_service_attachment, private_service_connect_connection_id)
+)
+BOOST_DESCRIBE_STRUCT(
+    private_link_attachment_connection_spec, (), (display_name, cloud, environment, private_link_attachment)
+)
+BOOST_DESCRIBE_STRUCT(private_link_attachment_connection_status, (), (phase, error_code, error_message, cloud))
+BOOST_DESCRIBE_STRUCT(private_link_attachment_connection, (), (api_version, kind, id, metadata, spec, status))
+
+} // namespace ccloud::networking
+
+namespace ccloud::core {
+
+namespace {
+
+/** Makes `cloud` hold a `T`, and says that the object's members go there. */
+template <class T, class Variant>
+slot hold(Variant& cloud)
+{
+    return slot{&reader_of<T>(), &cloud.template emplace<T>(), {}};
+}
+
+/** The same choice for both one-ofs: the kinds of a status end in "Status". */
+template <class Aws, class Azure, class Gcp, class Variant>
+slot choose_cloud(Variant& cloud, boost::json::object const& whole, std::string_view suffix)
+{
+    auto const kind = plain_kind(whole);
+    auto const is = [&](std::string_view name) { return kind.starts_with(name) && kind.substr(name.size()) == suffix; };
+    if (is("AwsPrivateLinkAttachmentConnection"))
+        return hold<Aws>(cloud);
+    if (is("AzurePrivateLinkAttachmentConnection"))
+        return hold<Azure>(cloud);
+    if (is("GcpPrivateLinkAttachmentConnection"))
+        return hold<Gcp>(cloud);
+    auto& unknown = cloud.template emplace<networking::unknown_kind>();
+    unknown.kind = kind;
+    unknown.json = to_text(whole);
+    return {};
+}
+
+} // namespace
+
+template <>
+struct one_of<networking::private_link_attachment_connection_cloud>
+{
+    static slot choose(networking::private_link_attachment_connection_cloud& cloud, boost::json::object const& whole)
+    {
+        return choose_cloud<
+            networking::aws_private_link_attachment_connection, networking::azure_private_link_attachment_connection,
+            networking::gcp_private_link_attachment_connection>(cloud, whole, "");
+    }
+};
+
+template <>
+struct one_of<networking::private_link_attachment_connection_status_cloud>
+{
+    static slot choose(
+        networking::private_link_attachment_connection_status_cloud& cloud, boost::json::object const& whole
+    )
+    {
+        return choose_cloud<
+            networking::aws_private_link_attachment_connection_status,
+            networking::azure_private_link_attachment_connection_status,
+            networking::gcp_private_link_attachment_connection_status>(cloud, whole, "Status");
+    }
+};
+
+} // namespace ccloud::core
+
+namespace ccloud::networking {
+
+namespace {
+
+constexpr std::string_view at = "/networking/v1/private-link-attachment-connections";
+
+core::json_object reference(std::string_view id)
+{
+    return core::json_object().member("id", id);
+}
+
+core::json_object of_kind(std::string_view kind)
+{
+    return core::json_object().member("kind", kind);
+}
+
+/** Writes `spec.cloud`; gives nothing for an alternative that cannot be created. */
+struct write_cloud
+{
+    core::json_object operator()(std::monostate) const { return {}; }
+    core::json_object operator()(aws_private_link_attachment_connection const& end) const
+    {
+        return of_kind("AwsPrivateLinkAttachmentConnection").member("vpc_endpoint_id", end.vpc_endpoint_id);
+    }
+    core::json_object operator()(azure_private_link_attachment_connection const& end) const
+    {
+        return of_kind("AzurePrivateLinkAttachmentConnection")
+            .member("private_endpoint_resource_id", end.private_endpoint_resource_id);
+    }
+    core::json_object operator()(gcp_private_link_attachment_connection const& end) const
+    {
+        return of_kind("GcpPrivateLinkAttachmentConnection")
+            .member("private_service_connect_connection_id", end.private_service_connect_connection_id);
+    }
+    core::json_object operator()(unknown_kind const& end) const { return core::json_object::raw(end.json); }
+};
+
+} // namespace
+
+std::string to_json(create_private_link_attachment_connection const& made, std::string_view environment)
+{
+    auto const spec = core::json_object()
+                          .member("display_name", made.display_name_)
+                          .member("cloud", std::visit(write_cloud(), made.cloud_))
+                          .member("environment", reference(environment))
+                          .member("private_link_attachment", reference(made.private_link_attachment_));
+    return core::json_object().member("spec", spec).text();
+}
+
+std::string to_json(update_private_link_attachment_connection const& edit, std::string_view environment)
+{
+    auto const spec = core::json_object()
+                          .touched("display_name", edit.display_name_)
+                          .member("environment", reference(environment));
+    return core::json_object().member("spec", spec).text();
+}
+
+operation<private_link_attachment_connection> private_link_attachment_connections::create(
+    create_private_link_attachment_connection const& connection, call_options options
+) const
+{
+    return call<private_link_attachment_connection>(
+        client_,
+        plan(method::post).path(at).require("environment", environment_).body(to_json(connection, environment_)),
+        options
+    );
+}
+
+operation<private_link_attachment_connection> private_link_attachment_connections::get(
+    std::string_view id, call_options options
+) const
+{
+    return call<private_link_attachment_connection>(
+        client_,
+        plan(method::get).path(at).segment("id", id).require("environment", environment_).query("environment", environment_),
+        options
+    );
+}
+
+async_generator<private_link_attachment_connection> private_link_attachment_connections::list(
+    list_options options
+) const
+{
+    return list(list_private_link_attachment_connections(), options);
+}
+
+async_generator<private_link_attachment_connection> private_link_attachment_connections::list(
+    list_private_link_attachment_connections const& filter, list_options options
+) const
+{
+    return list_pages<private_link_attachment_connection>(
+        client_,
+        plan(method::get)
+            .path(at)
+            .require("environment", environment_)
+            .query("environment", environment_)
+            .filled_query("spec.private_link_attachment", filter.private_link_attachment_),
+        options
+    );
+}
+
+operation<private_link_attachment_connection> private_link_attachment_connections::update(
+    std::string_view id, update_private_link_attachment_connection const& changes, call_options options
+) const
+{
+    return call<private_link_attachment_connection>(
+        client_,
+        plan(method::patch)
+            .path(at)
+            .segment("id", id)
+            .require("environment", environment_)
+            .body(to_json(changes, environment_)),
+        options
+    );
+}
+
+operation<removed> private_link_attachment_connections::remove(std::string_view id, call_options options) const
+{
+    return call_remove(
+        client_,
+        plan(method::del).path(at).segment("id", id).require("environment", environment_).query("environment", environment_),
+        options
+    );
+}
+
+} // namespace ccloud::networking

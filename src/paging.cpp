@@ -1,0 +1,253 @@
+#include "paging.hpp"
+
+#include "call.hpp"
+#include "core/cursor.hpp"
+#include "core/redact.hpp"
+#include "hop.hpp"
+
+#include <algorithm>
+
+namespace ccloud::detail {
+
+namespace {
+
+constexpr int most_page_size = 100;
+
+std::string refusal_of(list_options const& options)
+{
+    if (options.page_size < 1 || options.page_size > most_page_size)
+        return "page_size: is " + std::to_string(options.page_size) + ", must be 1 to 100";
+    if (options.prefetch < 0 || options.prefetch > 1)
+        return "prefetch: is " + std::to_string(options.prefetch) + ", must be 0 or 1";
+    return {};
+}
+
+class http_pager final : public pager, public std::enable_shared_from_this<http_pager>
+{
+public:
+    http_pager(client cloud, planned_request first, list_options options, page_decoder decode)
+        : cloud_(std::move(cloud)), core_(cloud_.shared_core()), first_(std::move(first)), options_(options),
+          decode_(decode)
+    {
+        if (first_.refusal.empty())
+            first_.refusal = refusal_of(options_);
+    }
+
+    operation<raw_page> fetch() override { return fetch_anywhere(shared_from_this()); }
+
+    void resume(checkpoint const& from) override
+    {
+        token_ = from.token();
+    }
+
+    void abandon() noexcept override
+    {
+        asio::dispatch(core_->executor(), [self = shared_from_this()] {
+            self->abandoned_ = true;
+            self->stop_prefetch_.emit(asio::cancellation_type::terminal);
+        });
+    }
+
+private:
+    static operation<raw_page> fetch_anywhere(std::shared_ptr<http_pager> self)
+    {
+        auto const here = co_await asio::this_coro::executor;
+        auto const throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        result<raw_page> page;
+        if (self->core_->runs_on(here))
+            page = co_await self->fetch_here();
+        else
+        {
+            auto crossing = async_hop(self->core_->executor(), fetch_there(self));
+            page = co_await std::move(crossing);
+        }
+        co_await asio::this_coro::throw_if_cancelled(throws);
+        co_return page;
+    }
+
+    static operation<raw_page> fetch_there(std::shared_ptr<http_pager> self)
+    {
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+        co_await asio::this_coro::throw_if_cancelled(false);
+        co_return co_await self->fetch_here();
+    }
+
+    operation<raw_page> fetch_here()
+    {
+        while (prefetching_)
+        {
+            parked node;
+            consumer_ = &node;
+            auto const how = co_await core_->lot().async_park(node);
+            consumer_ = nullptr;
+            if (how == wake::cancelled || how == wake::closed)
+                co_return error(how == wake::closed ? errc::client_closed : errc::cancelled, "waiting for a page");
+        }
+        result<raw_page> page;
+        if (ahead_)
+        {
+            page = std::move(*ahead_);
+            ahead_.reset();
+        }
+        else
+            page = co_await fetch_one();
+        if (page && !page->next.empty())
+            prefetch();
+        co_return page;
+    }
+
+    /** Starts to fetch the page after the one that is handed out. */
+    void prefetch()
+    {
+        bool const wanted = options_.prefetch > 0 && !abandoned_ && (!options_.max_pages || pages_ < *options_.max_pages) &&
+                            (!options_.max_items || items_ < *options_.max_items);
+        if (!wanted)
+            return;
+        prefetching_ = true;
+        auto work = [](std::shared_ptr<http_pager> self) -> asio::awaitable<void> {
+            co_await asio::this_coro::throw_if_cancelled(false);
+            self->ahead_ = co_await self->fetch_one();
+        };
+        asio::co_spawn(
+            core_->executor(), work(shared_from_this()),
+            asio::bind_cancellation_slot(
+                stop_prefetch_.slot(),
+                [self = shared_from_this()](std::exception_ptr thrown) {
+                    if (thrown)
+                        self->ahead_.reset();
+                    self->prefetching_ = false;
+                    if (self->consumer_)
+                        self->consumer_->finish(wake::granted);
+                }
+            )
+        );
+    }
+
+    /** Fetches the page the cursor stands at, and moves the cursor on. */
+    operation<raw_page> fetch_one()
+    {
+        auto const limit = time_limit();
+        if (limit && *limit <= std::chrono::milliseconds(0))
+            co_return error(errc::deadline_exceeded, "total_timeout of the listing passed");
+        call_options options;
+        options.timeout = limit;
+        planned_request const planned = request_at(token_);
+        auto got = co_await core_->run(planned, options);
+        if (!got)
+            co_return expired_token(std::move(got).error());
+        raw_page page;
+        if (auto const wrong = decode_(got->response.body(), page))
+            co_return malformed(planned, *got, *wrong);
+        page.token = token_;
+        if (auto wrong = find_next(page))
+            co_return located(std::move(*wrong), planned, std::move(*got));
+        page.response = info_of(std::move(*got));
+        token_ = page.next;
+        ++pages_;
+        items_ += page.size;
+        co_return page;
+    }
+
+    planned_request request_at(std::string_view token) const
+    {
+        planned_request planned{first_.request, first_.refusal};
+        if (!planned.refusal.empty())
+            return planned;
+        auto target = first_.request.target();
+        target += target.find('?') == std::string::npos ? '?' : '&';
+        target.append("page_size=").append(std::to_string(options_.page_size));
+        if (!token.empty())
+        {
+            target += "&page_token=";
+            core::append_encoded(target, token);
+        }
+        planned.request = http_request(method::get, std::move(target));
+        return core_->prepare(std::move(planned), cloud_.extra_headers());
+    }
+
+    /** What is left for a page: the shorter of its own limit and the listing's. */
+    std::optional<std::chrono::milliseconds> time_limit()
+    {
+        if (!options_.total_timeout || *options_.total_timeout <= std::chrono::milliseconds(0))
+            return options_.timeout;
+        auto const now = core_->wire().now();
+        if (!deadline_)
+            deadline_ = now + *options_.total_timeout;
+        auto const left = std::chrono::floor<std::chrono::milliseconds>(*deadline_ - now);
+        auto const own = options_.timeout.value_or(core_->settings().total_timeout);
+        return own > std::chrono::milliseconds(0) ? (std::min)(left, own) : left;
+    }
+
+    /** Reads the next link; gives what is wrong with it. */
+    std::optional<error> find_next(raw_page& page)
+    {
+        if (page.metadata.next.empty())
+            return std::nullopt;
+        auto next = core::page_token(page.metadata.next);
+        if (!next)
+            return error(errc::page_link_without_token, "metadata.next: \"" + page.metadata.next + '"');
+        if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
+            return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
+        if (!token_.empty())
+            seen_.insert(token_);
+        if (options_.repeated_page != on_repeated_page::allow && !seen_.insert(*next))
+        {
+            if (options_.repeated_page == on_repeated_page::stop)
+                return std::nullopt;
+            return error(errc::pagination_loop, "page_token \"" + *next + "\" after " + std::to_string(pages_ + 1) + " pages");
+        }
+        empty_pages_ = page.size == 0 ? empty_pages_ + 1 : 0;
+        page.next = std::move(*next);
+        return std::nullopt;
+    }
+
+    /** A 400 to a page token means that the token is not valid any more. */
+    error expired_token(error failure) const
+    {
+        if (token_.empty() || failure.code() != errc::http_status || failure.status() != 400)
+            return failure;
+        auto& about = failure.edit();
+        about.code = errc::page_token_expired;
+        about.detail = "after " + std::to_string(pages_) + " pages and " + std::to_string(items_) + " items";
+        return failure;
+    }
+
+    static error located(error failure, planned_request const& planned, answered got)
+    {
+        auto& about = failure.edit();
+        about.progress = progress::answered;
+        about.method = planned.request.verb();
+        about.path = core::path_of(planned.request.target());
+        about.response = info_of(std::move(got));
+        return failure;
+    }
+
+    client cloud_;
+    std::shared_ptr<client_core> core_;
+    planned_request first_;
+    list_options options_;
+    page_decoder decode_;
+
+    std::string token_; // of the page to fetch
+    core::page_memory seen_;
+    std::size_t pages_ = 0;
+    std::size_t items_ = 0;
+    std::size_t empty_pages_ = 0;
+    std::optional<steady_time> deadline_;
+
+    bool prefetching_ = false;
+    bool abandoned_ = false;
+    std::optional<result<raw_page>> ahead_;
+    parked* consumer_ = nullptr;
+    asio::cancellation_signal stop_prefetch_;
+};
+
+} // namespace
+
+std::shared_ptr<pager> pager::make(client cloud, planned_request first, list_options options, page_decoder decode)
+{
+    return std::make_shared<http_pager>(std::move(cloud), std::move(first), options, decode);
+}
+
+} // namespace ccloud::detail

@@ -1,0 +1,300 @@
+#include <ccloud/testing/scripted_transport.hpp>
+
+#include "park.hpp"
+#include "testing/clock.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+namespace ccloud::testing {
+
+using std::chrono::nanoseconds;
+
+namespace {
+
+struct step
+{
+    exchange outcome;
+    http_headers headers;
+    int status = 0; // 0: a failure
+    std::string body;
+    nanoseconds delay{};
+    bool hangs = false;
+};
+
+struct injected_failure
+{
+    std::size_t index = 0;
+    errc code = errc::unset;
+    ccloud::progress reached = ccloud::progress::not_sent;
+};
+
+exchange failed_exchange(errc code, ccloud::progress reached, std::string detail = {})
+{
+    exchange ended;
+    ended.code = code;
+    ended.progress = reached;
+    ended.detail = std::move(detail);
+    return ended;
+}
+
+exchange answer(int status, http_headers headers, std::string body)
+{
+    exchange ended;
+    ended.progress = progress::answered;
+    ended.response_begun = true;
+    ended.response = http_response(status, std::move(headers), std::move(body));
+    return ended;
+}
+
+class counted
+{
+public:
+    explicit counted(std::size_t& count) noexcept : count_(count) { ++count_; }
+    counted(counted const&) = delete;
+    counted& operator=(counted const&) = delete;
+    ~counted() { --count_; }
+
+private:
+    std::size_t& count_;
+};
+
+/** Keeps a node on the virtual clock for as long as it lives. */
+class clock_timer
+{
+public:
+    clock_timer(virtual_clock& clock, timer_node& node, steady_time due) : clock_(clock), node_(node)
+    {
+        if (due != steady_time::max())
+            clock_.arm(node_, due);
+    }
+    clock_timer(clock_timer const&) = delete;
+    clock_timer& operator=(clock_timer const&) = delete;
+    ~clock_timer() { clock_.disarm(node_); }
+
+private:
+    virtual_clock& clock_;
+    timer_node& node_;
+};
+
+} // namespace
+
+struct scripted_transport::state
+{
+    virtual_clock& clock = virtual_clock::of_this_thread();
+    std::deque<step> script;
+    std::size_t taken = 0;
+    std::optional<injected_failure> injected;
+    std::function<http_response(http_request const&)> beyond;
+    std::uint64_t dice = 0;
+    std::vector<recorded_request> requests;
+    std::vector<nanoseconds> waits;
+    std::vector<std::pair<timer_node*, steady_time>> armed;
+    std::string complaint;
+    std::optional<detail::parking_lot> lot;
+    std::size_t in_flight = 0;
+    bool closed = false;
+
+    step& last()
+    {
+        if (script.empty())
+            throw std::logic_error("scripted_transport: there is no step yet");
+        return script.back();
+    }
+
+    /** What the next request meets. */
+    step next(http_request const& request)
+    {
+        step now;
+        if (injected && injected->index == taken)
+        {
+            now.outcome = failed_exchange(injected->code, injected->reached, "injected");
+            injected.reset();
+        }
+        else if (!script.empty())
+        {
+            now = std::move(script.front());
+            script.pop_front();
+            ++taken;
+        }
+        else if (beyond)
+        {
+            auto made = beyond(request);
+            now.status = made.status();
+            now.body = made.body();
+            now.headers = std::move(made).headers();
+        }
+        else
+        {
+            complaint = "the script ran dry at request " + std::to_string(requests.size()) + ", " +
+                        std::string(to_string(request.verb())) + ' ' + request.target();
+            now.outcome = failed_exchange(errc::connect_failed, progress::not_sent, complaint);
+            now.outcome.permanent = true;
+        }
+        return now;
+    }
+
+    detail::parking_lot& lot_on(asio::any_io_executor const& here)
+    {
+        if (!lot || lot->executor() != here)
+            lot.emplace(here);
+        return *lot;
+    }
+};
+
+scripted_transport::scripted_transport() : state_(std::make_unique<state>())
+{
+    state_->clock.add(*this);
+}
+
+scripted_transport::~scripted_transport()
+{
+    state_->clock.remove(*this);
+}
+
+scripted_transport& scripted_transport::reply(int status, std::string body)
+{
+    auto& added = state_->script.emplace_back();
+    added.status = status;
+    added.body = std::move(body);
+    return *this;
+}
+
+scripted_transport& scripted_transport::header(std::string_view name, std::string_view value)
+{
+    state_->last().headers.add(name, value);
+    return *this;
+}
+
+scripted_transport& scripted_transport::after(nanoseconds delay)
+{
+    state_->last().delay = delay;
+    return *this;
+}
+
+scripted_transport& scripted_transport::reused()
+{
+    state_->last().outcome.reused = true;
+    return *this;
+}
+
+scripted_transport& scripted_transport::fail(errc code, ccloud::progress reached, bool response_begun)
+{
+    auto& added = state_->script.emplace_back();
+    added.outcome = failed_exchange(code, reached);
+    added.outcome.response_begun = response_begun;
+    return *this;
+}
+
+scripted_transport& scripted_transport::hang()
+{
+    state_->script.emplace_back().hangs = true;
+    return *this;
+}
+
+scripted_transport& scripted_transport::reply_with(std::function<http_response(http_request const&)> answer)
+{
+    state_->beyond = std::move(answer);
+    return *this;
+}
+
+scripted_transport& scripted_transport::fail_at(std::size_t index, errc code, ccloud::progress reached)
+{
+    state_->injected = injected_failure{index, code, reached};
+    return *this;
+}
+
+scripted_transport& scripted_transport::dice(std::uint64_t value) noexcept
+{
+    state_->dice = value;
+    return *this;
+}
+
+void scripted_transport::reserve(std::size_t requests)
+{
+    state_->requests.reserve(requests);
+}
+
+std::vector<recorded_request> const& scripted_transport::requests() const noexcept { return state_->requests; }
+std::vector<nanoseconds> const& scripted_transport::waits() const noexcept { return state_->waits; }
+std::size_t scripted_transport::remaining() const noexcept { return state_->script.size(); }
+std::size_t scripted_transport::in_flight() const noexcept { return state_->in_flight; }
+bool scripted_transport::closed() const noexcept { return state_->closed; }
+std::string scripted_transport::complaint() const { return state_->complaint; }
+
+asio::awaitable<exchange> scripted_transport::send(http_request const& request, origin const& to, send_options options)
+{
+    auto& self = *state_;
+    if (self.closed)
+        co_return failed_exchange(errc::client_closed, progress::not_sent);
+    if (options.deadline <= now())
+        co_return failed_exchange(errc::deadline_exceeded, progress::not_sent);
+    self.requests.push_back(recorded_request{request, to, options, now()});
+    auto met = self.next(request);
+
+    if (met.hangs || met.delay > nanoseconds(0))
+    {
+        counted const under_way(self.in_flight);
+        auto const attempt_deadline =
+            options.attempt_timeout > nanoseconds(0) && options.attempt_timeout < options.deadline - now()
+                ? now() + options.attempt_timeout
+                : options.deadline;
+        auto const ready = met.hangs ? steady_time::max() : now() + met.delay;
+        auto const here = co_await asio::this_coro::executor;
+        detail::parked node;
+        clock_timer const timer(self.clock, node, (std::min)(ready, attempt_deadline));
+        auto const how = co_await self.lot_on(here).async_park(node);
+        if (how == detail::wake::cancelled)
+            co_return failed_exchange(errc::cancelled, progress::maybe_sent);
+        if (how == detail::wake::closed)
+            co_return failed_exchange(errc::client_closed, progress::maybe_sent);
+        if (ready > attempt_deadline)
+            co_return failed_exchange(
+                attempt_deadline < options.deadline ? errc::attempt_timeout : errc::deadline_exceeded,
+                progress::maybe_sent
+            );
+    }
+    if (met.status == 0)
+        co_return std::move(met.outcome);
+    auto ended = answer(met.status, std::move(met.headers), std::move(met.body));
+    ended.reused = met.outcome.reused;
+    co_return ended;
+}
+
+steady_time scripted_transport::now() const noexcept { return state_->clock.now(); }
+wall_time scripted_transport::wall_now() const noexcept { return state_->clock.wall_now(); }
+std::uint64_t scripted_transport::roll() noexcept { return state_->dice; }
+
+void scripted_transport::arm(timer_node& node, steady_time due)
+{
+    state_->armed.emplace_back(&node, now());
+    state_->clock.arm(node, due);
+}
+
+void scripted_transport::disarm(timer_node& node) noexcept
+{
+    auto const found = std::find_if(state_->armed.begin(), state_->armed.end(), [&](auto const& entry) {
+        return entry.first == &node;
+    });
+    if (found != state_->armed.end())
+    {
+        if (!node.armed())
+            state_->waits.push_back(node.due - found->second);
+        state_->armed.erase(found);
+    }
+    state_->clock.disarm(node);
+}
+
+void scripted_transport::close() noexcept
+{
+    state_->closed = true;
+    if (state_->lot)
+        state_->lot->finish_all(detail::wake::closed);
+}
+
+} // namespace ccloud::testing

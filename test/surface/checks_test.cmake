@@ -1,0 +1,191 @@
+# The plain-text checks have to find what is planted, with file and line, and nothing else.
+#   cmake -DWORK=<scratch directory> -P checks_test.cmake
+cmake_minimum_required(VERSION 3.23)
+
+set(failures 0)
+
+function(plant path text)
+    file(WRITE "${WORK}/${path}" "${text}")
+endfunction()
+
+# Runs a check over what was planted; `ARGN`: the complaints it has to make, all of them.
+function(expect check)
+    execute_process(
+        COMMAND "${CMAKE_COMMAND}" "-DROOT=${WORK}" -P "${CMAKE_CURRENT_LIST_DIR}/${check}.cmake"
+        RESULT_VARIABLE status
+        OUTPUT_VARIABLE output
+        ERROR_VARIABLE output
+    )
+    foreach(complaint IN LISTS ARGN)
+        string(FIND "${output}" "${complaint}" at)
+        if(at EQUAL -1)
+            message("${check} did not say: ${complaint}")
+            math(EXPR failures "${failures} + 1")
+        endif()
+    endforeach()
+    list(LENGTH ARGN wanted)
+    string(REGEX MATCHALL "[a-zA-Z_/]+\\.(hpp|cpp|md):[0-9]+: " said "${output}")
+    list(LENGTH said said)
+    if(NOT said EQUAL wanted OR (wanted EQUAL 0 AND NOT status EQUAL 0) OR (wanted GREATER 0 AND status EQUAL 0))
+        message("${check}: ${said} complaints instead of ${wanted}, status ${status}\n${output}")
+        math(EXPR failures "${failures} + 1")
+    endif()
+    set(failures ${failures} PARENT_SCOPE)
+    file(REMOVE_RECURSE "${WORK}")
+endfunction()
+
+file(REMOVE_RECURSE "${WORK}")
+
+# Layers: a small house in order.
+plant(include/ccloud/http.hpp "#include <string>\n// #include <boost/json.hpp>\n/*\n#include <boost/asio.hpp>\n*/\n")
+plant(include/ccloud/client.hpp "#include <ccloud/http.hpp>\n#include <boost/asio/any_io_executor.hpp>\n")
+plant(include/ccloud/iam/things.hpp "#include <ccloud/client.hpp>\n")
+plant(include/ccloud/ccloud.hpp "#include <ccloud/client.hpp>\n#include <ccloud/http.hpp>\n#include <ccloud/iam/things.hpp>\n")
+plant(include/ccloud/testing/run.hpp "#include <boost/asio/awaitable.hpp>\n")
+plant(src/client.cpp "#include <ccloud/client.hpp>\n\n#include \"call.hpp\"\n#include \"net/factory.hpp\"\n\n#include <boost/asio/co_spawn.hpp>\n")
+plant(src/call.hpp "#include \"core/codec.hpp\"\n#include \"auth/source.hpp\"\n")
+plant(src/core/codec.hpp "#include <ccloud/http.hpp>\n\n#include <boost/json/basic_parser.hpp>\n")
+plant(src/core/codec.cpp "#include \"codec.hpp\"\n#include \"core/codec.hpp\"\n\nchar const* text = \"getenv\";\n")
+file(READ "${WORK}/src/core/codec.cpp" text)
+string(REPLACE "\"getenv\"" "R\"(getenv)\"" text "${text}")
+plant(src/core/codec.cpp "${text}")
+plant(src/iam/things.cpp "#include <ccloud/iam/things.hpp>\n\n#include \"call.hpp\"\n#include \"core/codec.hpp\"\n\n#include <boost/describe/class.hpp>\n")
+plant(src/net/factory.hpp "#include <ccloud/transport.hpp>\n")
+plant(src/net/tls.cpp "#include \"net/factory.hpp\"\n#include <boost/asio/ssl.hpp>\n#include <boost/beast/core.hpp>\n#include <openssl/ssl.h>\n")
+plant(src/testing/run.cpp "#include <ccloud/testing/run.hpp>\n#include \"core/timer_queue.hpp\"\n#include <boost/asio/io_context.hpp>\n")
+plant(src/testing/simulator_main.cpp "#include <boost/beast/http.hpp>\n#include <csignal>\n#include <openssl/x509.h>\n")
+expect(layers)
+
+# And one violation of each rule.
+plant(include/ccloud/http.hpp "#include <string>\n#include <boost/json/value.hpp>\n#include <ccloud/operation.hpp>\n")
+plant(include/ccloud/operation.hpp "#include <boost/asio/co_spawn.hpp>\n")
+plant(include/ccloud/client.hpp "\n\n#  include <boost/asio/io_context.hpp>\n#include <ccloud/iam/things.hpp>\n")
+plant(include/ccloud/iam/things.hpp "#include <ccloud/networking/others.hpp>\n")
+plant(include/ccloud/networking/others.hpp "#include <boost/beast/core.hpp>\n")
+plant(include/ccloud/testing/run.hpp "#include <ccloud/client.hpp>\n")
+plant(include/ccloud/ccloud.hpp "#include <ccloud/client.hpp>\n#include <ccloud/http.hpp>\n#include <ccloud/iam/things.hpp>\n#include <ccloud/operation.hpp>\n")
+plant(include/ccloud/stray.hpp "#include <string>\n")
+plant(src/call.hpp "#include \"net/factory.hpp\"\n#include <boost/asio/ssl.hpp>\n")
+plant(src/client.cpp "#include \"net/connection.hpp\"\n")
+plant(src/core/clock.cpp "#include <chrono>\nauto now() { return std::chrono::steady_clock::now(); }\n#include <boost/asio/awaitable.hpp>\n#include <ccloud/transport.hpp>\n")
+plant(src/iam/things.cpp "#include <ccloud/iam/things.hpp>\n#include <ccloud/networking/others.hpp>\n#include <boost/json.hpp>\n#include \"core/cursor.hpp\"\n")
+plant(src/auth/source.cpp "#include \"call.hpp\"\n")
+plant(src/net/tls.cpp "#include <ccloud/client.hpp>\n")
+plant(src/testing/run.cpp "#include \"core/codec.hpp\"\n#include <boost/asio/ssl/stream.hpp>\n")
+plant(src/testing/simulator.cpp "#include \"core/timer_queue.hpp\"\n#include <ccloud/client.hpp>\n")
+expect(
+    layers
+    "include/ccloud/ccloud.hpp:1: does not include <ccloud/networking/others.hpp>"
+    "include/ccloud/ccloud.hpp:1: does not include <ccloud/stray.hpp>"
+    "include/ccloud/client.hpp:3: room shell may not include boost/asio/io_context.hpp"
+    "include/ccloud/client.hpp:4: room shell may not include ccloud/iam/things.hpp"
+    "include/ccloud/http.hpp:2: room words may not include boost/json/value.hpp"
+    "include/ccloud/http.hpp:3: room words may not include ccloud/operation.hpp"
+    "include/ccloud/iam/things.hpp:1: room collections may not include ccloud/networking/others.hpp"
+    "include/ccloud/networking/others.hpp:1: room collections may not include boost/beast/core.hpp"
+    "include/ccloud/operation.hpp:1: room door may not include boost/asio/co_spawn.hpp"
+    "include/ccloud/stray.hpp:1: belongs to no room"
+    "include/ccloud/testing/run.hpp:1: room testing may not include ccloud/client.hpp"
+    "src/auth/source.cpp:1: room auth may not include call.hpp"
+    "src/call.hpp:1: room shell may not include net/factory.hpp"
+    "src/call.hpp:2: room shell may not include boost/asio/ssl.hpp"
+    "src/client.cpp:1: room shell may not include net/connection.hpp"
+    "src/core/clock.cpp:2: room core may not say steady_clock::now"
+    "src/core/clock.cpp:3: room core may not include boost/asio/awaitable.hpp"
+    "src/core/clock.cpp:4: room core may not include ccloud/transport.hpp"
+    "src/iam/things.cpp:2: room collections may not include ccloud/networking/others.hpp"
+    "src/iam/things.cpp:3: room collections may not include boost/json.hpp"
+    "src/iam/things.cpp:4: room collections may not include core/cursor.hpp"
+    "src/net/tls.cpp:1: room net may not include ccloud/client.hpp"
+    "src/testing/run.cpp:1: room testing may not include core/codec.hpp"
+    "src/testing/run.cpp:2: room testing may not include boost/asio/ssl/stream.hpp"
+    "src/testing/simulator.cpp:1: room simulator may not include core/timer_queue.hpp"
+    "src/testing/simulator.cpp:2: room simulator may not include ccloud/client.hpp"
+)
+
+# Await lint: what is safe.
+plant(src/fine.cpp [==[
+/* if (co_await f()) */
+// while (co_await f())
+char const* text = "if (co_await f()) ? \" '";
+char const* raw = R"x(
+while (co_await f()) { }
+)x";
+asio::awaitable<void> g()
+{
+    int const thousand = 1'000;
+    if (auto r = co_await f())
+        use('?', '"', '\'');
+    while (auto x = co_await or_throw(all.next()))
+        use(x);
+    if (auto const made = co_await f(1,
+                                     2); !made)
+        co_return;
+    bool const more = thousand > 1 ? true : false;
+    while (more)
+    {
+        co_await f();
+    }
+    if (not_co_await(1))
+        co_return;
+    if (auto r = co_await f(g(1)))
+        use(r ? 1 : 2);
+    for (auto const& [key, value] : fields)
+        co_await f(key, value);
+    for (auto const& [key, value] : fields)
+    {
+        co_await f(key, value);
+    }
+}
+]==])
+plant(README.md "Never write `if (co_await f())`.\n```sh\nwhile (co_await x)\n```\n```cpp\nif (auto r = co_await f()) {}\n```\n")
+expect(await_lint)
+
+# And what is not.
+plant(src/wrong.cpp [==[
+asio::awaitable<void> g()
+{
+    if (co_await f())
+        co_return;
+    while (!(co_await f(h(1))))
+        ;
+    switch(co_await f()) {}
+    if (ready() &&
+        co_await f())
+        co_return;
+    if (x = co_await f())
+        co_return;
+    if constexpr (true)
+        while ( co_await session{} )
+            ;
+    auto a = yes ? co_await f() : 0;
+    auto b = co_await f(yes
+                            ? 1 : 2);
+    auto [c, d] = co_await f();
+    auto const& [e, h] = *
+        co_await f();
+}
+]==])
+plant(test/some.cpp "/*\n\n*/ void f() { if (co_await f()) {} }\n")
+plant(README.md "text\n\n```cpp\nauto x = 1;\nif (co_await f()) {}\n```\nmore\n```cpp\nauto y = co_await f() ? 1 : 2;\n```\n")
+expect(
+    await_lint
+    "src/wrong.cpp:3: co_await in a condition"
+    "src/wrong.cpp:5: co_await in a condition"
+    "src/wrong.cpp:7: co_await in a condition"
+    "src/wrong.cpp:8: co_await in a condition"
+    "src/wrong.cpp:11: co_await in a condition"
+    "src/wrong.cpp:14: co_await in a condition"
+    "src/wrong.cpp:16: co_await in a statement with ?:"
+    "src/wrong.cpp:17: co_await in a statement with ?:"
+    "src/wrong.cpp:19: co_await in a structured binding"
+    "src/wrong.cpp:20: co_await in a structured binding"
+    "test/some.cpp:3: co_await in a condition"
+    "README.md:5: co_await in a condition"
+    "README.md:9: co_await in a statement with ?:"
+)
+
+if(failures GREATER 0)
+    message(FATAL_ERROR "${failures} failures")
+endif()
+message("the checks find what is planted")

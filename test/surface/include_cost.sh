@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# What <ccloud/ccloud.hpp> costs a file that includes it, as a multiple of <boost/asio/awaitable.hpp> alone.
+#   include_cost.sh <source directory> [compiler]
+set -euo pipefail
+
+source_dir=$1
+compiler=${2:-g++}
+limit=1.6
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+
+echo '#include <boost/asio/awaitable.hpp>' >"$work/asio.cpp"
+echo '#include <ccloud/ccloud.hpp>' >"$work/ccloud.cpp"
+
+# milliseconds FILE: user and system time of one run of the compiler, which noise moves less than the clock.
+milliseconds()
+{
+    local TIMEFORMAT='%U %S' times
+    times=$({ time "$compiler" -std=c++20 -fsyntax-only -I"$source_dir/include" "$1"; } 2>&1) || {
+        echo "$times" >&2
+        return 1
+    }
+    awk '{printf "%d\n", ($1 + $2) * 1000}' <<<"$times"
+}
+
+asio=
+ccloud=
+for _ in 1 2 3 4 5; do
+    took=$(milliseconds "$work/asio.cpp")
+    [[ -n $asio && $asio -le $took ]] || asio=$took
+    took=$(milliseconds "$work/ccloud.cpp")
+    [[ -n $ccloud && $ccloud -le $took ]] || ccloud=$took
+done
+
+awk -v asio="$asio" -v ccloud="$ccloud" -v limit="$limit" 'BEGIN {
+    ratio = ccloud / asio
+    printf "boost/asio/awaitable.hpp  %5d ms\nccloud/ccloud.hpp         %5d ms\nratio %.2f, limit %.1f\n",
+           asio, ccloud, ratio, limit
+    exit ratio > limit
+}'
