@@ -91,13 +91,14 @@ public:
     http_request& replayable(bool yes) noexcept;
 
     method verb() const noexcept { return verb_; }
-    std::string const& target() const noexcept { return target_; }
+    std::string const& target() const& noexcept { return target_; }
+    std::string&& target() && noexcept { return std::move(target_); }
     http_headers const& headers() const noexcept { return headers_; }
     http_headers& headers() noexcept { return headers_; }
-    std::string const& body() const noexcept { return body_; }
+    std::string const& body() const& noexcept { return body_; }
+    std::string&& body() && noexcept { return std::move(body_); }
 
-    /** The body by itself, to be moved from one request into another. */
-    std::string&& content() && noexcept { return std::move(body_); }
+    /** Sets the body alone; its Content-Type is among the fields already. */
     void content(std::string bytes) noexcept { body_ = std::move(bytes); }
 
     bool replayable() const noexcept { return replayable_; }

@@ -156,7 +156,10 @@ constexpr reader_type make_reader()
         using element = typename T::value_type;
         return {
             .expected = "an array",
-            .array = [](void* to) { static_cast<T*>(to)->clear(); },
+            .array = [](void* to) {
+                static_cast<T*>(to)->clear();
+                static_cast<T*>(to)->reserve(8);
+            },
             .element = [](void* to) {
                 return slot{&reader_of<element>(), &static_cast<T*>(to)->emplace_back(), {}};
             }

@@ -29,7 +29,7 @@ http_request assemble(
     http_request request, std::string_view base_path, std::string_view head, http_headers const* extra
 )
 {
-    auto target = request.target();
+    auto target = std::move(request).target();
     if (!base_path.empty())
         target.insert(0, base_path);
     http_request wire(request.verb(), std::move(target));
@@ -38,7 +38,7 @@ http_request assemble(
     auto const& own_lines = request.headers().text();
     wire.headers().reserve(head.size() + extra_lines.size() + own_lines.size());
     wire.headers().append_lines(head).append_lines(extra_lines).append_lines(own_lines);
-    wire.content(std::move(request).content());
+    wire.content(std::move(request).body());
     return wire;
 }
 

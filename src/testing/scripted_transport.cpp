@@ -124,6 +124,7 @@ struct scripted_transport::state
         }
         else if (beyond)
         {
+            ++taken;
             auto made = beyond(request);
             now.status = made.status();
             now.body = made.body();

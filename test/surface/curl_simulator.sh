@@ -19,6 +19,7 @@ finish()
 }
 trap finish EXIT
 
+: >"$work/out"
 "$simulator" --port 0 --seed-groups 3 >"$work/out" 2>"$work/err" &
 pid=$!
 variables=(CONFLUENT_CLOUD_ENDPOINT SSL_CERT_FILE CONFLUENT_CLOUD_API_KEY CONFLUENT_CLOUD_API_SECRET)

@@ -64,7 +64,8 @@ public:
     /** Answers every request beyond the script by this function, any number of times. */
     scripted_transport& reply_with(std::function<http_response(http_request const&)> answer);
 
-    /** Puts a failing step before the step with this index, once. For replaying a script failing at every step. */
+    /** Puts a failing step before the step with this index (answers of `reply_with` count too), once. For replaying a
+        script failing at every step. */
     scripted_transport& fail_at(std::size_t index, errc code, ccloud::progress reached);
 
     /** Makes every roll of the dice give this. Default: zero, the lowest draw: no wait after a transient failure, and
