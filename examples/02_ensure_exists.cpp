@@ -35,7 +35,7 @@ asio::awaitable<void> report(ccloud::client cloud, std::string id, std::string n
 {
     auto group = co_await ensure_exists(iam::ip_groups(cloud), id, name, block);
     if (group)
-        std::cout << group->id << "  " << group->group_name << "  (HTTP " << group.response().status() << ")\n";
+        std::cout << group->id << "  " << group->group_name << '\n';
     else
         std::cout << group.error().what() << '\n';
 }

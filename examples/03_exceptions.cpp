@@ -24,7 +24,7 @@ asio::awaitable<void> print_group(ccloud::client cloud, std::string id)
         auto const& error = failed.error();
         std::cout << "  the request was " << to_string(error.progress()) << ", HTTP status " << error.status() << '\n';
         for (auto const& problem : error.problems())
-            std::cout << "  " << problem.code << ' ' << problem.detail << ' ' << problem.pointer << '\n';
+            std::cout << "  " << problem.detail << "  " << problem.pointer << '\n';
         if (error == ccloud::condition::not_found)
             std::cout << "  there is no group " << id << '\n';
     }

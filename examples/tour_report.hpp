@@ -47,7 +47,7 @@ public:
 
     void collection(std::string_view name, std::string_view path)
     {
-        print(text("  %.*s: %.*s\n", width(name), name.data(), width(path), path.data()));
+        print("  " + paint("36", std::string(name) + ": " + std::string(path)) + "\n");
     }
 
     /** Awaits one operation; its row appears in two steps, before and after. "..." in `path` stands for the path of the

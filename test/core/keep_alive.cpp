@@ -1,0 +1,97 @@
+#include "core/keep_alive.hpp"
+
+#include "printers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+namespace core = ccloud::core;
+using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
+
+namespace {
+
+core::finished_exchange finished(std::string_view keep_alive_field = {})
+{
+    core::finished_exchange ended;
+    ended.status = 200;
+    ended.keep_alive = true;
+    ended.complete = true;
+    ended.request_written = true;
+    ended.keep_alive_field = keep_alive_field;
+    return ended;
+}
+
+} // namespace
+
+TEST_CASE("a connection is kept after a whole exchange, and closed where anything is odd (C3, pool item 7)")
+{
+    CHECK(core::reuse_for(finished(), 50s) == nanoseconds(50s));
+
+    auto ended = finished();
+    SUBCASE("Connection: close") { ended.keep_alive = false; }
+    SUBCASE("a short response") { ended.complete = false; }
+    SUBCASE("an answer before the whole request was written") { ended.request_written = false; }
+    SUBCASE("bytes nobody asked for") { ended.leftover = 1; }
+    SUBCASE("408") { ended.status = 408; }
+    SUBCASE("421") { ended.status = 421; }
+    CHECK((!ended.keep_alive || !ended.complete || !ended.request_written || ended.leftover || ended.status != 200));
+    CHECK(core::reuse_for(ended, 50s) == std::nullopt);
+}
+
+TEST_CASE("a connection survives statuses that say nothing about it (C3)")
+{
+    for (int const status : {200, 202, 204, 301, 400, 401, 404, 409, 425, 429, 500, 502, 503, 504})
+    {
+        CAPTURE(status);
+        auto ended = finished();
+        ended.status = status;
+        CHECK(core::reuse_for(ended, 50s) == nanoseconds(50s));
+    }
+}
+
+TEST_CASE("the server's own time-out counts less two seconds (pool item 5)")
+{
+    struct row
+    {
+        std::string_view field;
+        std::optional<nanoseconds> keep;
+    };
+    for (auto const& [field, keep] : {
+             row{"timeout=30", 28s},
+             row{"timeout=30, max=100", 28s},
+             row{"max=100,timeout=30", 28s},
+             row{" Timeout = 30 ", 28s},
+             row{"timeout=60", 50s},
+             row{"timeout=52", 50s},
+             row{"timeout=3", 1s},
+             row{"timeout=2", std::nullopt},
+             row{"timeout=1", std::nullopt},
+             row{"timeout=0", std::nullopt},
+             row{"timeout=30, max=0", std::nullopt},
+             row{"max=0", std::nullopt},
+             row{"max=1", 50s},
+             row{"timeout=-1", 50s},
+             row{"timeout=x", 50s},
+             row{"timeout", 50s},
+             row{"timeout=", 50s},
+             row{",,=,", 50s},
+             row{"timeout=99999999999999999999999999", 50s},
+             row{"timeout=9223372036854775807", 50s},
+             row{"my-timeout=5", 50s},
+         })
+    {
+        CAPTURE(field);
+        CHECK(core::reuse_for(finished(field), 50s) == keep);
+    }
+}
+
+TEST_CASE("an idle time-out of zero or less keeps nothing")
+{
+    CHECK(core::reuse_for(finished(), 0s) == std::nullopt);
+    CHECK(core::reuse_for(finished(), -1s) == std::nullopt);
+    CHECK(core::reuse_for(finished("timeout=30"), 0s) == std::nullopt);
+}

@@ -1,0 +1,160 @@
+#include "core/timer_queue.hpp"
+
+#include "printers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+#include <random>
+#include <vector>
+
+using ccloud::steady_time;
+using ccloud::timer_node;
+using ccloud::core::timer_queue;
+using namespace std::chrono_literals;
+
+namespace {
+
+steady_time at(long long tick)
+{
+    return steady_time(std::chrono::milliseconds(tick));
+}
+
+/** A node that notes when it was called. */
+struct noted final : timer_node
+{
+    std::vector<noted*>* calls = nullptr;
+    timer_queue* queue = nullptr; // where set, arms itself again
+    steady_time again{};
+
+    static void call(timer_node& self) noexcept
+    {
+        auto& node = static_cast<noted&>(self);
+        node.calls->push_back(&node);
+        if (node.queue)
+            std::exchange(node.queue, nullptr)->arm(node, node.again);
+    }
+};
+
+} // namespace
+
+TEST_CASE("nodes fire in order of time, none before it is due")
+{
+    timer_queue queue;
+    std::vector<noted*> calls;
+    std::array<noted, 4> nodes;
+    for (auto& node : nodes)
+    {
+        node.fire = &noted::call;
+        node.calls = &calls;
+    }
+    queue.arm(nodes[0], at(30));
+    queue.arm(nodes[1], at(10));
+    queue.arm(nodes[2], at(20));
+    queue.arm(nodes[3], at(40));
+    CHECK(queue.earliest() == at(10));
+    queue.fire_due(at(9));
+    CHECK(calls.empty());
+    queue.fire_due(at(30));
+    CHECK(calls == std::vector<noted*>{&nodes[1], &nodes[2], &nodes[0]});
+    CHECK(!nodes[0].armed());
+    CHECK(nodes[3].armed());
+    queue.disarm(nodes[3]);
+    CHECK(queue.empty());
+    queue.disarm(nodes[3]);
+    queue.fire_due(at(100));
+    CHECK(calls.size() == 3);
+}
+
+TEST_CASE("a node that is armed while others fire is called in the same turn where it is due")
+{
+    timer_queue queue;
+    std::vector<noted*> calls;
+    std::array<noted, 2> nodes;
+    for (auto& node : nodes)
+    {
+        node.fire = &noted::call;
+        node.calls = &calls;
+    }
+    nodes[0].queue = &queue;
+    nodes[0].again = at(15);
+    queue.arm(nodes[0], at(10));
+    queue.arm(nodes[1], at(20));
+    queue.fire_due(at(20));
+    CHECK(calls == std::vector<noted*>{&nodes[0], &nodes[0], &nodes[1]});
+
+    nodes[0].queue = &queue;
+    nodes[0].again = at(31);
+    queue.arm(nodes[0], at(30));
+    queue.fire_due(at(30));
+    CHECK(calls.size() == 4);
+    CHECK(queue.earliest() == at(31));
+    queue.disarm(nodes[0]);
+}
+
+TEST_CASE("a hundred thousand random steps leave the queue as a plain list would be")
+{
+    constexpr std::size_t count = 48;
+    timer_queue queue;
+    std::vector<noted*> calls;
+    std::array<noted, count> nodes;
+    std::array<std::optional<steady_time>, count> model;
+    for (auto& node : nodes)
+    {
+        node.fire = &noted::call;
+        node.calls = &calls;
+    }
+    std::mt19937 dice(20260101);
+    long long now = 0;
+    for (int step = 0; step < 100'000; ++step)
+    {
+        auto const which = dice() % count;
+        switch (dice() % 8)
+        {
+        case 0:
+        case 1:
+        case 2:
+        case 3: // arm or move; few distinct times, so that many are equal
+            model[which] = at(now + static_cast<long long>(dice() % 40));
+            queue.arm(nodes[which], *model[which]);
+            break;
+        case 4:
+        case 5:
+            queue.disarm(nodes[which]);
+            model[which].reset();
+            break;
+        default:
+            now += dice() % 6;
+            calls.clear();
+            queue.fire_due(at(now));
+            std::size_t due = 0;
+            for (auto const& when : model)
+                due += when && *when <= at(now);
+            bool sound = calls.size() == due;
+            for (std::size_t i = 0; i < calls.size() && sound; ++i)
+            {
+                auto& when = model[static_cast<std::size_t>(calls[i] - nodes.data())];
+                sound = when && *when <= at(now) && (i == 0 || calls[i - 1]->due <= *when);
+                when.reset();
+            }
+            if (!sound)
+                FAIL("step " << step << ": fired " << calls.size() << " of " << due);
+        }
+        bool sound = true;
+        std::optional<steady_time> earliest;
+        for (std::size_t i = 0; i < count; ++i)
+        {
+            sound = sound && nodes[i].armed() == model[i].has_value() && (!model[i] || nodes[i].due == *model[i]);
+            if (model[i] && (!earliest || *model[i] < *earliest))
+                earliest = model[i];
+        }
+        if (!sound || queue.empty() != !earliest || (earliest && queue.earliest() != *earliest))
+            FAIL("step " << step);
+    }
+    for (auto& node : nodes)
+        queue.disarm(node);
+    CHECK(queue.empty());
+}

@@ -1,0 +1,57 @@
+# Every C++ block of README.md stands word for word in a file that is compiled: in test/snippets or in examples.
+# Indentation and white space at the ends of lines do not count.
+#   cmake -DROOT=<source directory> -P readme.cmake
+cmake_minimum_required(VERSION 3.23)
+include("${CMAKE_CURRENT_LIST_DIR}/source_text.cmake")
+
+function(without_indentation text out)
+    string(REPLACE "\t" " " text "\n${text}\n")
+    string(REGEX REPLACE " *\n *" "\n" text "${text}")
+    set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
+get_filename_component(ROOT "${ROOT}" ABSOLUTE)
+file(GLOB_RECURSE files "${ROOT}/test/snippets/*.cpp" "${ROOT}/examples/*.cpp" "${ROOT}/examples/*.hpp")
+set(compiled "")
+foreach(path IN LISTS files)
+    file(READ "${path}" text)
+    without_indentation("${text}" text)
+    string(APPEND compiled "${text}")
+endforeach()
+
+file(READ "${ROOT}/README.md" rest)
+set(before "")
+set(count 0)
+while(rest MATCHES "\n```(cpp|c\\+\\+|C\\+\\+|cc|cxx)[^\n]*\n")
+    set(fence "${CMAKE_MATCH_0}")
+    string(FIND "${rest}" "${fence}" at)
+    string(SUBSTRING "${rest}" 0 ${at} skipped)
+    string(APPEND before "${skipped}${fence}")
+    string(LENGTH "${fence}" length)
+    math(EXPR at "${at} + ${length}")
+    string(SUBSTRING "${rest}" ${at} -1 rest)
+
+    line_after("${before}" number)
+    string(FIND "${rest}" "\n```" at)
+    if(at EQUAL -1)
+        complain("README.md:${number}: a block without an end")
+        break()
+    endif()
+    string(SUBSTRING "${rest}" 0 ${at} block)
+    string(SUBSTRING "${rest}" ${at} -1 rest)
+    string(APPEND before "${block}")
+    # The fence that ends it is no beginning.
+    string(REGEX REPLACE "^\n```" "\n" rest "${rest}")
+
+    math(EXPR count "${count} + 1")
+    without_indentation("${block}" wanted)
+    string(FIND "${compiled}" "${wanted}" at)
+    if(at EQUAL -1)
+        complain("README.md:${number}: this block stands in no file of test/snippets or examples")
+    endif()
+endwhile()
+
+if(count EQUAL 0)
+    complain("README.md:1: has no C++ block")
+endif()
+conclude("readme: ${count} blocks" "${files}")
