@@ -148,11 +148,11 @@ std::string any_id(ccloud::config settings)
 {
     asio::io_context context(1);
     std::string id;
-    auto const work = [](ccloud::config settings, std::string& id) -> asio::awaitable<void> {
-        ccloud::client cloud(co_await asio::this_coro::executor, std::move(settings));
+    auto const work = [](ccloud::config to, std::string& found) -> asio::awaitable<void> {
+        ccloud::client cloud(co_await asio::this_coro::executor, std::move(to));
         auto some = iam::ip_groups(cloud).list({.max_items = 1});
         auto first = co_await or_throw(some.collect());
-        id = first.at(0).id;
+        found = first.at(0).id;
     };
     asio::co_spawn(context, work(std::move(settings), id), [](std::exception_ptr failed) {
         if (failed)

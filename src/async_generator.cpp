@@ -4,7 +4,6 @@
 
 namespace ccloud {
 
-
 checkpoint checkpoint::end()
 {
     checkpoint place;
@@ -30,7 +29,7 @@ std::optional<checkpoint> checkpoint::parse(std::string_view text)
     if (colon == std::string_view::npos)
         return std::nullopt;
     auto const offset = core::parse_digits(text.substr(0, colon));
-    if (!offset)
+    if (!offset || *offset == INT64_MAX)
         return std::nullopt;
     return checkpoint(std::string(text.substr(colon + 1)), static_cast<std::size_t>(*offset));
 }

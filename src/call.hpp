@@ -66,6 +66,17 @@ private:
     bool owns_wire_;
 };
 
+/** What collections may see of a handle. */
+struct client_access
+{
+    static std::shared_ptr<client_core> const& core(client const& cloud) noexcept { return cloud.core_; }
+
+    static planned_request prepare(client const& cloud, planned_request planned)
+    {
+        return cloud.core_->prepare(std::move(planned), cloud.extra_.get());
+    }
+};
+
 error malformed(planned_request const& planned, answered const& got, core::complaint const& about);
 
 /** Whether a try before the last one may have been executed. */
@@ -104,17 +115,17 @@ namespace ccloud {
 template <class T>
 operation<T> call(client const& cloud, planned_request planned, call_options options)
 {
+    using detail::client_access;
     return detail::typed_call<T>(
-        cloud.shared_core(), cloud.core().prepare(std::move(planned), cloud.extra_headers()), options
+        client_access::core(cloud), client_access::prepare(cloud, std::move(planned)), options
     );
 }
 
 /** Sends a DELETE. A "not found" that follows a try which may have been executed counts as done. */
 inline operation<removed> call_remove(client const& cloud, planned_request planned, call_options options)
 {
-    return detail::remove_call(
-        cloud.shared_core(), cloud.core().prepare(std::move(planned), cloud.extra_headers()), options
-    );
+    using detail::client_access;
+    return detail::remove_call(client_access::core(cloud), client_access::prepare(cloud, std::move(planned)), options);
 }
 
 } // namespace ccloud

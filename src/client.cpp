@@ -239,9 +239,7 @@ client_core::client_core(
     asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire, bool own_wire
 )
     : settings_(std::move(settings)), executor_(std::move(executor)), endpoint_(checked_endpoint(settings_)),
-      head_(core::make_head(
-          endpoint_.where, auth::authorization(settings_.credentials), settings_.application
-      )),
+      head_(core::make_head(endpoint_.where, auth::authorization(settings_.credentials), settings_.application)),
       wire_(std::move(wire)), lot_(executor_), owns_wire_(own_wire)
 {
 }
@@ -383,7 +381,8 @@ std::string refusal_of(http_request const& request)
     if (!core::is_target(request.target()))
         return "target: must begin with \"/\" and be percent-encoded";
     if (!request.headers().well_formed())
-        return "header \"" + core::printable(request.headers().refused()) + "\": is no field name, or its value has CR, LF or NUL";
+        return "header \"" + core::printable(request.headers().refused()) +
+               "\": is no field name, or its value has CR, LF or NUL";
     std::string why;
     request.headers().for_each([&why](std::string_view name, std::string_view) {
         if (auto const not_yours = core::refuse_field(name); !not_yours.empty() && why.empty())

@@ -26,7 +26,7 @@ class http_pager final : public pager, public std::enable_shared_from_this<http_
 {
 public:
     http_pager(client cloud, planned_request first, list_options options, page_decoder decode)
-        : cloud_(std::move(cloud)), core_(cloud_.shared_core()), first_(std::move(first)), options_(options),
+        : cloud_(std::move(cloud)), core_(client_access::core(cloud_)), first_(std::move(first)), options_(options),
           decode_(decode)
     {
         if (first_.refusal.empty())
@@ -35,13 +35,12 @@ public:
 
     operation<raw_page> fetch() override { return fetch_anywhere(shared_from_this()); }
 
-    void resume(checkpoint const& from) override
-    {
-        token_ = from.token();
-    }
+    void resume(checkpoint const& from) override { token_ = from.token(); }
 
     void abandon() noexcept override
     {
+        if (options_.prefetch == 0)
+            return;
         asio::dispatch(core_->executor(), [self = shared_from_this()] {
             self->abandoned_ = true;
             self->stop_prefetch_.emit(asio::cancellation_type::terminal);
@@ -100,7 +99,8 @@ private:
     /** Starts to fetch the page after the one that is handed out. */
     void prefetch()
     {
-        bool const wanted = options_.prefetch > 0 && !abandoned_ && (!options_.max_pages || pages_ < *options_.max_pages) &&
+        bool const wanted = options_.prefetch > 0 && !abandoned_ &&
+                            (!options_.max_pages || pages_ < *options_.max_pages) &&
                             (!options_.max_items || items_ < *options_.max_items);
         if (!wanted)
             return;
@@ -163,7 +163,7 @@ private:
             core::append_encoded(target, token);
         }
         planned.request = http_request(method::get, std::move(target));
-        return core_->prepare(std::move(planned), cloud_.extra_headers());
+        return client_access::prepare(cloud_, std::move(planned));
     }
 
     /** What is left for a page: the shorter of its own limit and the listing's. */
@@ -195,7 +195,9 @@ private:
         {
             if (options_.repeated_page == on_repeated_page::stop)
                 return std::nullopt;
-            return error(errc::pagination_loop, "page_token \"" + *next + "\" after " + std::to_string(pages_ + 1) + " pages");
+            return error(
+                errc::pagination_loop, "page_token \"" + *next + "\" after " + std::to_string(pages_ + 1) + " pages"
+            );
         }
         empty_pages_ = page.size == 0 ? empty_pages_ + 1 : 0;
         page.next = std::move(*next);

@@ -48,8 +48,9 @@ struct list_options
     std::optional<std::chrono::milliseconds> total_timeout = std::nullopt;
 };
 
-static_assert(std::is_trivially_destructible_v<list_options>,
-              "GCC 12 destroys other aggregate temporaries in co_await twice");
+static_assert(
+    std::is_trivially_destructible_v<list_options>, "GCC 12 destroys other aggregate temporaries in co_await twice"
+);
 
 /** A place in a listing: before its next undelivered item. Can be stored as text and resumed from, in another process
     too, for as long as the server honours its page tokens. */
@@ -123,25 +124,22 @@ struct listing
 
     listing(listing const&) = delete;
     listing& operator=(listing const&) = delete;
-    ~listing()
-    {
-        source->abandon();
-    }
+    ~listing() { source->abandon(); }
 
     std::shared_ptr<page_source<T>> source;
     list_options options;
 
-    std::vector<T> buffer;      // undelivered items are [index, size)
+    std::vector<T> buffer; // undelivered items are [index, size)
     std::size_t index = 0;
-    std::string base_token;     // buffer[0] comes base_offset items after the start of this page
+    std::string base_token; // buffer[0] comes base_offset items after the start of this page
     std::size_t base_offset = 0;
-    std::string next_token;     // of the page after the buffer, where !complete
-    bool cut = false;           // max_items cut the last page short
-    bool complete = false;      // nothing comes after the buffer
+    std::string next_token; // of the page after the buffer, where !complete
+    bool cut = false;       // max_items cut the last page short
+    bool complete = false;  // nothing comes after the buffer
     bool busy = false;
     std::size_t delivered = 0;
     std::size_t pages = 0;
-    std::size_t to_skip = 0;    // items before the checkpoint that was resumed
+    std::size_t to_skip = 0; // items before the checkpoint that was resumed
     std::optional<std::int64_t> total_size;
     response_info response;
 
@@ -217,7 +215,7 @@ operation<std::optional<T>> next_item(std::shared_ptr<listing<T>> state)
         if (!more)
             co_return std::move(more).error();
         if (!*more)
-            co_return result<std::optional<T>>(std::nullopt);
+            co_return result<std::optional<T>>(std::optional<T>(), state->response);
     }
     ++state->delivered;
     co_return result<std::optional<T>>(std::optional<T>(std::move(state->buffer[state->index++])));
@@ -233,7 +231,7 @@ operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state
     if (!more)
         co_return std::move(more).error();
     if (!*more)
-        co_return result<std::optional<page<T>>>(std::nullopt);
+        co_return result<std::optional<page<T>>>(std::optional<page<T>>(), state->response);
     page<T> rest;
     auto const from = state->buffer.begin() + static_cast<std::ptrdiff_t>(state->index);
     rest.items.assign(std::make_move_iterator(from), std::make_move_iterator(state->buffer.end()));

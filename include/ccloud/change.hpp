@@ -15,6 +15,18 @@ struct clear_t
 };
 inline constexpr clear_t clear{0};
 
+template <class T>
+class change;
+
+namespace detail {
+
+/** What a change of `T` can be made from, besides itself and `clear`. */
+template <class U, class T>
+concept new_value = std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, change<T>> &&
+                    !std::same_as<std::remove_cvref_t<U>, clear_t>;
+
+} // namespace detail
+
 /** A member of an update: untouched (not sent), set (sent), or cleared (sent as null). */
 template <class T>
 class change
@@ -23,9 +35,7 @@ public:
     change() noexcept {}
     change(clear_t) noexcept : cleared_(true) {}
 
-    template <class U>
-        requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, change> &&
-                 !std::same_as<std::remove_cvref_t<U>, clear_t>)
+    template <detail::new_value<T> U>
     change(U&& value) : value_(std::in_place, std::forward<U>(value))
     {
     }

@@ -18,6 +18,7 @@ namespace ccloud {
 namespace detail {
 class client_core;
 class client_owner;
+struct client_access;
 } // namespace detail
 
 /** Options of one call; each comes before the client's. */
@@ -36,8 +37,10 @@ struct call_options
     std::optional<bool> replayable = std::nullopt;
 };
 
-static_assert(std::is_aggregate_v<call_options> && std::is_trivially_destructible_v<call_options>,
-              "GCC 12 destroys other aggregate temporaries in co_await twice");
+static_assert(
+    std::is_aggregate_v<call_options> && std::is_trivially_destructible_v<call_options>,
+    "GCC 12 destroys other aggregate temporaries in co_await twice"
+);
 
 /** A handle to a client of the API: configuration, credentials, connections.
 
@@ -98,14 +101,13 @@ public:
         `errc::client_closed`. Does not wait; idempotent; any thread. */
     void close() noexcept;
 
-    /** For the collections of this library. */
-    detail::client_core& core() const noexcept { return *core_; }
-    std::shared_ptr<detail::client_core> const& shared_core() const noexcept { return core_; }
-    http_headers const* extra_headers() const noexcept { return extra_.get(); }
-
 private:
-    client(std::shared_ptr<detail::client_core> core, std::shared_ptr<detail::client_owner> owner,
-           std::shared_ptr<http_headers const> extra) noexcept;
+    friend struct detail::client_access; // for the collections
+
+    client(
+        std::shared_ptr<detail::client_core> core, std::shared_ptr<detail::client_owner> owner,
+        std::shared_ptr<http_headers const> extra
+    ) noexcept;
 
     std::shared_ptr<detail::client_core> core_;
     std::shared_ptr<detail::client_owner> owner_;

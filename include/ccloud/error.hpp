@@ -115,9 +115,9 @@ enum class gave_up : unsigned char {
     Source: "Failure" in the API documentation, and the other envelopes its services use. */
 struct problem
 {
-    std::string id;         ///< of this occurrence
-    std::string status;     ///< the HTTP status, as text
-    std::string code;       ///< for programs, e.g. "quota_exceeded"; open set
+    std::string id;     ///< of this occurrence
+    std::string status; ///< the HTTP status, as text
+    std::string code;   ///< for programs, e.g. "quota_exceeded"; open set
     std::string title;
     std::string detail;     ///< for people
     std::string pointer;    ///< JSON pointer into the request body
@@ -128,15 +128,15 @@ struct problem
 /** One try of a call. */
 struct attempt
 {
-    std::chrono::nanoseconds started{};  ///< since the call began
+    std::chrono::nanoseconds started{}; ///< since the call began
     std::chrono::nanoseconds took{};
     ccloud::progress progress = progress::not_sent;
     std::size_t bytes_written = 0;
-    bool reused = false;                 ///< on a connection that had served before
-    int status = 0;                      ///< 0: no answer
-    errc code = errc::unset;             ///< what went wrong with it
+    bool reused = false;                                 ///< on a connection that had served before
+    int status = 0;                                      ///< 0: no answer
+    errc code = errc::unset;                             ///< what went wrong with it
     std::optional<std::chrono::nanoseconds> server_hint; ///< what Retry-After or X-RateLimit-Reset asked for
-    std::chrono::nanoseconds delay{};    ///< waited before the next try; zero for a free replay and for the last
+    std::chrono::nanoseconds delay{}; ///< waited before the next try; zero for a free replay and for the last
 };
 
 /** Why an operation failed; one pointer wide.

@@ -32,6 +32,9 @@ public:
     /** Adds one field at the end; an earlier field of the same name stays. */
     http_headers& add(std::string_view name, std::string_view value);
 
+    /** Adds one field in place of every earlier one of the same name. */
+    http_headers& set(std::string_view name, std::string_view value);
+
     /** Appends lines that are already in wire form (each ended by CR LF), as `text()` gives them. */
     http_headers& append_lines(std::string_view lines);
 
@@ -139,9 +142,9 @@ private:
 /** The three rate-limit values of a response. Each is absent where the server did not send it, or not as a number. */
 struct rate_limit
 {
-    std::optional<std::int64_t> limit;          ///< X-RateLimit-Limit: requests a window
-    std::optional<std::int64_t> remaining;      ///< X-RateLimit-Remaining: requests left in this window
-    std::optional<std::chrono::seconds> reset;  ///< X-RateLimit-Reset: until the window rolls, from now (no epoch)
+    std::optional<std::int64_t> limit;         ///< X-RateLimit-Limit: requests a window
+    std::optional<std::int64_t> remaining;     ///< X-RateLimit-Remaining: requests left in this window
+    std::optional<std::chrono::seconds> reset; ///< X-RateLimit-Reset: until the window rolls, from now (no epoch)
 };
 
 /** What the server said beside the value: status line and header fields. Cheap to move. */

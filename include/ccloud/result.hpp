@@ -48,11 +48,7 @@ public:
 
     bool has_value() const noexcept { return state_.index() == 0; }
 
-    explicit operator bool() const noexcept
-        requires(!detail::is_optional<T>::value)
-    {
-        return has_value();
-    }
+    explicit operator bool() const noexcept requires(!detail::is_optional<T>::value) { return has_value(); }
 
     /** The value. Precondition of `operator*` and `operator->`: `has_value()`. */
     T& operator*() & noexcept { return *std::get_if<0>(&state_); }

@@ -21,22 +21,22 @@ namespace asio = boost::asio;
 /** What one try may cost. */
 struct send_options
 {
-    steady_time deadline = (steady_time::max)();    ///< of the call
-    std::chrono::nanoseconds attempt_timeout{};     ///< from having a connection; zero: none
-    std::chrono::nanoseconds idle_limit{};          ///< take no connection idle for longer; zero: any
-    bool fresh_connection = false;                  ///< take no connection that has served before
+    steady_time deadline = (steady_time::max)(); ///< of the call
+    std::chrono::nanoseconds attempt_timeout{};  ///< from having a connection; zero: none
+    std::chrono::nanoseconds idle_limit{};       ///< take no connection idle for longer; zero: any
+    bool fresh_connection = false;               ///< take no connection that has served before
 };
 
 /** How one try ended: a response, or a code and what led to it. */
 struct exchange
 {
-    errc code = errc::unset;               ///< meaningless where `answered`
+    errc code = errc::unset; ///< meaningless where `answered`
     ccloud::progress progress = ccloud::progress::not_sent;
-    std::size_t bytes_written = 0;         ///< of the request, given to the network
-    bool reused = false;                   ///< on a connection that had served before
-    bool response_begun = false;           ///< at least one byte came back
-    http_response response;                ///< where `answered`
-    bool permanent = false;                ///< the same try can only fail again: an unknown host, a rejected certificate
+    std::size_t bytes_written = 0; ///< of the request, given to the network
+    bool reused = false;           ///< on a connection that had served before
+    bool response_begun = false;   ///< at least one byte came back
+    bool permanent = false;        ///< the same try can only fail again: an unknown host, a rejected certificate
+    http_response response;        ///< where `answered`
     std::error_code cause;
     std::string detail;
 

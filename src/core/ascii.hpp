@@ -22,8 +22,9 @@ constexpr char to_lower(char c) noexcept
 
 constexpr bool iequals(std::string_view left, std::string_view right) noexcept
 {
-    return left.size() == right.size() &&
-           std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) { return to_lower(a) == to_lower(b); });
+    return left.size() == right.size() && std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) {
+               return to_lower(a) == to_lower(b);
+           });
 }
 
 constexpr bool icontains(std::string_view text, std::string_view word) noexcept

@@ -193,8 +193,13 @@ public:
             collected_.push_null();
             return true;
         }
-        if (skip())
+        if (skipping_)
             return true;
+        if (depth_ > 0 && stack_[depth_ - 1].list)
+        {
+            ++stack_[depth_ - 1].count; // no element at all
+            return true;
+        }
         auto const target = take(); // keeps its default
         return depth_ > 0 || refuse(target, "null", failed);
     }
@@ -268,10 +273,7 @@ private:
         return false;
     }
 
-    bool scalar(char const* found, error_code& failed)
-    {
-        return skip() || refuse(take(), found, failed);
-    }
+    bool scalar(char const* found, error_code& failed) { return skip() || refuse(take(), found, failed); }
 
     std::string_view join(json::string_view last)
     {

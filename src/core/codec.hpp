@@ -103,10 +103,16 @@ template <class T>
 concept described = boost::describe::has_describe_members<T>::value;
 
 template <class T>
-concept customized = requires { custom_reader<T>::type; };
+concept customized = requires
+{
+    custom_reader<T>::type;
+};
 
 template <class T>
-concept chosen = requires(T& value, boost::json::object const& whole) { one_of<T>::choose(value, whole); };
+concept chosen = requires(T& value, boost::json::object const& whole)
+{
+    one_of<T>::choose(value, whole);
+};
 
 template <class T>
 slot described_member(void* to, std::string_view name)
@@ -134,9 +140,8 @@ constexpr reader_type make_reader()
     }
     else if constexpr (is_open_enum<T>)
     {
-        return {.expected = "a string", .text = [](void* to, std::string_view text) {
-                    *static_cast<T*>(to) = T(text);
-                }};
+        return {
+            .expected = "a string", .text = [](void* to, std::string_view text) { *static_cast<T*>(to) = T(text); }};
     }
     else if constexpr (std::is_same_v<T, std::optional<timestamp>>)
     {
@@ -147,23 +152,23 @@ constexpr reader_type make_reader()
     }
     else if constexpr (std::is_same_v<T, std::optional<std::int64_t>>)
     {
-        return {.expected = "an integer", .integer = [](void* to, std::int64_t number) {
-                    *static_cast<T*>(to) = number;
-                }};
+        return {
+            .expected = "an integer", .integer = [](void* to, std::int64_t number) { *static_cast<T*>(to) = number; }};
     }
     else if constexpr (is_vector<T>)
     {
         using element = typename T::value_type;
         return {
             .expected = "an array",
-            .array = [](void* to) {
-                static_cast<T*>(to)->clear();
-                static_cast<T*>(to)->reserve(8);
-            },
-            .element = [](void* to) {
-                return slot{&reader_of<element>(), &static_cast<T*>(to)->emplace_back(), {}};
-            }
-        };
+            .array =
+                [](void* to) {
+                    static_cast<T*>(to)->clear();
+                    static_cast<T*>(to)->reserve(8);
+                },
+            .element =
+                [](void* to) {
+                    return slot{&reader_of<element>(), &static_cast<T*>(to)->emplace_back(), {}};
+                }};
     }
     else if constexpr (customized<T>)
     {

@@ -77,8 +77,7 @@ bool holds(error::data const& about, condition what) noexcept
     case condition::forbidden: return answered(403);
     case condition::quota_exceeded: return answered(402) || (answered(400) && names_quota(about));
     case condition::throttled: return answered(429);
-    case condition::invalid_request:
-        return answered(400) || answered(422) || about.code == errc::invalid_argument;
+    case condition::invalid_request: return answered(400) || answered(422) || about.code == errc::invalid_argument;
     case condition::server_failure: return refused && status >= 500;
     case condition::timed_out:
         return about.code == errc::connect_timeout || about.code == errc::attempt_timeout ||
@@ -168,8 +167,12 @@ error::error(errc code, std::string detail) : data_(std::make_unique<data>())
     data_->detail = std::move(detail);
 }
 
-error::error(std::unique_ptr<data> details) noexcept : data_(std::move(details)) {}
-error::error(error const& other) : data_(other.data_ ? std::make_unique<data>(*other.data_) : nullptr) {}
+error::error(std::unique_ptr<data> details) noexcept : data_(std::move(details))
+{
+}
+error::error(error const& other) : data_(other.data_ ? std::make_unique<data>(*other.data_) : nullptr)
+{
+}
 error::error(error&& other) noexcept = default;
 error::~error() = default;
 error& error::operator=(error&& other) noexcept = default;
@@ -197,19 +200,58 @@ error::data const& view(std::unique_ptr<error::data> const& data) noexcept
 
 } // namespace
 
-errc error::code() const noexcept { return view(data_).code; }
-progress error::progress() const noexcept { return view(data_).progress; }
-gave_up error::gave_up() const noexcept { return view(data_).gave_up; }
-std::optional<method> error::method() const noexcept { return view(data_).method; }
-std::string const& error::path() const noexcept { return view(data_).path; }
-response_info const& error::response() const noexcept { return view(data_).response; }
-std::vector<problem> const& error::problems() const noexcept { return view(data_).problems; }
-std::string const& error::body() const noexcept { return view(data_).body; }
-std::string const& error::detail() const noexcept { return view(data_).detail; }
-std::error_code const& error::cause() const noexcept { return view(data_).cause; }
-std::vector<attempt> const& error::attempts() const noexcept { return view(data_).attempts; }
-std::chrono::nanoseconds error::elapsed() const noexcept { return view(data_).elapsed; }
-bool error::is(condition what) const noexcept { return holds(view(data_), what); }
+errc error::code() const noexcept
+{
+    return view(data_).code;
+}
+progress error::progress() const noexcept
+{
+    return view(data_).progress;
+}
+gave_up error::gave_up() const noexcept
+{
+    return view(data_).gave_up;
+}
+std::optional<method> error::method() const noexcept
+{
+    return view(data_).method;
+}
+std::string const& error::path() const noexcept
+{
+    return view(data_).path;
+}
+response_info const& error::response() const noexcept
+{
+    return view(data_).response;
+}
+std::vector<problem> const& error::problems() const noexcept
+{
+    return view(data_).problems;
+}
+std::string const& error::body() const noexcept
+{
+    return view(data_).body;
+}
+std::string const& error::detail() const noexcept
+{
+    return view(data_).detail;
+}
+std::error_code const& error::cause() const noexcept
+{
+    return view(data_).cause;
+}
+std::vector<attempt> const& error::attempts() const noexcept
+{
+    return view(data_).attempts;
+}
+std::chrono::nanoseconds error::elapsed() const noexcept
+{
+    return view(data_).elapsed;
+}
+bool error::is(condition what) const noexcept
+{
+    return holds(view(data_), what);
+}
 
 std::string error::what() const
 {
@@ -241,7 +283,8 @@ std::string error::what() const
         note("request " + core::printable(id, 80));
     if (!about.attempts.empty())
     {
-        auto const tries = std::max<std::size_t>(about.attempts.size(), static_cast<std::size_t>(about.response.attempts()));
+        auto const tries =
+            std::max<std::size_t>(about.attempts.size(), static_cast<std::size_t>(about.response.attempts()));
         note("attempt " + std::to_string(tries));
     }
     if (about.method && about.progress == progress::maybe_sent)

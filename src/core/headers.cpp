@@ -57,6 +57,17 @@ http_headers& http_headers::add(std::string_view name, std::string_view value)
     return *this;
 }
 
+http_headers& http_headers::set(std::string_view name, std::string_view value)
+{
+    http_headers others;
+    for_each([&](std::string_view other, std::string_view kept) {
+        if (!core::iequals(other, name))
+            others.add(other, kept);
+    });
+    text_ = std::move(others.text_);
+    return add(name, value);
+}
+
 http_headers& http_headers::append_lines(std::string_view lines)
 {
     text_.append(lines);
@@ -106,7 +117,7 @@ http_request& http_request::header(std::string_view name, std::string_view value
 http_request& http_request::body(std::string content, std::string_view media_type)
 {
     body_ = std::move(content);
-    headers_.add("Content-Type", media_type);
+    headers_.set("Content-Type", media_type);
     return *this;
 }
 

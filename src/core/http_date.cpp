@@ -41,7 +41,13 @@ struct date_parts
             {
             case 'D': fits = digits(2, day); break;
             case '_':
-                fits = text.starts_with(' ') && text.size() > 1 ? (text.remove_prefix(1), digits(1, day)) : digits(2, day);
+                if (text.starts_with(' '))
+                {
+                    text.remove_prefix(1);
+                    fits = digits(1, day);
+                }
+                else
+                    fits = digits(2, day);
                 break;
             case 'Y': fits = digits(4, year); break;
             case 'y': fits = short_year = digits(2, year); break;
@@ -80,8 +86,7 @@ struct date_parts
         }
         year_month_day const date{
             std::chrono::year(full), std::chrono::month(static_cast<unsigned>(month)),
-            std::chrono::day(static_cast<unsigned>(day))
-        };
+            std::chrono::day(static_cast<unsigned>(day))};
         // Beyond this, 64-bit nanoseconds overflow.
         if (!date.ok() || full < 1678 || full > 2261 || hour > 23 || minute > 59 || second > 60)
             return std::nullopt;
@@ -89,24 +94,35 @@ struct date_parts
     }
 };
 
+/** Takes the zone off the end of a date; the forms that have one have this one. */
+bool drop_zone(std::string_view& text) noexcept
+{
+    bool const utc = text.ends_with(" GMT") || text.ends_with(" UTC");
+    if (utc)
+        text.remove_suffix(4);
+    return utc;
+}
+
 } // namespace
 
 std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) noexcept
 {
-    date_parts parts;
     for (auto const day : long_days)
-        if (text.starts_with(day) && parts.read(text.substr(day.size()), ", D-M-y h:m:s GMT"))
+    {
+        auto rest = text;
+        if (date_parts parts;
+            rest.starts_with(day) && drop_zone(rest) && parts.read(rest.substr(day.size()), ", D-M-y h:m:s"))
             return parts.time(now);
+    }
     for (auto const day : short_days)
-        if (text.starts_with(day))
-        {
-            auto const rest = text.substr(day.size());
-            if (parts.read(rest, ", D M Y h:m:s GMT") || parts.read(rest, ", D M Y h:m:s UTC"))
-                return parts.time(now);
-            parts = {};
-            if (parts.read(rest, " M _ h:m:s Y"))
-                return parts.time(now);
-        }
+    {
+        auto rest = text;
+        if (!rest.starts_with(day))
+            continue;
+        bool const zoned = drop_zone(rest);
+        if (date_parts parts; parts.read(rest.substr(day.size()), zoned ? ", D M Y h:m:s" : " M _ h:m:s Y"))
+            return parts.time(now);
+    }
     return std::nullopt;
 }
 

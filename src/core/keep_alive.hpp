@@ -12,10 +12,10 @@ namespace ccloud::core {
 struct finished_exchange
 {
     int status = 0;
-    bool keep_alive = false;          ///< by version and Connection field (RFC 9112 section 9.3)
-    bool complete = false;            ///< the response ended by its own framing
-    bool request_written = false;     ///< the whole request was
-    std::size_t leftover = 0;         ///< bytes after the response
+    bool keep_alive = false;           ///< by version and Connection field (RFC 9112 section 9.3)
+    bool complete = false;             ///< the response ended by its own framing
+    bool request_written = false;      ///< the whole request was
+    std::size_t leftover = 0;          ///< bytes after the response
     std::string_view keep_alive_field; ///< value of Keep-Alive; empty for none
 };
 

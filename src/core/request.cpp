@@ -8,11 +8,12 @@ namespace ccloud::core {
 
 std::string user_agent(std::string_view application)
 {
+    constexpr std::string_view product = "ccloud-cpp/" CCLOUD_VERSION;
+    constexpr std::string_view contact = " (https://ccloud-cpp.example.org; maintainers@ccloud-cpp.example.org)";
     std::string text(application);
     if (!text.empty())
         text += ' ';
-    return text.append("ccloud-cpp/" CCLOUD_VERSION " (https://ccloud-cpp.example.org; maintainers@ccloud-cpp.example.org)"
-    );
+    return text.append(product).append(contact);
 }
 
 std::string make_head(origin const& to, std::string_view authorization, std::string_view application)
@@ -59,8 +60,7 @@ void serialize(http_request const& request, std::string& to)
 std::string_view refuse_field(std::string_view name) noexcept
 {
     static constexpr std::array<std::string_view, 7> ours{
-        "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Accept-Encoding"
-    };
+        "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Accept-Encoding"};
     for (auto const field : ours)
         if (iequals(field, name))
             return "belongs to the client; credentials are set in its config";
@@ -69,7 +69,9 @@ std::string_view refuse_field(std::string_view name) noexcept
 
 bool is_header_safe(std::string_view text) noexcept
 {
-    return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    return std::none_of(text.begin(), text.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
 }
 
 } // namespace ccloud::core

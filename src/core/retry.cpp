@@ -143,9 +143,10 @@ std::optional<nanoseconds> parse_retry_after(
 ) noexcept
 {
     value = trim(value);
-    auto const server_now = aged ? std::nullopt : parse_http_date(trim(date), now);
+    wall_time from = now;
+    if (!aged)
+        from = parse_http_date(trim(date), now).value_or(now);
     auto const until = [&](wall_time when) -> nanoseconds {
-        auto const from = server_now.value_or(now);
         if (when <= from)
             return nanoseconds(0);
         return when - from > longest_hint ? longest_hint : duration_cast<nanoseconds>(when - from);

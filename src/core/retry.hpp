@@ -15,13 +15,13 @@ namespace ccloud::core {
 /** What one try came to, as far as repeating it is concerned. */
 struct outcome
 {
-    errc code = errc::unset;          ///< of a try without an answer
-    int status = 0;                   ///< of the answer; 0 for none
+    errc code = errc::unset; ///< of a try without an answer
+    int status = 0;          ///< of the answer; 0 for none
     ccloud::progress progress = ccloud::progress::not_sent;
-    bool reused = false;              ///< on a connection that had served before
-    bool response_begun = false;      ///< some of the answer came
-    bool permanent = false;           ///< can only fail again
-    bool replayable = false;          ///< the request may be executed twice
+    bool reused = false;                          ///< on a connection that had served before
+    bool response_begun = false;                  ///< some of the answer came
+    bool permanent = false;                       ///< can only fail again
+    bool replayable = false;                      ///< the request may be executed twice
     std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait
 };
 
@@ -39,9 +39,9 @@ verdict classify(outcome const& ended) noexcept;
 /** What a call has used up so far. */
 struct tally
 {
-    int tries = 0;          ///< that count as attempts
-    int throttles = 0;      ///< tries that were told to wait
-    int backoffs = 0;       ///< exponent of the next transient wait
+    int tries = 0;     ///< that count as attempts
+    int throttles = 0; ///< tries that were told to wait
+    int backoffs = 0;  ///< exponent of the next transient wait
     bool replayed = false;
 };
 
@@ -65,18 +65,14 @@ std::chrono::nanoseconds backoff_ceiling(
 ) noexcept;
 
 /** Evenly from [low, high] by 64 random bits. */
-std::chrono::nanoseconds draw(
-    std::chrono::nanoseconds low, std::chrono::nanoseconds high, std::uint64_t dice
-) noexcept;
+std::chrono::nanoseconds draw(std::chrono::nanoseconds low, std::chrono::nanoseconds high, std::uint64_t dice) noexcept;
 
 /** How long the server asks to wait: the largest valid Retry-After (RFC 9110 section 10.2.3: seconds or an HTTP-date,
     measured against the response's own Date), else, of a 429, X-RateLimit-Reset, which is in seconds from now.
 
     Seconds may have a fraction, rounded up to milliseconds. A number of 10^9 and more is read as an epoch. What is
     malformed counts as absent, what lies in the past as zero, and what is too great saturates at `longest_hint`. */
-std::optional<std::chrono::nanoseconds> server_hint(
-    int status, http_headers const& headers, wall_time now
-) noexcept;
+std::optional<std::chrono::nanoseconds> server_hint(int status, http_headers const& headers, wall_time now) noexcept;
 
 std::optional<std::chrono::nanoseconds> parse_retry_after(
     std::string_view value, std::string_view date, bool aged, wall_time now

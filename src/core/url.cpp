@@ -12,6 +12,50 @@ namespace ccloud::core {
 
 namespace urls = boost::urls;
 
+namespace {
+
+/** Host and port of an authority without user; nothing where it is no such thing. */
+struct host_and_port
+{
+    std::string_view host;
+    std::optional<std::string_view> port;
+};
+
+std::optional<host_and_port> split_authority(std::string_view authority) noexcept
+{
+    host_and_port parts;
+    auto rest = std::string_view();
+    if (authority.starts_with('['))
+    {
+        auto const end = authority.find(']');
+        if (end == std::string_view::npos)
+            return std::nullopt;
+        parts.host = authority.substr(1, end - 1);
+        rest = authority.substr(end + 1);
+        if (!urls::parse_ipv6_address(urls::string_view(parts.host.data(), parts.host.size())))
+            return std::nullopt;
+    }
+    else
+    {
+        parts.host = authority.substr(0, authority.find(':'));
+        rest = authority.substr(parts.host.size());
+        auto const allowed = [](char c) {
+            auto const lower = to_lower(c);
+            return (lower >= 'a' && lower <= 'z') || is_digit(c) || c == '.' || c == '-' || c == '_';
+        };
+        if (!std::all_of(parts.host.begin(), parts.host.end(), allowed))
+            return std::nullopt;
+    }
+    if (rest.empty())
+        return parts;
+    if (!rest.starts_with(':'))
+        return std::nullopt;
+    parts.port = rest.substr(1);
+    return parts;
+}
+
+} // namespace
+
 std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool allow_plaintext)
 {
     auto const complain = [url](std::string_view what) {
@@ -26,26 +70,34 @@ std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool al
     bool const tls = view.scheme_id() == urls::scheme::https;
     if (!tls && view.scheme_id() != urls::scheme::http)
         return complain("the scheme must be https");
-    if (view.has_userinfo())
-        return complain("must not contain a user or password; set the credentials instead");
-    if (view.host().empty())
-        return complain("has no host");
     if (view.has_query())
         return complain("must not have a query");
-    if (view.has_port() && (view.port_number() == 0 || view.port().empty()))
+
+    // Boost.URL 1.81 takes a host that only begins like an address for the address: the authority is read here.
+    auto const start = url.find("//");
+    if (start == std::string_view::npos)
+        return complain("has no host");
+    auto const authority = url.substr(start + 2, url.find('/', start + 2) - start - 2);
+    if (authority.find('@') != std::string_view::npos)
+        return complain("must not contain a user or password; set the credentials instead");
+    auto const parts = split_authority(authority);
+    if (!parts)
+        return complain("the host must be ASCII: a name or an address");
+    if (parts->host.empty())
+        return complain("has no host");
+    auto const port = parts->port ? parse_digits(*parts->port) : std::optional<std::int64_t>(tls ? 443 : 80);
+    if (!port || *port < 1 || *port > 65535)
         return complain("the port must be 1 to 65535");
-    std::string host(view.host_address());
+
+    std::string host(parts->host);
     for (char& c : host)
         c = to_lower(c);
-    if (!is_target("/" + host))
-        return complain("the host must be ASCII");
     if (!tls && !allow_plaintext && !is_loopback(host))
         return complain("plain http would send the credentials unprotected; use https, or set allow_plaintext");
-    std::string path(view.encoded_path());
+    std::string path(url.substr(start + 2 + authority.size()));
     while (path.ends_with('/'))
         path.pop_back();
-    auto const port = view.has_port() ? view.port_number() : static_cast<std::uint16_t>(tls ? 443 : 80);
-    return endpoint{origin(tls, std::move(host), port), std::move(path)};
+    return endpoint{origin(tls, std::move(host), static_cast<std::uint16_t>(*port)), std::move(path)};
 }
 
 bool is_loopback(std::string_view host) noexcept

@@ -16,10 +16,7 @@ namespace {
 
 plan at(method verb, std::string_view provider_id)
 {
-    return plan(verb)
-        .path("/iam/v2/identity-providers")
-        .segment("provider_id", provider_id)
-        .path("/identity-pools");
+    return plan(verb).path("/iam/v2/identity-providers").segment("provider_id", provider_id).path("/identity-pools");
 }
 
 } // namespace
@@ -66,12 +63,10 @@ async_generator<identity_pool> identity_pools::list(list_options options) const
 }
 
 operation<identity_pool> identity_pools::update(
-    std::string_view id, update_identity_pool const& changes, call_options options
+    std::string_view id, update_identity_pool const& edit, call_options options
 ) const
 {
-    return call<identity_pool>(
-        client_, at(method::patch, provider_id_).segment("id", id).body(to_json(changes)), options
-    );
+    return call<identity_pool>(client_, at(method::patch, provider_id_).segment("id", id).body(to_json(edit)), options);
 }
 
 operation<removed> identity_pools::remove(std::string_view id, call_options options) const

@@ -58,8 +58,8 @@ public:
         taken in; data, a goodbye or a reset make it useless. */
     bool alive();
 
-    bool watched = false;   ///< a read-readiness wait is armed
-    std::string outgoing;   ///< the request as bytes; its capacity is kept
+    bool watched = false; ///< a read-readiness wait is armed
+    std::string outgoing; ///< the request as bytes; its capacity is kept
     std::optional<response_reader> reader;
 
 private:

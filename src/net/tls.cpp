@@ -37,8 +37,8 @@ tls_profile::tls_profile(config::tls_options const& options) : context_(asio::ss
         context_.load_verify_file(options.ca_file, failed);
     if (failed)
         throw configuration_error(
-            (options.ca_file.empty() ? std::string("tls: the system's certificates") :
-                                       "tls.ca_file: \"" + options.ca_file + "\"") +
+            (options.ca_file.empty() ? std::string("tls: the system's certificates")
+                                     : "tls.ca_file: \"" + options.ca_file + "\"") +
             " cannot be read: " + failed.message()
         );
 }

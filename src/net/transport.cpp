@@ -47,7 +47,9 @@ struct dial_job : timer_node
 /** The connections to one origin. */
 struct shard_of_origin : timer_node
 {
-    shard_of_origin(pooled_transport& from, origin to, std::size_t cap) : owner(from), where(std::move(to)), pool(cap) {}
+    shard_of_origin(pooled_transport& from, origin to, std::size_t cap) : owner(from), where(std::move(to)), pool(cap)
+    {
+    }
     pooled_transport& owner;
     origin where;
     core::origin_pool pool;
@@ -246,9 +248,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
                 timer.emplace(*this, wish, options.deadline);
             auto const how = co_await lot_.async_park(wish);
             if (how == detail::wake::expired)
-                co_return failed_exchange(
-                    errc::deadline_exceeded, progress::not_sent, {}, "waiting for a connection"
-                );
+                co_return failed_exchange(errc::deadline_exceeded, progress::not_sent, {}, "waiting for a connection");
             if (how == detail::wake::closed)
                 co_return failed_exchange(errc::client_closed, progress::not_sent);
         }
@@ -352,9 +352,8 @@ shard_of_origin& pooled_transport::shard_for(origin const& to)
     for (auto& shard : shards_)
         if (shard->where == to)
             return *shard;
-    auto& added = *shards_.emplace_back(
-        std::make_unique<shard_of_origin>(*this, to, limits_.max_connections_per_origin)
-    );
+    auto& added =
+        *shards_.emplace_back(std::make_unique<shard_of_origin>(*this, to, limits_.max_connections_per_origin));
     added.fire = [](timer_node& node) noexcept {
         auto& shard = static_cast<shard_of_origin&>(node);
         shard.owner.sweep(shard);
@@ -450,15 +449,16 @@ void pooled_transport::dial(shard_of_origin& shard)
         late.owner.fail_dial(late, failed_exchange(errc::connect_timeout, progress::not_sent));
     };
     arm(*job, now() + limits_.connect_timeout);
-    asio::co_spawn(executor_, run_dial(shared_from_this(), job), [self = shared_from_this(), job](std::exception_ptr thrown) {
-        if (thrown && !job->done)
-            self->fail_dial(*job, failed_exchange(errc::connect_failed, progress::not_sent, {}, "out of memory"));
-    });
+    asio::co_spawn(
+        executor_, run_dial(shared_from_this(), job),
+        [self = shared_from_this(), job](std::exception_ptr thrown) {
+            if (thrown && !job->done)
+                self->fail_dial(*job, failed_exchange(errc::connect_failed, progress::not_sent, {}, "out of memory"));
+        }
+    );
 }
 
-asio::awaitable<void> pooled_transport::run_dial(
-    std::shared_ptr<pooled_transport> self, std::shared_ptr<dial_job> job
-)
+asio::awaitable<void> pooled_transport::run_dial(std::shared_ptr<pooled_transport> self, std::shared_ptr<dial_job> job)
 {
     constexpr auto awaited = asio::as_tuple(asio::deferred);
     auto const where = job->shard.where;
@@ -558,9 +558,8 @@ void pooled_transport::fail_dial(dial_job& job, exchange why) noexcept
     if (job.done)
         return;
     auto& shard = job.shard;
-    auto const kept = std::find_if(shard.dials.begin(), shard.dials.end(), [&job](auto const& one) {
-        return one.get() == &job;
-    });
+    auto const kept =
+        std::find_if(shard.dials.begin(), shard.dials.end(), [&job](auto const& one) { return one.get() == &job; });
     auto const held = kept == shard.dials.end() ? nullptr : *kept;
     disarm(job);
     job.abandon();

@@ -31,9 +31,7 @@ class lease;
 class pooled_transport final : public transport, public std::enable_shared_from_this<pooled_transport>
 {
 public:
-    pooled_transport(
-        asio::any_io_executor executor, config const& settings, std::shared_ptr<tls_profile const> tls
-    );
+    pooled_transport(asio::any_io_executor executor, config const& settings, std::shared_ptr<tls_profile const> tls);
     ~pooled_transport() override;
 
     asio::awaitable<exchange> send(http_request const& request, origin const& to, send_options options) override;

@@ -10,9 +10,7 @@ namespace ccloud::networking {
 BOOST_DESCRIBE_STRUCT(aws_private_link_attachment_connection, (), (vpc_endpoint_id))
 BOOST_DESCRIBE_STRUCT(azure_private_link_attachment_connection, (), (private_endpoint_resource_id))
 BOOST_DESCRIBE_STRUCT(gcp_private_link_attachment_connection, (), (private_service_connect_connection_id))
-BOOST_DESCRIBE_STRUCT(
-    aws_private_link_attachment_connection_status, (), (vpc_endpoint_service_name, vpc_endpoint_id)
-)
+BOOST_DESCRIBE_STRUCT(aws_private_link_attachment_connection_status, (), (vpc_endpoint_service_name, vpc_endpoint_id))
 BOOST_DESCRIBE_STRUCT(
     azure_private_link_attachment_connection_status, (),
     (private_link_service_alias, private_link_service_resource_id, private_endpoint_resource_id)
@@ -138,9 +136,8 @@ std::string to_json(create_private_link_attachment_connection const& made, std::
 
 std::string to_json(update_private_link_attachment_connection const& edit, std::string_view environment)
 {
-    auto const spec = core::json_object()
-                          .touched("display_name", edit.display_name_)
-                          .member("environment", reference(environment));
+    auto const spec =
+        core::json_object().touched("display_name", edit.display_name_).member("environment", reference(environment));
     return core::json_object().member("spec", spec).text();
 }
 
@@ -161,13 +158,16 @@ operation<private_link_attachment_connection> private_link_attachment_connection
 {
     return call<private_link_attachment_connection>(
         client_,
-        plan(method::get).path(at).segment("id", id).require("environment", environment_).query("environment", environment_),
+        plan(method::get)
+            .path(at)
+            .segment("id", id)
+            .require("environment", environment_)
+            .query("environment", environment_),
         options
     );
 }
 
-async_generator<private_link_attachment_connection> private_link_attachment_connections::list(
-    list_options options
+async_generator<private_link_attachment_connection> private_link_attachment_connections::list(list_options options
 ) const
 {
     return list(list_private_link_attachment_connections(), options);
@@ -189,7 +189,7 @@ async_generator<private_link_attachment_connection> private_link_attachment_conn
 }
 
 operation<private_link_attachment_connection> private_link_attachment_connections::update(
-    std::string_view id, update_private_link_attachment_connection const& changes, call_options options
+    std::string_view id, update_private_link_attachment_connection const& edit, call_options options
 ) const
 {
     return call<private_link_attachment_connection>(
@@ -198,7 +198,7 @@ operation<private_link_attachment_connection> private_link_attachment_connection
             .path(at)
             .segment("id", id)
             .require("environment", environment_)
-            .body(to_json(changes, environment_)),
+            .body(to_json(edit, environment_)),
         options
     );
 }
@@ -207,7 +207,11 @@ operation<removed> private_link_attachment_connections::remove(std::string_view 
 {
     return call_remove(
         client_,
-        plan(method::del).path(at).segment("id", id).require("environment", environment_).query("environment", environment_),
+        plan(method::del)
+            .path(at)
+            .segment("id", id)
+            .require("environment", environment_)
+            .query("environment", environment_),
         options
     );
 }

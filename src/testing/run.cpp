@@ -34,7 +34,9 @@ void turn(asio::io_context& context, virtual_clock& clock, bool const& done)
         if (clock.advance())
             continue;
         if (!clock.transports().empty())
-            throw script_error("testing::run: the coroutine waits for something that cannot happen; " + complaints(clock));
+            throw script_error(
+                "testing::run: the coroutine waits for something that cannot happen; " + complaints(clock)
+            );
         context.restart();
         if (context.run_one() == 0)
             throw script_error("testing::run: the coroutine waits, and nothing is left to run");
@@ -61,7 +63,8 @@ void run(std::function<asio::awaitable<void>()> const& body)
     std::string wrong = complaints(clock);
     for (auto const* wire : clock.transports())
         if (wire->remaining() > 0)
-            wrong += (wrong.empty() ? "" : "; ") + std::to_string(wire->remaining()) + " steps of the script were not used";
+            wrong +=
+                (wrong.empty() ? "" : "; ") + std::to_string(wire->remaining()) + " steps of the script were not used";
     if (!wrong.empty())
         throw script_error("testing::run: " + wrong);
 }

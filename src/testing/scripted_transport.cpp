@@ -221,12 +221,30 @@ void scripted_transport::reserve(std::size_t requests)
     state_->requests.reserve(requests);
 }
 
-std::vector<recorded_request> const& scripted_transport::requests() const noexcept { return state_->requests; }
-std::vector<nanoseconds> const& scripted_transport::waits() const noexcept { return state_->waits; }
-std::size_t scripted_transport::remaining() const noexcept { return state_->script.size(); }
-std::size_t scripted_transport::in_flight() const noexcept { return state_->in_flight; }
-bool scripted_transport::closed() const noexcept { return state_->closed; }
-std::string scripted_transport::complaint() const { return state_->complaint; }
+std::vector<recorded_request> const& scripted_transport::requests() const noexcept
+{
+    return state_->requests;
+}
+std::vector<nanoseconds> const& scripted_transport::waits() const noexcept
+{
+    return state_->waits;
+}
+std::size_t scripted_transport::remaining() const noexcept
+{
+    return state_->script.size();
+}
+std::size_t scripted_transport::in_flight() const noexcept
+{
+    return state_->in_flight;
+}
+bool scripted_transport::closed() const noexcept
+{
+    return state_->closed;
+}
+std::string scripted_transport::complaint() const
+{
+    return state_->complaint;
+}
 
 asio::awaitable<exchange> scripted_transport::send(http_request const& request, origin const& to, send_options options)
 {
@@ -267,9 +285,18 @@ asio::awaitable<exchange> scripted_transport::send(http_request const& request, 
     co_return ended;
 }
 
-steady_time scripted_transport::now() const noexcept { return state_->clock.now(); }
-wall_time scripted_transport::wall_now() const noexcept { return state_->clock.wall_now(); }
-std::uint64_t scripted_transport::roll() noexcept { return state_->dice; }
+steady_time scripted_transport::now() const noexcept
+{
+    return state_->clock.now();
+}
+wall_time scripted_transport::wall_now() const noexcept
+{
+    return state_->clock.wall_now();
+}
+std::uint64_t scripted_transport::roll() noexcept
+{
+    return state_->dice;
+}
 
 void scripted_transport::arm(timer_node& node, steady_time due)
 {

@@ -58,7 +58,8 @@ TEST_CASE("one call on a scripted transport, awaited on the client's executor, c
         wire->reply(
                 200,
                 R"({"api_version":"iam/v2","kind":"IpGroup","id":"ipg-wyorq","metadata":{"self":"https://confluent.cloud/iam/v2/ip-groups/ipg-wyorq","resource_name":"crn://confluent.cloud/organization=1111aaaa-11aa-11aa-11aa-111111aaaaaa/ip-group=ipg-wyorq","created_at":"2025-07-22T12:21:26.295975Z","updated_at":"2025-07-22T12:23:05.109445Z"},"group_name":"CorpNet","cidr_blocks":["192.168.0.0/24","192.168.7.0/24"]})"
-        ).header("X-Request-Id", "91de1d2b01474f0ea5ae95e1ee5e3f0b");
+        )
+            .header("X-Request-Id", "91de1d2b01474f0ea5ae95e1ee5e3f0b");
     std::size_t most = 0;
     support::with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
         iam::ip_groups groups(cloud);

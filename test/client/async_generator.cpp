@@ -119,8 +119,9 @@ TEST_CASE("P2: an error does not advance; the next call asks for the same page a
 
 TEST_CASE("P4: an empty page with a link goes on; null, \"\" and no link end the listing")
 {
-    for (auto const* const end : {R"({"data":[]})", R"({"metadata":null,"data":null})", R"({"metadata":{"next":null}})",
-                                  R"({"metadata":{"next":""},"data":[]})"})
+    for (auto const* const end :
+         {R"({"data":[]})", R"({"metadata":null,"data":null})", R"({"metadata":{"next":null}})",
+          R"({"metadata":{"next":""},"data":[]})"})
     {
         CAPTURE(end);
         auto wire = script();
@@ -452,8 +453,8 @@ TEST_CASE("a second next() while one is under way is told that the generator is 
         auto one = listing.next();
         auto two = listing.next();
         auto both = std::move(one) && std::move(two);
-        std::tuple<ccloud::result<std::optional<iam::ip_group>>, ccloud::result<std::optional<iam::ip_group>>> const got =
-            co_await std::move(both);
+        std::tuple<ccloud::result<std::optional<iam::ip_group>>, ccloud::result<std::optional<iam::ip_group>>> const
+            got = co_await std::move(both);
         CHECK(std::get<0>(got).has_value());
         REQUIRE(!std::get<1>(got).has_value());
         CHECK(std::get<1>(got).error().code() == errc::busy);

@@ -66,7 +66,11 @@ public:
     }
 
     ccloud::client& cloud() { return *cloud_; }
-    void drop_client() { cloud_.reset(); poll(); }
+    void drop_client()
+    {
+        cloud_.reset();
+        poll();
+    }
 
     std::optional<ccloud::result<iam::ip_group>> outcome;
     bool throws_afterwards = false;

@@ -58,7 +58,8 @@ ending create_group(std::shared_ptr<ccloud::testing::scripted_transport> wire, c
 {
     ending made;
     with_client(std::move(wire), [&](ccloud::client cloud) -> asio::awaitable<void> {
-        auto group = co_await iam::ip_groups(cloud).create(iam::create_ip_group("CorpNet").cidr_block("10.0.0.0/8"), options);
+        auto group =
+            co_await iam::ip_groups(cloud).create(iam::create_ip_group("CorpNet").cidr_block("10.0.0.0/8"), options);
         made.ok = group.has_value();
         made.response = group.response();
         if (!group)

@@ -98,11 +98,15 @@ TEST_CASE("calls from many threads meet on the client's strand, and each resumes
         workers.emplace_back([&context] { context.run(); });
     std::atomic<int> good = 0;
     {
-        ccloud::client cloud(context.get_executor(), [] {
-            auto settings = support::test_config();
-            settings.threading = ccloud::threading::safe;
-            return settings;
-        }(), wire);
+        ccloud::client cloud(
+            context.get_executor(),
+            [] {
+                auto settings = support::test_config();
+                settings.threading = ccloud::threading::safe;
+                return settings;
+            }(),
+            wire
+        );
         auto body = [](ccloud::client shared, std::atomic<int>& count) -> asio::awaitable<void> {
             auto const mine = co_await asio::this_coro::executor;
             iam::ip_groups groups(shared);
@@ -116,9 +120,7 @@ TEST_CASE("calls from many threads meet on the client's strand, and each resumes
         };
         std::vector<std::future<void>> ends;
         for (int i = 0; i < 8; ++i)
-            ends.push_back(
-                asio::co_spawn(asio::make_strand(context), body(cloud, good), asio::use_future)
-            );
+            ends.push_back(asio::co_spawn(asio::make_strand(context), body(cloud, good), asio::use_future));
         for (auto& end : ends)
             end.get();
     }

@@ -52,13 +52,15 @@ TEST_CASE("the three forms of an HTTP-date are read (RFC 9110 section 5.6.7)")
 TEST_CASE("every month is known by its name")
 {
     unsigned month = 0;
-    for (std::string_view const name : {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
-                                        "Dec"})
+    for (std::string_view const name :
+         {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"})
     {
         CAPTURE(name);
         auto const when = wall(utc(2026, ++month, 9, 1, 2, 3));
         CHECK(core::parse_http_date("Mon, 09 " + std::string(name) + " 2026 01:02:03 GMT", now) == when);
-        CHECK(core::parse_http_date("Monday, 09-" + std::string(name) + "-26 01:02:03 GMT", wall(utc(2026, 1, 1))) == when);
+        CHECK(
+            core::parse_http_date("Monday, 09-" + std::string(name) + "-26 01:02:03 GMT", wall(utc(2026, 1, 1))) == when
+        );
         CHECK(core::parse_http_date("Mon " + std::string(name) + "  9 01:02:03 2026", now) == when);
     }
 }

@@ -32,13 +32,30 @@ TEST_CASE("a connection is kept after a whole exchange, and closed where anythin
     CHECK(core::reuse_for(finished(), 50s) == nanoseconds(50s));
 
     auto ended = finished();
-    SUBCASE("Connection: close") { ended.keep_alive = false; }
-    SUBCASE("a short response") { ended.complete = false; }
-    SUBCASE("an answer before the whole request was written") { ended.request_written = false; }
-    SUBCASE("bytes nobody asked for") { ended.leftover = 1; }
-    SUBCASE("408") { ended.status = 408; }
-    SUBCASE("421") { ended.status = 421; }
-    CHECK((!ended.keep_alive || !ended.complete || !ended.request_written || ended.leftover || ended.status != 200));
+    SUBCASE("Connection: close")
+    {
+        ended.keep_alive = false;
+    }
+    SUBCASE("a short response")
+    {
+        ended.complete = false;
+    }
+    SUBCASE("an answer before the whole request was written")
+    {
+        ended.request_written = false;
+    }
+    SUBCASE("bytes nobody asked for")
+    {
+        ended.leftover = 1;
+    }
+    SUBCASE("408")
+    {
+        ended.status = 408;
+    }
+    SUBCASE("421")
+    {
+        ended.status = 421;
+    }
     CHECK(core::reuse_for(ended, 50s) == std::nullopt);
 }
 

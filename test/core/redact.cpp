@@ -33,8 +33,8 @@ TEST_CASE("a URL is shown without its user part")
 
 TEST_CASE("values of fields that carry credentials are not shown")
 {
-    for (std::string_view const name : {"Authorization", "authorization", "PROXY-AUTHORIZATION", "Cookie",
-                                        "X-Api-Token", "X-Secret-Thing"})
+    for (std::string_view const name :
+         {"Authorization", "authorization", "PROXY-AUTHORIZATION", "Cookie", "X-Api-Token", "X-Secret-Thing"})
     {
         CAPTURE(name);
         CHECK(core::redact_header(name, "hush") == "***");

@@ -174,9 +174,9 @@ TEST_CASE("Retry-After is read as the vectors of S1 say")
             CHECK(read == hint);
             continue;
         }
-        REQUIRE(read.has_value());
-        CHECK(*read > retry_policy().max_server_delay);
-        CHECK(*read <= core::longest_hint);
+        CHECK(read.has_value());
+        CHECK(read > std::optional<nanoseconds>(retry_policy().max_server_delay));
+        CHECK(read <= std::optional<nanoseconds>(core::longest_hint));
     }
 }
 
@@ -371,18 +371,15 @@ TEST_CASE("a replay is free, at once, and happens once a call (A3)")
     CHECK(used.replayed);
     CHECK(used.tries == 0);
 
-    SUBCASE("a second stale connection is a transient failure")
-    {
-        CHECK(core::next_step(retry_policy(), used, stale(true), no_deadline, highest).what == action::wait);
-        CHECK(used.tries == 1);
-    }
+    auto after = used;
+    CHECK(core::next_step(retry_policy(), after, stale(true), no_deadline, highest).what == action::wait);
+    CHECK(after.tries == 1);
     for (int const status : {421, 425})
-        SUBCASE(("then " + std::to_string(status) + " is final").c_str())
-        {
-            auto const second = core::next_step(retry_policy(), used, answer(status, true), no_deadline, highest);
-            CHECK(second.what == action::stop);
-            CHECK(second.why == gave_up::not_retryable);
-        }
+    {
+        CAPTURE(status);
+        CHECK(decide(answer(status, true), used).what == action::stop);
+        CHECK(decide(answer(status, true), used).why == gave_up::not_retryable);
+    }
 }
 
 TEST_CASE("421 and 425 are replayed once, a POST too")
@@ -425,7 +422,9 @@ TEST_CASE("throttles are counted apart from tries (A2)")
     {
         CAPTURE(wait);
         auto const hint = wait % 2 ? std::optional<nanoseconds>(1s) : std::nullopt;
-        CHECK(core::next_step(retry_policy(), used, answer(429, false, hint), no_deadline, lowest).what == action::wait);
+        CHECK(
+            core::next_step(retry_policy(), used, answer(429, false, hint), no_deadline, lowest).what == action::wait
+        );
     }
     CHECK(used.tries == 5);
     CHECK(used.throttles == 8);
@@ -435,8 +434,9 @@ TEST_CASE("throttles are counted apart from tries (A2)")
 
 TEST_CASE("retry_policy::none repeats nothing, not even what is free")
 {
-    for (auto const& ended : {answer(500, true), answer(429, true, 1s), answer(421, true), stale(true),
-                              failure(errc::connect_failed, progress::not_sent, true)})
+    for (auto const& ended :
+         {answer(500, true), answer(429, true, 1s), answer(421, true), stale(true),
+          failure(errc::connect_failed, progress::not_sent, true)})
     {
         CAPTURE(ended.status);
         CAPTURE(ended.code);
@@ -453,7 +453,9 @@ TEST_CASE("the wait after a transient failure is drawn from zero to a ceiling th
     {
         CAPTURE(ceiling);
         CHECK(decide(answer(500, true), used, lowest).delay == 0ns);
-        CHECK(core::next_step(retry_policy(), used, answer(500, true), no_deadline, highest).delay == nanoseconds(ceiling));
+        CHECK(
+            core::next_step(retry_policy(), used, answer(500, true), no_deadline, highest).delay == nanoseconds(ceiling)
+        );
     }
 }
 
@@ -464,7 +466,10 @@ TEST_CASE("the wait after a throttle without a hint is drawn from the upper half
     {
         CAPTURE(ceiling);
         CHECK(decide(answer(429, false), used, lowest).delay == nanoseconds(ceiling) / 2);
-        CHECK(core::next_step(retry_policy(), used, answer(429, false), no_deadline, highest).delay == nanoseconds(ceiling));
+        CHECK(
+            core::next_step(retry_policy(), used, answer(429, false), no_deadline, highest).delay ==
+            nanoseconds(ceiling)
+        );
     }
 }
 
@@ -497,6 +502,13 @@ TEST_CASE("a wait is never shorter than the hint, and longer by a spread of a te
                 CHECK(next.delay <= std::max<nanoseconds>(hint, 1s) + spread);
             }
         }
+}
+
+TEST_CASE("a hint shorter than our own backoff does not shorten it (S3)")
+{
+    CHECK(decide(answer(429, false, 1ms), {}, lowest).delay == nanoseconds(500ms));
+    CHECK(decide(answer(429, false, 1ms), {}, highest).delay == nanoseconds(1250ms));
+    CHECK(decide(answer(500, true, 1ms), {}, highest).delay == nanoseconds(750ms));
 }
 
 TEST_CASE("a hint of zero leaves the wait to our own backoff (S1)")
@@ -561,9 +573,22 @@ TEST_CASE("what is never repeated says so")
 
 TEST_CASE("a backoff ceiling saturates for every exponent and every duration (B1, B3)")
 {
-    std::vector<nanoseconds> spans{nanoseconds::min(), -1s, -1ns, 0ns, 1ns, 2ns, 3ns, 500ms, 1s, 20s, 24h,
-                                   nanoseconds::max() / 2, nanoseconds::max() / 2 + 1ns, nanoseconds::max() - 1ns,
-                                   nanoseconds::max()};
+    std::vector<nanoseconds> spans{
+        nanoseconds::min(),
+        -1s,
+        -1ns,
+        0ns,
+        1ns,
+        2ns,
+        3ns,
+        500ms,
+        1s,
+        20s,
+        24h,
+        nanoseconds::max() / 2,
+        nanoseconds::max() / 2 + 1ns,
+        nanoseconds::max() - 1ns,
+        nanoseconds::max()};
     std::vector<int> exponents;
     for (int i = 0; i < 130; ++i)
         exponents.push_back(i);
@@ -615,8 +640,9 @@ TEST_CASE("a draw stays within its bounds and reaches both")
     {
         nanoseconds low, high;
     };
-    for (auto const& [low, high] : {row{0ns, 0ns}, row{0ns, 1ns}, row{5ns, 8ns}, row{500ms, 1s}, row{0ns, 20s},
-                                    row{0ns, nanoseconds::max()}, row{nanoseconds::max() - 1ns, nanoseconds::max()}})
+    for (auto const& [low, high] :
+         {row{0ns, 0ns}, row{0ns, 1ns}, row{5ns, 8ns}, row{500ms, 1s}, row{0ns, 20s}, row{0ns, nanoseconds::max()},
+          row{nanoseconds::max() - 1ns, nanoseconds::max()}})
     {
         CAPTURE(low);
         CAPTURE(high);

@@ -127,7 +127,7 @@ TEST_CASE("a hundred thousand random steps leave the queue as a plain list would
             model[which].reset();
             break;
         default:
-            now += dice() % 6;
+            now += static_cast<long long>(dice() % 6);
             calls.clear();
             queue.fire_due(at(now));
             std::size_t due = 0;

@@ -27,8 +27,10 @@ TEST_CASE("a JSON object is written compactly, in the order of its members, with
 {
     CHECK(json_object().text() == "{}");
     CHECK(
-        json_object().member("group_name", "CorpNet").member("cidr_blocks", std::vector<std::string>{"a", "b"}).text() ==
-        R"({"group_name":"CorpNet","cidr_blocks":["a","b"]})"
+        json_object()
+            .member("group_name", "CorpNet")
+            .member("cidr_blocks", std::vector<std::string>{"a", "b"})
+            .text() == R"({"group_name":"CorpNet","cidr_blocks":["a","b"]})"
     );
     CHECK(json_object().member("b", "1").member("a", "2").text() == R"({"b":"1","a":"2"})");
     CHECK(json_object().member("none", std::vector<std::string>()).text() == R"({"none":[]})");
@@ -39,8 +41,10 @@ TEST_CASE("objects nest")
 {
     auto const inner = json_object().member("id", "env-1");
     CHECK(
-        json_object().member("spec", json_object().member("environment", inner).member("name", "x")).member("z", "y").text() ==
-        R"({"spec":{"environment":{"id":"env-1"},"name":"x"},"z":"y"})"
+        json_object()
+            .member("spec", json_object().member("environment", inner).member("name", "x"))
+            .member("z", "y")
+            .text() == R"({"spec":{"environment":{"id":"env-1"},"name":"x"},"z":"y"})"
     );
     CHECK(json_object().member("empty", json_object()).text() == R"({"empty":{}})");
 }

@@ -369,6 +369,121 @@ TEST_CASE("every refusal of an IP group keeps the server's words")
     }
 }
 
+TEST_CASE("a refusal is understood in every shape that the services use, and none hides the status")
+{
+    struct row
+    {
+        int status;
+        std::string file;
+        condition means;
+        std::string detail; // empty: no complaint can be read
+        std::string code;
+    };
+    std::vector<row> const rows{
+        {404, "a_errors_without_code.json", condition::not_found, "IP group not found: not found", ""},
+        {404, "b_misleading_code.json", condition::not_found, "Service Account Not Found", "service_account_not_found"},
+        {404, "c_error_code_and_message.json", condition::not_found,
+         "Provider op-537 either doesn't exist or is not active", "404"},
+        {403, "c_five_digit_code.json", condition::forbidden, "User is denied operation Describe on this resource",
+         "40301"},
+        {404, "d_error_object.json", condition::not_found, "no route for this path", "404"},
+        {401, "d_error_object_short.json", condition::unauthenticated, "token is expired", "401"},
+        {403, "e_message_only.json", condition::gone, "resource not found", ""},
+        {404, "f_message_and_details.json", condition::not_found, "The resource does not exist; plattc-gz20xy",
+         "RESOURCE_NOT_FOUND"},
+        {400, "g_nested_error_with_request_id.json", condition::invalid_request, "page_size must be a number",
+         "INVALID_PAGE_SIZE"},
+        {500, "h_error_null.json", condition::server_failure, "", ""},
+        {404, "i_empty", condition::not_found, "", ""},
+        {502, "j_bad_gateway.html", condition::server_failure, "", ""},
+        {503, "j_plain_text.txt", condition::server_failure, "", ""},
+        {403, "k_gzip_without_header.json.gz", condition::forbidden, "", ""},
+        {403, "k_before_gzip.json", condition::forbidden, "Forbidden Access", "forbidden_access"},
+        {401, "l_unauthorized.json", condition::unauthenticated, "Unauthorized", ""},
+        {400, "m_error_string.json", condition::invalid_request, "The client secret is wrong.", "invalid_client"},
+        {403, "invalid_api_key_403.json", condition::unauthenticated,
+         "403 forbidden: invalid API key for this operation", ""},
+        {400, "quota_as_400.json", condition::quota_exceeded,
+         "Your organization is currently limited to 10 environments", ""},
+    };
+    for (auto const& expected : rows)
+    {
+        CAPTURE(expected.file);
+        auto const body = support::fixture("errors/" + expected.file);
+        auto wire = support::script();
+        wire->reply(expected.status, body).header("X-Request-Id", "req-5");
+        with_client(
+            wire,
+            [&](client cloud) -> asio::awaitable<void> {
+                auto got = co_await iam::ip_groups(cloud).get("ipg-1");
+                REQUIRE(!got.has_value());
+                auto const& failure = got.error();
+                CHECK(failure == errc::http_status);
+                CHECK(failure == expected.means);
+                CHECK(failure.status() == expected.status);
+                CHECK(failure.request_id() == "req-5");
+                CHECK(failure.body() == body);
+                CHECK(failure.what().find(std::to_string(expected.status)) != std::string::npos);
+                REQUIRE(failure.problems().empty() == (expected.detail.empty() && expected.code.empty()));
+                if (failure.problems().empty())
+                    CHECK(!failure.detail().empty());
+                else
+                {
+                    CHECK(failure.problems().front().detail == expected.detail);
+                    CHECK(failure.problems().front().code == expected.code);
+                }
+            },
+            support::impatient_config()
+        );
+    }
+}
+
+TEST_CASE("a refusal that complains of the API key does not mean that an IP group is gone")
+{
+    auto wire = support::script();
+    wire->reply(403, support::fixture("errors/invalid_api_key_403.json"));
+    wire->reply(403, support::fixture("errors/status/403.json"));
+    with_client(wire, [&](client cloud) -> asio::awaitable<void> {
+        iam::ip_groups groups(cloud);
+        auto got = co_await groups.get("ipg-1");
+        REQUIRE(!got.has_value());
+        CHECK(!(got.error() == condition::gone));
+        got = co_await groups.get("ipg-1");
+        REQUIRE(!got.has_value());
+        CHECK(got.error() == condition::gone);
+        CHECK(!(got.error() == condition::not_found));
+    });
+}
+
+TEST_CASE("an answer with many complaints keeps them all, each with its place")
+{
+    auto wire = support::script();
+    wire->reply(422, support::fixture("errors/many_problems.json"));
+    with_client(wire, [&](client cloud) -> asio::awaitable<void> {
+        auto made = co_await iam::ip_groups(cloud).create(iam::create_ip_group(""));
+        REQUIRE(!made.has_value());
+        auto const& problems = made.error().problems();
+        REQUIRE(problems.size() == 3);
+        CHECK(problems[0].pointer == "/group_name");
+        CHECK(problems[0].title == "Invalid value");
+        CHECK(problems[1].pointer == "/cidr_blocks/1");
+        CHECK(problems[1].resolution == "Give a prefix length from 0 to 32");
+        CHECK(problems[2].parameter == "page_size");
+        CHECK(problems[2].status == "422");
+        CHECK(problems[2].code.empty());
+    });
+}
+
+TEST_CASE("a success that says error null is a success")
+{
+    auto wire = support::script();
+    wire->reply(200, support::fixture("errors/h_error_null.json"));
+    with_client(wire, [&](client cloud) -> asio::awaitable<void> {
+        auto gone = co_await iam::ip_groups(cloud).remove("ipg-1");
+        CHECK(gone.has_value());
+    });
+}
+
 TEST_CASE("an id that could change the path of an IP group is refused before anything is sent")
 {
     support::check_bad_ids("id", [](client cloud, std::string const& id) { return iam::ip_groups(cloud).get(id); });

@@ -56,15 +56,28 @@ TEST_CASE("each framing of RFC 9112 section 6.3 is read, and decides about the c
     };
     std::vector<row> const table{
         {"length", {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"}, "hi", true},
-        {"chunks", {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1;x=y\r\ni\r\n0\r\nT: z\r\n\r\n"}, "hi", true},
+        {"chunks",
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1;x=y\r\ni\r\n0\r\nT: z\r\n\r\n"},
+         "hi",
+         true},
         {"204", {"HTTP/1.1 204 No Content\r\n\r\n"}, "", true},
         {"until close", {"HTTP/1.1 200 OK\r\n\r\nhi", true}, "hi", false},
         {"HTTP/1.0", {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi"}, "hi", false},
-        {"HTTP/1.0 keep-alive", {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi"}, "hi", true},
+        {"HTTP/1.0 keep-alive",
+         {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi"},
+         "hi",
+         true},
         {"Connection: close", {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"}, "hi", false},
-        {"Keep-Alive: timeout=1", {"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nhi"}, "hi", false},
+        {"Keep-Alive: timeout=1",
+         {"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nhi"},
+         "hi",
+         false},
         {"leftover", {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\n"}, "hi", false},
-        {"interim", {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"}, "hi", true},
+        {"interim",
+         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
+          "2\r\n\r\nhi"},
+         "hi",
+         true},
     };
     for (auto const& [name, reply, body, reused] : table)
     {
@@ -99,9 +112,13 @@ TEST_CASE("what is no answer is refused, and says whether the request may have b
         {"both framings, other order",
          {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", true},
          errc::malformed_response},
-        {"two lengths", {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi", true}, errc::malformed_response},
+        {"two lengths",
+         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi", true},
+         errc::malformed_response},
         {"bad length", {"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi", true}, errc::malformed_response},
-        {"bad chunk", {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi", true}, errc::malformed_response},
+        {"bad chunk",
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi", true},
+         errc::malformed_response},
     };
     for (auto const& [name, reply, code] : table)
     {

@@ -324,7 +324,8 @@ TEST_CASE("a GET survives each of these on its next try")
     simulator server(with_groups(30));
     auto settings = server.settings();
     settings.retry.base_delay = 1ms;
-    for (auto const& trouble : {fault::reset(), fault::close(), fault::truncate(10), fault::status(503), fault::status(500)})
+    for (auto const& trouble :
+         {fault::reset(), fault::close(), fault::truncate(10), fault::status(503), fault::status(500)})
     {
         server.inject(trouble);
         CHECK(!list_once(settings));
@@ -405,9 +406,8 @@ TEST_CASE("pool 12: connections that the server dropped while idle are noticed, 
         iam::ip_groups groups(cloud);
         for (int i = 0; i < 5; ++i)
         {
-            auto made = co_await groups.create(
-                iam::create_ip_group("name " + std::to_string(i)).cidr_block("10.0.0.0/8")
-            );
+            auto made =
+                co_await groups.create(iam::create_ip_group("name " + std::to_string(i)).cidr_block("10.0.0.0/8"));
             REQUIRE(made.has_value());
             CHECK(made.response().attempts() == 1);
             server.drop_connections();
@@ -474,9 +474,7 @@ TEST_CASE("X1: a call is cancelled by poll() alone while it dials, shakes hands,
                 auto listing = iam::ip_groups(*shared).list();
                 out = co_await listing.collect();
             };
-            asio::co_spawn(
-                context, body(cloud, outcome), asio::bind_cancellation_slot(signal.slot(), asio::detached)
-            );
+            asio::co_spawn(context, body(cloud, outcome), asio::bind_cancellation_slot(signal.slot(), asio::detached));
             if (stage == 0)
                 context.poll_one(); // no more, for loopback is quick
             else if (stage == 1)

@@ -20,8 +20,8 @@ inline void over_network(
 {
     boost::asio::io_context context;
     std::exception_ptr thrown;
-    auto whole = [](ccloud::config const& how, std::function<boost::asio::awaitable<void>(ccloud::client)> const& then)
-        -> boost::asio::awaitable<void> {
+    auto whole = [](ccloud::config const& how, std::function<boost::asio::awaitable<void>(ccloud::client)> const& then
+                 ) -> boost::asio::awaitable<void> {
         auto const executor = co_await boost::asio::this_coro::executor;
         ccloud::client cloud(executor, how);
         co_await then(cloud);

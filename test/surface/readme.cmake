@@ -31,6 +31,7 @@ while(rest MATCHES "\n```(cpp|c\\+\\+|C\\+\\+|cc|cxx)[^\n]*\n")
     math(EXPR at "${at} + ${length}")
     string(SUBSTRING "${rest}" ${at} -1 rest)
 
+    math(EXPR count "${count} + 1")
     line_after("${before}" number)
     string(FIND "${rest}" "\n```" at)
     if(at EQUAL -1)
@@ -43,7 +44,6 @@ while(rest MATCHES "\n```(cpp|c\\+\\+|C\\+\\+|cc|cxx)[^\n]*\n")
     # The fence that ends it is no beginning.
     string(REGEX REPLACE "^\n```" "\n" rest "${rest}")
 
-    math(EXPR count "${count} + 1")
     without_indentation("${block}" wanted)
     string(FIND "${compiled}" "${wanted}" at)
     if(at EQUAL -1)

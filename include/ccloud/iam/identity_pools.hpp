@@ -29,7 +29,7 @@ struct identity_pool
     std::string kind;
     std::string id;
     object_meta metadata;
-    std::string display_name;   ///< not unique
+    std::string display_name; ///< not unique
     std::string description;
     std::string identity_claim; ///< the claim that names the identity, e.g. "claims.sub"
     std::string filter;         ///< CEL, e.g. `claims.aud=="confluent"`
@@ -42,8 +42,7 @@ class create_identity_pool
 {
 public:
     create_identity_pool(std::string display_name, std::string identity_claim, std::string filter)
-        : display_name_(std::move(display_name)), identity_claim_(std::move(identity_claim)),
-          filter_(std::move(filter))
+        : display_name_(std::move(display_name)), identity_claim_(std::move(identity_claim)), filter_(std::move(filter))
     {
     }
 
@@ -139,9 +138,8 @@ public:
     async_generator<identity_pool> list(list_options options = {}) const;
 
     /** `PATCH …/identity-pools/{id}`: a merge. Repeated like a GET. */
-    operation<identity_pool> update(
-        std::string_view id, update_identity_pool const& changes, call_options options = {}
-    ) const;
+    operation<identity_pool> update(std::string_view id, update_identity_pool const& edit, call_options options = {})
+        const;
 
     /** `DELETE …/identity-pools/{id}`. */
     operation<removed> remove(std::string_view id, call_options options = {}) const;

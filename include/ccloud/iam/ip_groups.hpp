@@ -27,6 +27,15 @@ struct ip_group
     std::vector<std::string> cidr_blocks; ///< e.g. "10.0.0.0/8"; the order means nothing
 };
 
+namespace detail {
+
+/** A range of what converts to `std::string`, such as `std::vector<std::string>`; not a text itself. */
+template <class Range>
+concept range_of_texts = std::ranges::input_range<Range> && !std::convertible_to<Range, std::string> &&
+                         std::convertible_to<std::ranges::range_reference_t<Range>, std::string>;
+
+} // namespace detail
+
 /** What a new IP group is made of. */
 class create_ip_group
 {
@@ -44,8 +53,7 @@ public:
     }
 
     /** Adds each range of `blocks`, e.g. a `std::vector<std::string>`. */
-    template <std::ranges::input_range Range>
-        requires std::convertible_to<std::ranges::range_reference_t<Range>, std::string>
+    template <detail::range_of_texts Range>
     create_ip_group& cidr_blocks(Range&& blocks)
     {
         for (auto&& block : blocks)
@@ -72,9 +80,7 @@ public:
         cidr_block(std::forward<Blocks>(cidr_blocks)...);
     }
 
-    template <std::ranges::input_range Range>
-        requires(std::convertible_to<std::ranges::range_reference_t<Range>, std::string> &&
-                 !std::convertible_to<Range, std::string>)
+    template <detail::range_of_texts Range>
     update_ip_group(std::string group_name, Range&& cidr_blocks) : group_name_(std::move(group_name))
     {
         for (auto&& block : cidr_blocks)
@@ -83,10 +89,7 @@ public:
 
     /** Starts from a group as it was read, for read-modify-write. The API has no precondition for it: of two writers
         the last one wins. */
-    explicit update_ip_group(ip_group const& group)
-        : group_name_(group.group_name), cidr_blocks_(group.cidr_blocks)
-    {
-    }
+    explicit update_ip_group(ip_group const& group) : group_name_(group.group_name), cidr_blocks_(group.cidr_blocks) {}
 
     update_ip_group& group_name(std::string name)
     {

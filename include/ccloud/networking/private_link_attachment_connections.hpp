@@ -21,8 +21,7 @@ namespace ccloud::networking {
 struct aws_private_link_attachment_connection
 {
     aws_private_link_attachment_connection() = default;
-    explicit aws_private_link_attachment_connection(std::string vpc_endpoint)
-        : vpc_endpoint_id(std::move(vpc_endpoint))
+    explicit aws_private_link_attachment_connection(std::string vpc_endpoint) : vpc_endpoint_id(std::move(vpc_endpoint))
     {
     }
 
@@ -232,7 +231,7 @@ public:
 
     /** `PATCH …/{id}`, the environment in the body. Repeated like a GET. */
     operation<private_link_attachment_connection> update(
-        std::string_view id, update_private_link_attachment_connection const& changes, call_options options = {}
+        std::string_view id, update_private_link_attachment_connection const& edit, call_options options = {}
     ) const;
 
     /** `DELETE …/{id}?environment=…`: begins the removal. */

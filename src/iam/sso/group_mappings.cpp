@@ -51,10 +51,10 @@ async_generator<group_mapping> group_mappings::list(list_options options) const
 }
 
 operation<group_mapping> group_mappings::update(
-    std::string_view id, update_group_mapping const& changes, call_options options
+    std::string_view id, update_group_mapping const& edit, call_options options
 ) const
 {
-    return call<group_mapping>(client_, plan(method::patch).path(at).segment("id", id).body(to_json(changes)), options);
+    return call<group_mapping>(client_, plan(method::patch).path(at).segment("id", id).body(to_json(edit)), options);
 }
 
 operation<removed> group_mappings::remove(std::string_view id, call_options options) const

@@ -31,8 +31,8 @@ struct group_mapping
     object_meta metadata;
     std::string display_name;
     std::string description;
-    std::string filter;      ///< which groups, e.g. `"engineering" in groups`, the quotes included
-    std::string principal;   ///< what role bindings name; equals the id
+    std::string filter;    ///< which groups, e.g. `"engineering" in groups`, the quotes included
+    std::string principal; ///< what role bindings name; equals the id
     group_mapping_state state;
 };
 
@@ -116,9 +116,8 @@ public:
     async_generator<group_mapping> list(list_options options = {}) const;
 
     /** `PATCH /iam/v2/sso/group-mappings/{id}`: a merge. Repeated like a GET. */
-    operation<group_mapping> update(
-        std::string_view id, update_group_mapping const& changes, call_options options = {}
-    ) const;
+    operation<group_mapping> update(std::string_view id, update_group_mapping const& edit, call_options options = {})
+        const;
 
     /** `DELETE /iam/v2/sso/group-mappings/{id}`. */
     operation<removed> remove(std::string_view id, call_options options = {}) const;

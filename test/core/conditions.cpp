@@ -1,0 +1,291 @@
+#include <ccloud/error.hpp>
+
+#include "core/failure.hpp"
+#include "fixture.hpp"
+#include "printers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using ccloud::condition;
+using ccloud::errc;
+using ccloud::error;
+using ccloud::gave_up;
+using ccloud::progress;
+
+namespace {
+
+constexpr int last_errc = static_cast<int>(errc::page_token_expired);
+
+constexpr condition all_conditions[] = {
+    condition::not_found,          condition::gone,      condition::conflict,       condition::unauthenticated,
+    condition::forbidden,          condition::throttled, condition::quota_exceeded, condition::invalid_request,
+    condition::server_failure,     condition::timed_out, condition::cancelled,      condition::network,
+    condition::malformed_response,
+};
+
+using conditions = std::vector<condition>;
+
+void check_exactly(error const& failure, conditions const& expected)
+{
+    for (auto const what : all_conditions)
+    {
+        CAPTURE(what);
+        CHECK(failure.is(what) == (std::find(expected.begin(), expected.end(), what) != expected.end()));
+        CHECK((failure == what) == failure.is(what));
+    }
+}
+
+error answered(int status, std::string_view body = {})
+{
+    error failure;
+    ccloud::core::read_answer(failure.edit(), ccloud::response_info(status, {}), body);
+    return failure;
+}
+
+} // namespace
+
+TEST_CASE("each status has its conditions and no other")
+{
+    for (int status = 100; status < 600; ++status)
+    {
+        conditions expected;
+        switch (status)
+        {
+        case 400:
+        case 422: expected = {condition::invalid_request}; break;
+        case 401: expected = {condition::unauthenticated}; break;
+        case 402: expected = {condition::quota_exceeded}; break;
+        case 403: expected = {condition::forbidden, condition::gone}; break;
+        case 404: expected = {condition::not_found, condition::gone}; break;
+        case 409: expected = {condition::conflict}; break;
+        case 429: expected = {condition::throttled}; break;
+        default:
+            if (status >= 500)
+                expected = {condition::server_failure};
+        }
+        CAPTURE(status);
+        check_exactly(answered(status), expected);
+    }
+}
+
+TEST_CASE("some statuses mean what their text says (vector 6)")
+{
+    struct row
+    {
+        int status;
+        std::string_view fixture;
+        conditions expected;
+    };
+    for (auto const& [status, fixture, expected] : std::vector<row>{
+             {403, "invalid_api_key_403.json", {condition::forbidden, condition::unauthenticated}},
+             {403, "status/403.json", {condition::forbidden, condition::gone}},
+             {403, "e_message_only.json", {condition::forbidden, condition::gone}},
+             {403, "i_empty", {condition::forbidden, condition::gone}},
+             {400, "quota_as_400.json", {condition::invalid_request, condition::quota_exceeded}},
+             {400, "status/400.json", {condition::invalid_request}},
+             {402, "status/402.json", {condition::quota_exceeded}},
+             {404, "invalid_api_key_403.json", {condition::not_found, condition::gone}},
+             {422, "quota_as_400.json", {condition::invalid_request}},
+             {500, "invalid_api_key_403.json", {condition::server_failure}},
+         })
+    {
+        CAPTURE(status);
+        CAPTURE(fixture);
+        check_exactly(answered(status, support::fixture("errors/" + std::string(fixture))), expected);
+    }
+}
+
+TEST_CASE("a bad key is known in any case of letters and in any shape of the body")
+{
+    for (std::string_view const body :
+         {"Invalid API Key", "{\"message\":\"INVALID API KEY.\"}", "<p>invalid api key</p>",
+          R"({"error":{"message":"the Invalid API key"}})", R"({"message":"invalid\u0020API key"})"})
+    {
+        CAPTURE(body);
+        check_exactly(answered(403, body), {condition::forbidden, condition::unauthenticated});
+    }
+}
+
+TEST_CASE("each failure without an answer has its conditions and no other")
+{
+    struct row
+    {
+        errc code;
+        conditions expected;
+    };
+    std::vector<row> const table{
+        {errc::unset, {}},
+        {errc::invalid_argument, {condition::invalid_request}},
+        {errc::busy, {}},
+        {errc::client_closed, {condition::cancelled}},
+        {errc::name_resolution_failed, {condition::network}},
+        {errc::connect_failed, {condition::network}},
+        {errc::connect_timeout, {condition::network, condition::timed_out}},
+        {errc::tls_failed, {condition::network}},
+        {errc::certificate_rejected, {condition::network}},
+        {errc::write_failed, {condition::network}},
+        {errc::connection_lost, {condition::network}},
+        {errc::attempt_timeout, {condition::timed_out}},
+        {errc::deadline_exceeded, {condition::timed_out}},
+        {errc::cancelled, {condition::cancelled}},
+        {errc::http_status, {}},
+        {errc::malformed_response, {condition::malformed_response}},
+        {errc::response_too_large, {condition::malformed_response}},
+        {errc::page_link_without_token, {condition::malformed_response}},
+        {errc::pagination_loop, {condition::malformed_response}},
+        {errc::too_many_empty_pages, {condition::malformed_response}},
+        {errc::page_token_expired, {}},
+    };
+    CHECK(table.size() == static_cast<std::size_t>(last_errc));
+    for (auto const& [code, expected] : table)
+    {
+        CAPTURE(code);
+        error const failure(code);
+        check_exactly(failure, expected);
+        CHECK(failure == code);
+        CHECK(failure != (code == errc::busy ? errc::cancelled : errc::busy));
+    }
+}
+
+TEST_CASE("an unreadable answer is no refusal, whatever its status")
+{
+    for (int const status : {200, 404, 500})
+    {
+        CAPTURE(status);
+        error failure(errc::malformed_response, "/id: expected a string");
+        failure.edit().response = ccloud::response_info(status, {});
+        check_exactly(failure, {condition::malformed_response});
+    }
+}
+
+TEST_CASE("an expired page token is a bad request too (P10)")
+{
+    auto failure = answered(400);
+    failure.edit().code = errc::page_token_expired;
+    check_exactly(failure, {condition::invalid_request});
+}
+
+TEST_CASE("a retry that would have passed the deadline is a time-out beside what it is (T4)")
+{
+    auto failure = answered(503);
+    failure.edit().gave_up = gave_up::deadline_would_pass;
+    check_exactly(failure, {condition::server_failure, condition::timed_out});
+}
+
+TEST_CASE("an error is one pointer wide, and a value")
+{
+    static_assert(sizeof(error) == sizeof(void*));
+    auto original = answered(404, "{\"message\":\"gone\"}");
+    original.edit().path = "/a";
+    error copy(original);
+    copy.edit().path = "/b";
+    CHECK(original.path() == "/a");
+    CHECK(copy.path() == "/b");
+    CHECK(copy.problems().size() == 1);
+
+    error assigned(errc::cancelled);
+    assigned = original;
+    CHECK(assigned.what() == original.what());
+    auto& itself = assigned;
+    assigned = itself;
+    CHECK(assigned.path() == "/a");
+    assigned = error();
+    CHECK(assigned.code() == errc::unset);
+    original = assigned;
+    CHECK(original.status() == 0);
+
+    error moved(std::move(copy));
+    CHECK(moved.path() == "/b");
+    copy = std::move(moved);
+    CHECK(copy.path() == "/b");
+    error none_copied(assigned);
+    CHECK(none_copied.code() == errc::unset);
+}
+
+TEST_CASE("an error without anything answers every question")
+{
+    error const none;
+    CHECK(none.code() == errc::unset);
+    CHECK(none.progress() == progress::not_sent);
+    CHECK(none.gave_up() == gave_up::not_retryable);
+    CHECK(!none.method().has_value());
+    CHECK(none.path().empty());
+    CHECK(none.status() == 0);
+    CHECK(none.request_id().empty());
+    CHECK(none.problems().empty());
+    CHECK(none.body().empty());
+    CHECK(none.detail().empty());
+    CHECK(!none.cause());
+    CHECK(none.attempts().empty());
+    CHECK(none.elapsed().count() == 0);
+    CHECK(none.what() == "no result yet");
+    check_exactly(none, {});
+}
+
+TEST_CASE("the line of an error without an answer says how far it got and why it was the last try")
+{
+    error lost(errc::connection_lost);
+    auto& about = lost.edit();
+    about.method = ccloud::method::post;
+    about.path = "/iam/v2/ip-groups";
+    about.progress = progress::maybe_sent;
+    about.cause = std::make_error_code(std::errc::connection_reset);
+    about.attempts.resize(2);
+    auto const line = "POST /iam/v2/ip-groups: the connection was lost before the whole response was there: " +
+                      about.cause.message() + " (attempt 2, maybe sent";
+    CHECK(lost.what() == line + ")");
+    about.gave_up = gave_up::attempts_exhausted;
+    CHECK(lost.what() == line + ", no tries left)");
+    about.gave_up = gave_up::deadline_would_pass;
+    CHECK(lost.what() == line + ", waiting longer would pass the deadline)");
+    about.gave_up = gave_up::retry_after_too_long;
+    CHECK(lost.what() == line + ", the server asks for too long a wait)");
+
+    CHECK(error(errc::invalid_argument, "id must not be empty").what() == "invalid argument: id must not be empty");
+}
+
+TEST_CASE("an unreadable answer tells its status in the line")
+{
+    error failure(errc::malformed_response, "/id: expected a string, found a number, at byte 6");
+    failure.edit().response = ccloud::response_info(200, {});
+    CHECK(
+        failure.what() == "the response could not be read (HTTP 200): /id: expected a string, found a number, at byte 6"
+    );
+}
+
+TEST_CASE("every code has a message of its own")
+{
+    std::set<std::string> messages;
+    for (int value = 1; value <= last_errc; ++value)
+    {
+        std::error_code const code = static_cast<errc>(value);
+        CHECK(code.category() == ccloud::error_category());
+        CHECK(messages.insert(code.message()).second);
+    }
+    CHECK(std::string(ccloud::error_category().name()) == "ccloud");
+    CHECK(ccloud::error_category().message(last_errc + 1) == "unknown error");
+}
+
+TEST_CASE("progress has the three words of the documentation")
+{
+    CHECK(ccloud::to_string(progress::not_sent) == "not sent");
+    CHECK(ccloud::to_string(progress::maybe_sent) == "maybe sent");
+    CHECK(ccloud::to_string(progress::answered) == "answered");
+}
+
+TEST_CASE("an exception carries the error, its code and its line")
+{
+    auto const failure = answered(404, "{\"message\":\"no such group\"}");
+    ccloud::api_exception const thrown(failure);
+    CHECK(std::string(thrown.what()) == "HTTP 404: no such group");
+    CHECK(thrown.code() == errc::http_status);
+    CHECK(thrown.error() == condition::not_found);
+}

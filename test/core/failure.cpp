@@ -1,0 +1,281 @@
+#include "core/failure.hpp"
+
+#include "fixture.hpp"
+#include "net/gzip.hpp"
+#include "printers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace core = ccloud::core;
+
+using ccloud::problem;
+
+namespace {
+
+/** All that a problem says, in the order of its members. */
+std::string text(problem const& told)
+{
+    std::string line;
+    auto const add = [&line](std::string_view name, std::string const& value) {
+        if (!value.empty())
+            line.append(line.empty() ? "" : " | ").append(name).append("=").append(value);
+    };
+    add("id", told.id);
+    add("status", told.status);
+    add("code", told.code);
+    add("title", told.title);
+    add("detail", told.detail);
+    add("pointer", told.pointer);
+    add("parameter", told.parameter);
+    add("resolution", told.resolution);
+    return line;
+}
+
+std::vector<std::string> problems_in(std::string_view body)
+{
+    std::vector<std::string> lines;
+    for (auto const& told : core::read_problems(body))
+        lines.push_back(text(told));
+    return lines;
+}
+
+/** The error of an answer, as the loop makes it. */
+ccloud::error answered(int status, std::string body, std::string_view media_type = "application/json")
+{
+    ccloud::http_headers headers;
+    headers.add("Content-Type", media_type).add("X-Request-Id", "req-1");
+    ccloud::error failure;
+    auto& about = failure.edit();
+    about.method = ccloud::method::get;
+    about.path = "/iam/v2/ip-groups/ipg-1";
+    about.attempts.resize(1);
+    core::read_answer(about, ccloud::response_info(status, headers), body);
+    return failure;
+}
+
+} // namespace
+
+TEST_CASE("the complaints of every error shape are read (vector 5)")
+{
+    struct row
+    {
+        std::string_view fixture;
+        std::vector<std::string> problems;
+    };
+    for (auto const& [fixture, problems] : std::vector<row>{
+             {"a_errors_without_code.json",
+              {"id=7c1f0e5a9b3d4c2e8f6a1b0c9d8e7f60 | status=404 | detail=IP group not found: not found"}},
+             {"b_misleading_code.json",
+              {"id=0be1a77e4c2c4a1f9d5e6b7a8c9d0e1f | status=404 | code=service_account_not_found | "
+               "detail=Service Account Not Found"}},
+             {"c_error_code_and_message.json",
+              {"code=404 | detail=Provider op-537 either doesn't exist or is not active"}},
+             {"c_five_digit_code.json", {"code=40301 | detail=User is denied operation Describe on this resource"}},
+             {"d_error_object.json", {"status=NOT_FOUND | code=404 | detail=no route for this path"}},
+             {"d_error_object_short.json", {"code=401 | detail=token is expired"}},
+             {"e_message_only.json", {"detail=resource not found"}},
+             {"f_message_and_details.json",
+              {"status=404 | code=RESOURCE_NOT_FOUND | detail=The resource does not exist; plattc-gz20xy"}},
+             {"g_nested_error_with_request_id.json",
+              {"id=5f0c9a1d7e | status=400 | code=INVALID_PAGE_SIZE | detail=page_size must be a number | "
+               "resolution=Use a number from 1 to 100"}},
+             {"h_error_null.json", {}},
+             {"i_empty", {}},
+             {"j_bad_gateway.html", {}},
+             {"j_plain_text.txt", {}},
+             {"k_gzip_without_header.json.gz", {}},
+             {"k_before_gzip.json",
+              {"id=d41d8cd98f00b204e9800998ecf8427e | status=403 | code=forbidden_access | detail=Forbidden Access"}},
+             {"l_unauthorized.json", {"id=e99a18c428cb38d5f260853678922e03 | status=401 | detail=Unauthorized"}},
+             {"m_error_string.json", {"code=invalid_client | detail=The client secret is wrong."}},
+             {"many_problems.json",
+              {"id=91de1d2b01474f0ea5ae95e1ee5e3f0b | status=422 | code=invalid_configuration | title=Invalid value | "
+               "detail=group_name must not be empty | pointer=/group_name",
+               "id=91de1d2b01474f0ea5ae95e1ee5e3f0b | status=422 | code=invalid_configuration | title=Invalid value | "
+               "detail=10.0.0.0/40 is no range | pointer=/cidr_blocks/1 | "
+               "resolution=Give a prefix length from 0 to 32",
+               "id=91de1d2b01474f0ea5ae95e1ee5e3f0b | status=422 | detail=page_size is not a number | "
+               "parameter=page_size"}},
+         })
+    {
+        CAPTURE(fixture);
+        CHECK(problems_in(support::fixture("errors/" + std::string(fixture))) == problems);
+    }
+}
+
+TEST_CASE("odd forms of the shapes are read as far as they go")
+{
+    struct row
+    {
+        std::string_view body;
+        std::vector<std::string> problems;
+    };
+    for (auto const& [body, problems] : std::vector<row>{
+             {R"({"errors":[]})", {}},
+             {R"({"errors":null})", {}},
+             {R"({"errors":[{}]})", {}},
+             {R"({"errors":[null,7,"x",{"detail":"y"}]})", {"detail=y"}},
+             {R"({"errors":{"detail":"y"}})", {}},
+             {R"({"errors":[],"message":"y"})", {"detail=y"}},
+             {R"({"errors":[{"status":404,"code":7,"detail":true}]})", {"status=404 | code=7 | detail=true"}},
+             {R"({"errors":[{"detail":null,"message":"y","source":null}]})", {"detail=y"}},
+             {R"({"errors":[{"detail":{"a":1},"source":[],"title":"t"}]})", {"title=t"}},
+             {R"({"errors":[{"detail":"x","source":{"pointer":"/a","parameter":"b","other":1}}]})",
+              {"detail=x | pointer=/a | parameter=b"}},
+             {R"({"error":{}})", {}},
+             {R"({"error":""})", {}},
+             {R"({"error":[],"message":"y"})", {"detail=y"}},
+             {R"({"error":"x"})", {"code=x"}},
+             {R"({"error_code":40403})", {"code=40403"}},
+             {R"({"message":""})", {}},
+             {R"({"message":null})", {}},
+             {R"(  {"message":"y"}  )", {"detail=y"}},
+             {"{}", {}},
+             {"[]", {}},
+             {"null", {}},
+             {"\"text\"", {}},
+             {"{", {}},
+             {"{\"message\":\"y\"", {}},
+             {"{\"message\":\"y\"}x", {}},
+             {"{\"message\":\"\xff\"}", {}},
+             {"<html>", {}},
+             {"", {}},
+             {" \n", {}},
+         })
+    {
+        CAPTURE(body);
+        CHECK(problems_in(body) == problems);
+    }
+}
+
+TEST_CASE("no damage to an error's body does harm or hides its status")
+{
+    auto const whole = support::fixture("errors/many_problems.json");
+    for (std::size_t length = 0; length < whole.size(); ++length)
+    {
+        CAPTURE(length);
+        auto const failure = answered(422, whole.substr(0, length));
+        CHECK(failure.status() == 422);
+        CHECK(failure == ccloud::condition::invalid_request);
+    }
+    auto const deep = std::string(100'000, '[');
+    CHECK(answered(500, "{\"errors\":" + deep).status() == 500);
+    CHECK(answered(500, deep).problems().empty());
+}
+
+TEST_CASE("what an answer tells is all in its error")
+{
+    for (int const status : {301, 400, 403, 404, 429, 500, 502, 599})
+        for (std::string_view const fixture :
+             {"a_errors_without_code.json", "h_error_null.json", "i_empty", "j_bad_gateway.html",
+              "k_gzip_without_header.json.gz", "m_error_string.json"})
+        {
+            CAPTURE(status);
+            CAPTURE(fixture);
+            auto const body = support::fixture("errors/" + std::string(fixture));
+            auto const failure = answered(status, body);
+            CHECK(failure.code() == ccloud::errc::http_status);
+            CHECK(failure.progress() == ccloud::progress::answered);
+            CHECK(failure.status() == status);
+            CHECK(failure.request_id() == "req-1");
+            CHECK(failure.body() == body);
+            CHECK(failure.detail().empty() == !failure.problems().empty());
+            CHECK(failure.what().find("HTTP " + std::to_string(status)) != std::string::npos);
+        }
+}
+
+TEST_CASE("an error keeps the first 8 KiB of a body, and reads all of it")
+{
+    auto const body = "{\"errors\":[{\"detail\":\"first\"},{\"detail\":\"" + std::string(20'000, 'x') + "\"}]}";
+    auto const failure = answered(500, body);
+    CHECK(failure.body() == body.substr(0, 8192));
+    CHECK(failure.problems().size() == 2);
+    for (std::size_t const size : {8191u, 8192u, 8193u})
+    {
+        CAPTURE(size);
+        CHECK(answered(500, std::string(size, 'x')).body().size() == std::min<std::size_t>(size, 8192));
+    }
+}
+
+TEST_CASE("the line of an error is written for people")
+{
+    constexpr std::string_view json = "application/json";
+    struct row
+    {
+        int status;
+        std::string_view fixture, media_type, line;
+    };
+    for (auto const& [status, fixture, media_type, line] : {
+             row{404, "a_errors_without_code.json", json, "HTTP 404: IP group not found: not found"},
+             row{404, "b_misleading_code.json", json, "HTTP 404: Service Account Not Found"},
+             row{404, "c_error_code_and_message.json", json,
+                 "HTTP 404: Provider op-537 either doesn't exist or is not active"},
+             row{404, "d_error_object.json", json, "HTTP 404: no route for this path"},
+             row{403, "e_message_only.json", json, "HTTP 403: resource not found"},
+             row{404, "f_message_and_details.json", json, "HTTP 404: The resource does not exist; plattc-gz20xy"},
+             row{400, "g_nested_error_with_request_id.json", json,
+                 "HTTP 400: page_size must be a number (Use a number from 1 to 100)"},
+             row{500, "h_error_null.json", json,
+                 "HTTP 500 Internal Server Error: body is not the JSON of an error, 14 bytes"},
+             row{404, "i_empty", json, "HTTP 404 Not Found: empty body"},
+             row{502, "j_bad_gateway.html", "text/html; charset=utf-8",
+                 "HTTP 502 Bad Gateway: body is text/html, 143 bytes"},
+             row{503, "j_plain_text.txt", "text/plain", "HTTP 503 Service Unavailable: body is text/plain, 95 bytes"},
+             row{403, "k_gzip_without_header.json.gz", json, "HTTP 403 Forbidden: gzip-compressed body, 127 bytes"},
+             row{401, "l_unauthorized.json", json, "HTTP 401: Unauthorized"},
+             row{401, "m_error_string.json", json, "HTTP 401: The client secret is wrong"},
+             row{422, "many_problems.json", json, "HTTP 422: group_name must not be empty and 2 more"},
+             row{599, "i_empty", json, "HTTP 599: empty body"},
+         })
+    {
+        CAPTURE(fixture);
+        CHECK(
+            answered(status, support::fixture("errors/" + std::string(fixture)), media_type).what() ==
+            "GET /iam/v2/ip-groups/ipg-1: " + std::string(line) + " (request req-1, attempt 1)"
+        );
+    }
+}
+
+TEST_CASE("two complaints are told as one and one more")
+{
+    CHECK(
+        answered(422, R"({"errors":[{"detail":"a is bad.","resolution":"Use b."},{"detail":"c is bad"}]})").what() ==
+        "GET /iam/v2/ip-groups/ipg-1: HTTP 422: a is bad (Use b) and 1 more (request req-1, attempt 1)"
+    );
+}
+
+TEST_CASE("a body that was compressed without saying so is read once it is inflated (vector 17)")
+{
+    auto const body = ccloud::net::gunzip(support::fixture("errors/k_gzip_without_header.json.gz"), 4096);
+    REQUIRE(body.has_value());
+    CHECK(
+        answered(403, *body).what() ==
+        "GET /iam/v2/ip-groups/ipg-1: HTTP 403: Forbidden Access (request req-1, attempt 1)"
+    );
+}
+
+TEST_CASE("the line of an error stays one line, whatever the server sends")
+{
+    auto failure = answered(500, "{\"message\":\"a\\r\\nb\\u0000\\u001b[31m\"}");
+    CHECK(
+        failure.what() == "GET /iam/v2/ip-groups/ipg-1: HTTP 500: a\\x0d\\x0ab\\x00\\x1b[31m (request req-1, attempt 1)"
+    );
+    CHECK(answered(500, "{\"message\":\"" + std::string(100'000, 'x') + "\"}").what().size() < 1000);
+    CHECK(answered(502, "x", "text/" + std::string(10'000, 'x')).what().size() < 1000);
+}
+
+TEST_CASE("statuses have their names, or none")
+{
+    CHECK(core::reason_of(404) == "Not Found");
+    CHECK(core::reason_of(429) == "Too Many Requests");
+    CHECK(core::reason_of(503) == "Service Unavailable");
+    for (int const status : {-1, 0, 200, 299, 418, 599, 1000})
+    {
+        CAPTURE(status);
+        CHECK(core::reason_of(status).empty());
+    }
+}
