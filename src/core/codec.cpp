@@ -32,7 +32,7 @@ public:
     {
         if (collecting_)
             return ++collecting_, true;
-        if (skip())
+        if (!std::exchange(chosen_, false) && skip())
             return ++skipping_, true;
         auto const target = take();
         if (target.type->choose)
@@ -291,6 +291,7 @@ private:
         if (!next_.type)
             return true;
         next_.name = target.name;
+        chosen_ = true;
         return replay(whole, failed);
     }
 
@@ -329,6 +330,7 @@ private:
     std::size_t skipping_ = 0;
     std::size_t collecting_ = 0;
     slot collected_for_;
+    bool chosen_ = false; // the object that comes next has its place already
     json::value_stack collected_;
     std::string text_;
     std::string refused_;

@@ -8,12 +8,12 @@ namespace ccloud::core {
 
 std::string redact_url(std::string_view url)
 {
-    // Up to the last "@" of all: a password with "/", "?" or "#" in it ends the authority early.
-    auto const at = url.rfind('@');
-    if (at == std::string_view::npos)
+    auto const scheme = url.find("//");
+    auto const start = scheme == std::string_view::npos ? 0 : scheme + 2;
+    auto const end = url.find_first_of("/?#", start);
+    auto const at = url.substr(0, end).rfind('@');
+    if (at == std::string_view::npos || at < start)
         return std::string(url);
-    auto const scheme = url.find("://");
-    auto const start = scheme == std::string_view::npos || scheme > at ? 0 : scheme + 3;
     return std::string(url.substr(0, start)).append("***").append(url.substr(at));
 }
 

@@ -59,7 +59,10 @@ std::optional<host_and_port> split_authority(std::string_view authority) noexcep
 std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool allow_plaintext)
 {
     auto const complain = [url](std::string_view what) {
-        return std::string("endpoint \"").append(printable(redact_url(url))).append("\": ").append(what);
+        // Up to the last "@" of all: a password with "/", "?" or "#" in it ends the authority early.
+        auto const at = url.rfind('@');
+        auto const shown = at == std::string_view::npos ? std::string(url) : "***" + std::string(url.substr(at));
+        return std::string("endpoint \"").append(printable(shown)).append("\": ").append(what);
     };
     if (url.empty())
         return std::string("endpoint: is empty");

@@ -74,6 +74,7 @@ std::optional<std::string> gunzip(std::string_view body, std::size_t most)
     if (!deflated)
         return std::nullopt;
 
+    auto const room = most + (most < std::string().max_size() ? 1 : 0); // one more shows that it is too much
     std::string content;
     zlib::inflate_stream inflater;
     zlib::z_params state;
@@ -85,7 +86,7 @@ std::optional<std::string> gunzip(std::string_view body, std::size_t most)
         auto const filled = content.size();
         if (filled > most)
             return std::nullopt;
-        content.resize((std::min)(most + 1, filled + (std::max<std::size_t>)(16 * 1024, filled)));
+        content.resize((std::min)(room, filled + (std::max<std::size_t>)(16 * 1024, filled)));
         state.next_out = content.data() + filled;
         state.avail_out = content.size() - filled;
         inflater.write(state, zlib::Flush::sync, failed);
