@@ -39,4 +39,9 @@ error detail::busy_error()
     return error(errc::busy, "a call on this generator is under way");
 }
 
+error detail::late_resume_error()
+{
+    return error(errc::invalid_argument, "resume() was called after the listing was begun");
+}
+
 } // namespace ccloud

@@ -16,6 +16,10 @@
 #include <utility>
 #include <vector>
 
+namespace ccloud::net {
+class tls_profile;
+}
+
 namespace ccloud::detail {
 
 /** A success of the loop. */
@@ -32,7 +36,10 @@ struct answered
 class client_core : public std::enable_shared_from_this<client_core>
 {
 public:
-    client_core(asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire, bool own_wire);
+    client_core(
+        asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire,
+        std::shared_ptr<net::tls_profile const> tls, bool own_wire
+    );
     ~client_core();
 
     /** Whether a coroutine on `here` may await the loop without a hop. */
@@ -54,13 +61,15 @@ public:
     transport& wire() noexcept { return *wire_; }
     parking_lot& lot() noexcept { return lot_; }
     bool owns_wire() const noexcept { return owns_wire_; }
+    std::shared_ptr<net::tls_profile const> const& tls() const noexcept { return tls_; }
 
 private:
     config const settings_;
     asio::any_io_executor executor_;
     core::endpoint endpoint_;
-    std::string head_;
+    http_headers head_;
     std::shared_ptr<transport> wire_;
+    std::shared_ptr<net::tls_profile const> tls_;
     parking_lot lot_;
     bool closed_ = false;
     bool owns_wire_;
@@ -78,9 +87,6 @@ struct client_access
 };
 
 error malformed(planned_request const& planned, answered const& got, core::complaint const& about);
-
-/** Whether a try before the last one may have been executed. */
-bool may_have_been_executed(error const& failure) noexcept;
 
 inline response_info info_of(answered&& got) noexcept
 {

@@ -4,6 +4,7 @@
 
 #include "auth/authorization.hpp"
 #include "call.hpp"
+#include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
 #include "core/request.hpp"
@@ -63,21 +64,33 @@ void check(config const& settings)
     require(core::is_header_safe(settings.application), "application: must not contain control characters");
 }
 
-core::endpoint checked_endpoint(config const& settings)
+/** The same settings, checked, with durations that can be calculated with. */
+config checked(config settings)
 {
     check(settings);
+    for (auto* const duration :
+         {&settings.total_timeout, &settings.attempt_timeout, &settings.retry.base_delay, &settings.retry.max_delay,
+          &settings.retry.throttle_base_delay, &settings.retry.throttle_max_delay, &settings.retry.max_server_delay,
+          &settings.retry.min_attempt_budget, &settings.pool.connect_timeout, &settings.pool.idle_timeout,
+          &settings.pool.idle_limit_for_post})
+        *duration = core::bounded(*duration);
+    return settings;
+}
+
+core::endpoint checked_endpoint(config const& settings)
+{
     auto parsed = core::parse_endpoint(settings.endpoint, settings.allow_plaintext);
     if (auto const* wrong = std::get_if<std::string>(&parsed))
         throw configuration_error(*wrong);
     return std::get<core::endpoint>(std::move(parsed));
 }
 
-/** The moment `limit` after `now`; none for a limit of zero or less. */
-steady_time deadline_after(steady_time now, milliseconds limit) noexcept
+/** Whether a try before the last one may have been executed. */
+bool may_have_been_executed(std::vector<attempt> const& tries) noexcept
 {
-    if (limit <= milliseconds(0) || limit > steady_time::max() - now)
-        return steady_time::max();
-    return now + limit;
+    return tries.size() > 1 && std::any_of(tries.begin(), tries.end() - 1, [](attempt const& one) {
+               return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408;
+           });
 }
 
 bool is_success(int status) noexcept
@@ -93,18 +106,18 @@ class call_record
 public:
     call_record(planned_request const& planned, call_options const& options, config const& settings, transport& wire)
         : planned_(planned), wire_(wire), policy_(settings.retry), started_(wire.now()),
-          deadline_(deadline_after(started_, options.timeout.value_or(settings.total_timeout))),
+          deadline_(core::deadline_after(started_, options.timeout.value_or(settings.total_timeout))),
           replayable_(options.replayable.value_or(planned.request.replayable()))
     {
         if (options.max_attempts)
         {
-            policy_.max_attempts = *options.max_attempts;
+            policy_.max_attempts = std::clamp(*options.max_attempts, 1, 100);
             if (*options.max_attempts <= 1)
                 policy_ = retry_policy::none();
         }
         how.deadline = deadline_;
         auto const limit = options.attempt_timeout.value_or(settings.attempt_timeout);
-        how.attempt_timeout = (std::max)(limit, milliseconds(0));
+        how.attempt_timeout = core::bounded(limit);
         if (!replayable_)
             how.idle_limit = settings.pool.idle_limit_for_post;
     }
@@ -161,6 +174,9 @@ public:
         {
             about->code = got.code;
             about->progress = got.progress;
+            // An earlier try may have done what this one did not come to.
+            if (may_have_been_executed(about->attempts))
+                about->progress = (std::max)(about->progress, progress::maybe_sent);
             about->detail = std::move(got.detail);
             about->cause = got.cause;
         }
@@ -236,11 +252,12 @@ private:
 };
 
 client_core::client_core(
-    asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire, bool own_wire
+    asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire,
+    std::shared_ptr<net::tls_profile const> tls, bool own_wire
 )
-    : settings_(std::move(settings)), executor_(std::move(executor)), endpoint_(checked_endpoint(settings_)),
+    : settings_(checked(std::move(settings))), executor_(std::move(executor)), endpoint_(checked_endpoint(settings_)),
       head_(core::make_head(endpoint_.where, auth::authorization(settings_.credentials), settings_.application)),
-      wire_(std::move(wire)), lot_(executor_), owns_wire_(own_wire)
+      wire_(std::move(wire)), tls_(std::move(tls)), lot_(executor_), owns_wire_(own_wire)
 {
 }
 
@@ -278,14 +295,23 @@ operation<answered> client_core::run(planned_request const& planned, call_option
     auto const throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     exchange got;
+    std::optional<nanoseconds> pause;
     std::optional<error> failure;
     while (!failure)
     {
+        // Whatever was awaited last: nothing is begun for a caller who has left.
         auto const cancellation = co_await asio::this_coro::cancellation_state;
         if (closed_ || cancellation.cancelled() != asio::cancellation_type::none)
         {
             failure = call.fail_waiting(closed_ ? errc::client_closed : errc::cancelled, std::move(got));
             break;
+        }
+        if (pause)
+        {
+            parked node;
+            armed_timer const timer(*wire_, node, wire_->now() + *std::exchange(pause, std::nullopt));
+            (void)co_await lot_.async_park(node);
+            continue;
         }
 
         call.begin_try();
@@ -299,11 +325,7 @@ operation<answered> client_core::run(planned_request const& planned, call_option
         else if (next.what == core::decision::action::replay)
             call.how.fresh_connection = true;
         else
-        {
-            parked node;
-            armed_timer const timer(*wire_, node, wire_->now() + next.delay);
-            (void)co_await lot_.async_park(node);
-        }
+            pause = next.delay;
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (failure)
@@ -337,14 +359,6 @@ error malformed(planned_request const& planned, answered const& got, core::compl
     return error(std::move(details));
 }
 
-bool may_have_been_executed(error const& failure) noexcept
-{
-    auto const& tries = failure.attempts();
-    return tries.size() > 1 && std::any_of(tries.begin(), tries.end() - 1, [](attempt const& one) {
-               return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408;
-           });
-}
-
 operation<removed> remove_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
 {
     auto const here = co_await asio::this_coro::executor;
@@ -355,7 +369,7 @@ operation<removed> remove_call(std::shared_ptr<client_core> core, planned_reques
         got = co_await core->hop(planned, options);
     if (got)
         co_return result<removed>(removed{false}, info_of(std::move(*got)));
-    if (got.error() == condition::not_found && may_have_been_executed(got.error()))
+    if (got.error() == condition::not_found && may_have_been_executed(got.error().attempts()))
         co_return result<removed>(removed{true}, got.error().response());
     co_return std::move(got).error();
 }
@@ -400,12 +414,18 @@ asio::any_io_executor executor_for(asio::any_io_executor given, threading how)
     return asio::make_strand(std::move(given));
 }
 
-std::shared_ptr<client_core> make_core(asio::any_io_executor executor, config settings)
+/** A core with a network of its own; `tls` where there is one already. */
+std::shared_ptr<client_core> make_core(
+    asio::any_io_executor executor, config settings, std::shared_ptr<net::tls_profile const> tls = nullptr
+)
 {
-    (void)checked_endpoint(settings);
+    settings = checked(std::move(settings));
+    bool const needs_tls = checked_endpoint(settings).where.tls();
     auto where = executor_for(std::move(executor), settings.threading);
-    auto wire = net::make_transport(where, settings, net::make_tls_profile(settings.tls));
-    return std::make_shared<client_core>(std::move(where), std::move(settings), std::move(wire), true);
+    if (needs_tls && !tls)
+        tls = net::make_tls_profile(settings.tls);
+    auto wire = net::make_transport(where, settings, tls);
+    return std::make_shared<client_core>(std::move(where), std::move(settings), std::move(wire), std::move(tls), true);
 }
 
 } // namespace
@@ -436,7 +456,8 @@ client::client(asio::any_io_executor executor, config settings, std::shared_ptr<
     if (!wire)
         throw configuration_error("transport: is null");
     auto where = detail::executor_for(std::move(executor), settings.threading);
-    core_ = std::make_shared<detail::client_core>(std::move(where), std::move(settings), std::move(wire), false);
+    core_ =
+        std::make_shared<detail::client_core>(std::move(where), std::move(settings), std::move(wire), nullptr, false);
     owner_ = std::make_shared<detail::client_owner>(core_);
 }
 
@@ -452,7 +473,7 @@ client client::on(asio::any_io_executor executor) const
 {
     if (!core_->owns_wire())
         throw configuration_error("on(): a client that was given its transport has one shard");
-    auto core = detail::make_core(std::move(executor), core_->settings());
+    auto core = detail::make_core(std::move(executor), core_->settings(), core_->tls());
     auto owner = std::make_shared<detail::client_owner>(core);
     return client(std::move(core), std::move(owner), extra_);
 }

@@ -2,6 +2,7 @@
 
 #include "call.hpp"
 #include "core/cursor.hpp"
+#include "core/duration.hpp"
 #include "core/redact.hpp"
 #include "hop.hpp"
 
@@ -128,7 +129,7 @@ private:
     operation<raw_page> fetch_one()
     {
         auto const limit = time_limit();
-        if (limit && *limit <= std::chrono::milliseconds(0))
+        if (deadline_ && *deadline_ <= core_->wire().now())
             co_return error(errc::deadline_exceeded, "total_timeout of the listing passed");
         call_options options;
         options.timeout = limit;
@@ -173,9 +174,9 @@ private:
             return options_.timeout;
         auto const now = core_->wire().now();
         if (!deadline_)
-            deadline_ = now + *options_.total_timeout;
-        auto const left = std::chrono::floor<std::chrono::milliseconds>(*deadline_ - now);
-        auto const own = options_.timeout.value_or(core_->settings().total_timeout);
+            deadline_ = now + core::bounded(*options_.total_timeout);
+        auto const left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - now);
+        auto const own = core::bounded(options_.timeout.value_or(core_->settings().total_timeout));
         return own > std::chrono::milliseconds(0) ? (std::min)(left, own) : left;
     }
 
@@ -186,7 +187,10 @@ private:
             return std::nullopt;
         auto next = core::page_token(page.metadata.next);
         if (!next)
-            return error(errc::page_link_without_token, "metadata.next: \"" + page.metadata.next + '"');
+            return error(
+                errc::page_link_without_token,
+                "metadata.next: \"" + std::string(core::path_of(page.metadata.next)) + "\", its query left out"
+            );
         if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
             return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
         if (!token_.empty())

@@ -92,7 +92,7 @@ parking_lot::~parking_lot()
 {
     if (registry_)
         registry_->remove(*this);
-    abandon();
+    auto const gone = detach();
 }
 
 void parking_lot::link(parked& node) noexcept
@@ -110,22 +110,24 @@ void parking_lot::finish_all(wake how) noexcept
         first_->finish(how);
 }
 
-void parking_lot::abandon() noexcept
+std::vector<parking_lot::resumption> parking_lot::detach()
 {
+    std::vector<resumption> gone;
     while (first_)
     {
         auto& node = *first_;
-        auto const gone = std::move(*node.handler_);
+        gone.push_back(std::move(*node.handler_));
         node.handler_.reset();
         node.unlink();
     }
+    return gone;
 }
 
 void parking_lot::orphan() noexcept
 {
     registry_ = nullptr;
-    abandon();
-    executor_ = asio::any_io_executor();
+    auto const last = std::exchange(executor_, asio::any_io_executor());
+    auto const gone = detach(); // dies first, and this lot perhaps with it: nothing is touched afterwards
 }
 
 } // namespace ccloud::detail

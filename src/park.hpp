@@ -10,8 +10,8 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 
-#include <memory>
 #include <optional>
+#include <vector>
 
 namespace ccloud::detail {
 
@@ -104,8 +104,12 @@ private:
         }
     };
 
+    using resumption = asio::any_completion_handler<void(wake)>;
+
     void link(parked& node) noexcept;
-    void abandon() noexcept;
+
+    /** Takes the waiting coroutines out of the lot. Dropping one may destroy the lot's owner. */
+    std::vector<resumption> detach();
 
     /** The execution context goes: drops the waits, and the executor, which must not outlive it. */
     void orphan() noexcept;

@@ -137,6 +137,8 @@ struct listing
     bool cut = false;       // max_items cut the last page short
     bool complete = false;  // nothing comes after the buffer
     bool busy = false;
+    bool started = false;
+    bool resumed_late = false;
     std::size_t delivered = 0;
     std::size_t pages = 0;
     std::size_t to_skip = 0; // items before the checkpoint that was resumed
@@ -186,11 +188,15 @@ private:
 };
 
 error busy_error();
+error late_resume_error();
 
 /** Makes the buffer non-empty where anything is left: true, or false at the end. */
 template <class T>
 operation<bool> fill(std::shared_ptr<listing<T>> state)
 {
+    if (state->resumed_late)
+        co_return late_resume_error();
+    state->started = true;
     while (state->index == state->buffer.size())
     {
         if (state->cut || state->spent())
@@ -242,37 +248,68 @@ operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state
     co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), state->response);
 }
 
+/** Items on their way out of a listing. Unless they are delivered they go back, to be delivered again. */
+template <class T>
+class gathering
+{
+public:
+    explicit gathering(listing<T>& from)
+        : from_(from), token_(from.index < from.buffer.size() ? from.base_token : from.next_token),
+          offset_(from.index < from.buffer.size() ? from.base_offset + from.index : from.to_skip)
+    {
+    }
+    gathering(gathering const&) = delete;
+    gathering& operator=(gathering const&) = delete;
+
+    ~gathering()
+    {
+        if (delivered_ || items.empty())
+            return;
+        from_.delivered -= items.size();
+        from_.buffer = std::move(items);
+        from_.index = 0;
+        from_.base_token = std::move(token_);
+        from_.base_offset = offset_;
+    }
+
+    void take_buffered(std::size_t max)
+    {
+        for (; from_.index < from_.buffer.size() && items.size() < max; ++from_.index, ++from_.delivered)
+            items.push_back(std::move(from_.buffer[from_.index]));
+    }
+
+    std::vector<T> deliver()
+    {
+        delivered_ = true;
+        return std::move(items);
+    }
+
+    std::vector<T> items;
+
+private:
+    listing<T>& from_;
+    std::string token_; // of the page that the first item came with
+    std::size_t offset_;
+    bool delivered_ = false;
+};
+
 template <class T>
 operation<std::vector<T>> collect_items(std::shared_ptr<listing<T>> state, std::size_t max)
 {
     if (state->busy)
         co_return busy_error();
     busy_mark const mark(state->busy);
-    std::vector<T> all;
-    auto const start_token = state->index < state->buffer.size() ? state->base_token : state->next_token;
-    auto const start_offset = state->index < state->buffer.size() ? state->base_offset + state->index : state->to_skip;
-    while (all.size() < max)
+    gathering<T> all(*state);
+    while (all.items.size() < max)
     {
         auto more = co_await fill(state);
         if (!more)
-        {
-            // Nothing is lost: what was gathered goes back, to be delivered again.
-            state->delivered -= all.size();
-            state->buffer = std::move(all);
-            state->index = 0;
-            state->base_token = start_token;
-            state->base_offset = start_offset;
             co_return std::move(more).error();
-        }
         if (!*more)
             break;
-        while (state->index < state->buffer.size() && all.size() < max)
-        {
-            all.push_back(std::move(state->buffer[state->index++]));
-            ++state->delivered;
-        }
+        all.take_buffered(max);
     }
-    co_return result<std::vector<T>>(std::move(all), state->response);
+    co_return result<std::vector<T>>(all.deliver(), state->response);
 }
 
 } // namespace detail
@@ -335,7 +372,8 @@ public:
         return ccloud::checkpoint(at.next_token, at.to_skip);
     }
 
-    /** Goes to `place` before the first call; later calls give what comes after it. Precondition: no call was made. */
+    /** Goes to `place` before the first call; calls then give what comes after it. Once a call was made it is too
+        late: further calls give `errc::invalid_argument` where they would fetch a page. */
     async_generator& resume(ccloud::checkpoint const& place) &
     {
         seek(place);
@@ -350,6 +388,9 @@ public:
 private:
     void seek(ccloud::checkpoint const& place)
     {
+        state_->resumed_late = state_->started;
+        if (state_->started)
+            return;
         state_->next_token = place.token();
         state_->to_skip = place.offset();
         state_->complete = place.at_end();

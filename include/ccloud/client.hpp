@@ -79,10 +79,11 @@ public:
     client(asio::any_io_executor executor, config settings);
 
     /** Makes a client over another transport: `testing::scripted_transport`, or one of your own.
-        `wire` is called on `executor()` only. */
+        `wire` is called on `executor()` only, and serves this client alone: it is closed with it. */
     client(asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire);
 
-    /** A handle to a second shard on another executor: own connections, the same configuration and credentials.
+    /** A handle to a second shard on another executor: own connections, the same configuration and credentials. Its
+        life and its `close()` are its own.
         @throws configuration_error for a client that was given its transport. */
     client on(asio::any_io_executor executor) const;
 
@@ -97,7 +98,7 @@ public:
         A status other than 2xx is an error. `request.target()` is below the endpoint: "/org/v2/environments". */
     operation<http_response> execute(http_request request, call_options options = {}) const;
 
-    /** Cancels every call of every handle, closes every connection, and refuses what comes with
+    /** Cancels every call of every handle of this shard, closes every connection, and refuses what comes with
         `errc::client_closed`. Does not wait; idempotent; any thread. */
     void close() noexcept;
 

@@ -93,7 +93,7 @@ enum class condition {
     malformed_response, ///< answered, but unreadable
 };
 
-/** How far the last attempt got. Retry, errors and documentation use these three words. */
+/** How far a try, or a call with all its tries, got. Retry, errors and documentation use these three words. */
 enum class progress : unsigned char {
     not_sent,   ///< provably no byte of the request was given to the network
     maybe_sent, ///< the server may or may not have acted on it
@@ -158,6 +158,8 @@ public:
     ~error();
 
     errc code() const noexcept;
+
+    /** `not_sent` only where no try of the call can have been executed. */
     ccloud::progress progress() const noexcept;
     ccloud::gave_up gave_up() const noexcept;
 

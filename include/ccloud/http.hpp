@@ -35,8 +35,8 @@ public:
     /** Adds one field in place of every earlier one of the same name. */
     http_headers& set(std::string_view name, std::string_view value);
 
-    /** Appends lines that are already in wire form (each ended by CR LF), as `text()` gives them. */
-    http_headers& append_lines(std::string_view lines);
+    /** Adds the fields of another block at the end. */
+    http_headers& append(http_headers const& other);
 
     /** The first value of `name`, without surrounding white space; nothing when there is none.
         The view lives as long as this block is neither changed nor moved. */

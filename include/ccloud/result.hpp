@@ -53,7 +53,7 @@ public:
     /** The value. Precondition of `operator*` and `operator->`: `has_value()`. */
     T& operator*() & noexcept { return *std::get_if<0>(&state_); }
     T const& operator*() const& noexcept { return *std::get_if<0>(&state_); }
-    T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+    T operator*() && { return std::move(*std::get_if<0>(&state_)); } // a value: no reference into a temporary
     T* operator->() noexcept { return std::get_if<0>(&state_); }
     T const* operator->() const noexcept { return std::get_if<0>(&state_); }
 
@@ -68,10 +68,10 @@ public:
         require();
         return **this;
     }
-    T&& value() &&
+    T value() &&
     {
         require();
-        return std::move(**this);
+        return std::move(*std::get_if<0>(&state_));
     }
 
     /** The error. Precondition: `!has_value()`. */

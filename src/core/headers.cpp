@@ -68,9 +68,11 @@ http_headers& http_headers::set(std::string_view name, std::string_view value)
     return add(name, value);
 }
 
-http_headers& http_headers::append_lines(std::string_view lines)
+http_headers& http_headers::append(http_headers const& other)
 {
-    text_.append(lines);
+    text_.append(other.text_);
+    if (refused_.empty())
+        refused_ = other.refused_;
     return *this;
 }
 

@@ -14,6 +14,16 @@ void origin_pool::enqueue(pool_waiter& waiter) noexcept
     ++waiters_;
 }
 
+void origin_pool::enqueue_front(pool_waiter& waiter) noexcept
+{
+    waiter.queued = true;
+    waiter.previous = nullptr;
+    waiter.next = first_;
+    (first_ ? first_->previous : last_) = &waiter;
+    first_ = &waiter;
+    ++waiters_;
+}
+
 void origin_pool::cancel(pool_waiter& waiter) noexcept
 {
     if (!waiter.queued)
@@ -57,7 +67,8 @@ pooled* origin_pool::take_for(pool_waiter const& waiter, steady_time now) noexce
         auto* const connection = *--at;
         bool const too_old =
             waiter.idle_limit > std::chrono::nanoseconds(0) && now - connection->idle_since > waiter.idle_limit;
-        if ((waiter.fresh && connection->served) || too_old || connection->expires <= now)
+        bool const expired = connection->served && connection->expires <= now; // a new one is for whoever waits
+        if ((waiter.fresh && connection->served) || too_old || expired)
             continue;
         idle_.erase(at);
         return connection;
@@ -86,6 +97,12 @@ void origin_pool::returned(pooled& connection, steady_time now, std::chrono::nan
     --active_;
     connection.idle_since = now;
     connection.expires = now + keep;
+    idle_.push_back(&connection);
+}
+
+void origin_pool::ungranted(pooled& connection)
+{
+    --active_;
     idle_.push_back(&connection);
 }
 

@@ -43,6 +43,9 @@ public:
 
     void enqueue(pool_waiter& waiter) noexcept;
 
+    /** Puts a waiter back to the front: what it was granted was of no use. */
+    void enqueue_front(pool_waiter& waiter) noexcept;
+
     /** Takes a waiter out of the line; nothing where it is not in it. */
     void cancel(pool_waiter& waiter) noexcept;
 
@@ -67,6 +70,9 @@ public:
 
     /** An active connection comes back, to be kept for so long. */
     void returned(pooled& connection, steady_time now, std::chrono::nanoseconds keep);
+
+    /** A granted connection comes back as it was: it was not used. */
+    void ungranted(pooled& connection);
 
     /** An active connection was closed. */
     void lost() noexcept;

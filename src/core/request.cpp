@@ -16,18 +16,18 @@ std::string user_agent(std::string_view application)
     return text.append(product).append(contact);
 }
 
-std::string make_head(origin const& to, std::string_view authorization, std::string_view application)
+http_headers make_head(origin const& to, std::string_view authorization, std::string_view application)
 {
     http_headers head;
     head.add("Host", to.authority())
         .add("Authorization", authorization)
         .add("User-Agent", user_agent(application))
         .add("Accept", "application/json");
-    return head.text();
+    return head;
 }
 
 http_request assemble(
-    http_request request, std::string_view base_path, std::string_view head, http_headers const* extra
+    http_request request, std::string_view base_path, http_headers const& head, http_headers const* extra
 )
 {
     auto target = std::move(request).target();
@@ -35,10 +35,13 @@ http_request assemble(
         target.insert(0, base_path);
     http_request wire(request.verb(), std::move(target));
     wire.replayable(request.replayable());
-    auto const extra_lines = extra ? std::string_view(extra->text()) : std::string_view();
-    auto const& own_lines = request.headers().text();
-    wire.headers().reserve(head.size() + extra_lines.size() + own_lines.size());
-    wire.headers().append_lines(head).append_lines(extra_lines).append_lines(own_lines);
+    auto& fields = wire.headers();
+    auto const& own = request.headers();
+    fields.reserve(head.text().size() + (extra ? extra->text().size() : 0) + own.text().size());
+    fields.append(head);
+    if (extra)
+        fields.append(*extra);
+    fields.append(own);
     wire.content(std::move(request).body());
     return wire;
 }
@@ -59,11 +62,15 @@ void serialize(http_request const& request, std::string& to)
 
 std::string_view refuse_field(std::string_view name) noexcept
 {
-    static constexpr std::array<std::string_view, 7> ours{
-        "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Accept-Encoding"};
+    static constexpr std::array<std::string_view, 13> ours{
+        "Authorization", "Host",       "Content-Length",  "Transfer-Encoding",
+        "Connection",    "Keep-Alive", "Upgrade",         "TE",
+        "Trailer",       "Expect",     "Accept-Encoding", "Proxy-Authorization",
+        "User-Agent",
+    };
     for (auto const field : ours)
         if (iequals(field, name))
-            return "belongs to the client; credentials are set in its config";
+            return "belongs to the client; see config for credentials and application";
     return {};
 }
 

@@ -10,14 +10,14 @@
 namespace ccloud::core {
 
 /** The header lines that all requests of one credential share: Host, Authorization, User-Agent, Accept. Made once. */
-std::string make_head(origin const& to, std::string_view authorization, std::string_view application);
+http_headers make_head(origin const& to, std::string_view authorization, std::string_view application);
 
 /** The product this library names itself by in User-Agent. */
 std::string user_agent(std::string_view application);
 
 /** The request as it goes over the wire: `base_path` before the target, the shared head before its own fields. */
 http_request assemble(
-    http_request request, std::string_view base_path, std::string_view head, http_headers const* extra
+    http_request request, std::string_view base_path, http_headers const& head, http_headers const* extra
 );
 
 /** The request as bytes, in `to`: request line, fields, Content-Length where there is or may be a body, body. */

@@ -149,7 +149,10 @@ std::optional<nanoseconds> parse_retry_after(
     auto const until = [&](wall_time when) -> nanoseconds {
         if (when <= from)
             return nanoseconds(0);
-        return when - from > longest_hint ? longest_hint : duration_cast<nanoseconds>(when - from);
+        // In seconds first: the two may be further apart than nanoseconds can tell.
+        if (floor<seconds>(when) - floor<seconds>(from) > longest_hint)
+            return longest_hint;
+        return duration_cast<nanoseconds>(when - from);
     };
     if (auto const when = parse_http_date(value, now))
         return until(*when);

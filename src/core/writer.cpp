@@ -31,7 +31,8 @@ void append_json_string(std::string& to, std::string_view text)
 json_object json_object::raw(std::string_view object)
 {
     json_object written;
-    written.text_ = object.substr(0, object.find_last_of('}'));
+    if (auto const end = object.rfind('}'); end != std::string_view::npos)
+        written.text_ = object.substr(0, end);
     return written;
 }
 

@@ -100,7 +100,7 @@ private:
     void reclaim() noexcept
     {
         if (auto* const unused = take())
-            from_.give_back(shard_, *unused, nanoseconds(unused->expires - from_.now()));
+            from_.take_back(shard_, *unused);
     }
 
     pooled_transport& from_;
@@ -112,10 +112,7 @@ private:
 class lease
 {
 public:
-    lease(pooled_transport& from, shard_of_origin& of, connection& used)
-        : from_(from), shard_(of), used_(&used), buffer_(from.take_buffer())
-    {
-    }
+    lease(pooled_transport& from, shard_of_origin& of, connection& used) : from_(from), shard_(of), used_(&used) {}
     lease(lease const&) = delete;
     lease& operator=(lease const&) = delete;
     ~lease() { finish(std::nullopt); }
@@ -140,8 +137,10 @@ public:
         if (begin_ == end_)
             begin_ = end_ = 0;
     }
-    asio::mutable_buffer room() noexcept
+    asio::mutable_buffer room()
     {
+        if (!buffer_)
+            buffer_ = from_.take_buffer();
         if (end_ == pooled_transport::buffer_size && begin_ > 0)
         {
             std::copy(buffer_.get() + begin_, buffer_.get() + end_, buffer_.get());
@@ -227,19 +226,19 @@ pooled_transport::~pooled_transport() = default;
 asio::awaitable<exchange> pooled_transport::send(http_request const& request, origin const& to, send_options options)
 {
     auto const keep_alive = shared_from_this();
-    if (closed_)
-        co_return failed_exchange(errc::client_closed, progress::not_sent);
     if (options.deadline <= now())
         co_return failed_exchange(errc::deadline_exceeded, progress::not_sent);
 
     auto& shard = shard_for(to);
+    connection_wish wish(*this, shard);
+    wish.pool_waiter::fresh = options.fresh_connection;
+    wish.idle_limit = options.idle_limit;
+    shard.pool.enqueue(wish);
     connection* granted = nullptr;
     while (!granted)
     {
-        connection_wish wish(*this, shard);
-        wish.pool_waiter::fresh = options.fresh_connection;
-        wish.idle_limit = options.idle_limit;
-        shard.pool.enqueue(wish);
+        if (closed_)
+            co_return failed_exchange(errc::client_closed, progress::not_sent);
         settle(shard);
         if (!wish.settled())
         {
@@ -259,6 +258,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
         granted = wish.take();
         if (!granted->alive())
         {
+            shard.pool.enqueue_front(wish); // it keeps its place
             give_back(shard, *std::exchange(granted, nullptr), std::nullopt);
             sweep(shard);
         }
@@ -374,7 +374,7 @@ void pooled_transport::settle(shard_of_origin& shard)
         case action::grant:
             static_cast<connection_wish*>(step.waiter)->grant(static_cast<connection&>(*step.connection));
             break;
-        case action::dial: dial(shard); break;
+        case action::dial: begin_dial(shard); break;
         case action::close: forget(shard, static_cast<connection&>(*step.connection)); break;
         }
     }
@@ -393,6 +393,22 @@ void pooled_transport::give_back(shard_of_origin& shard, connection& used, std::
         watch(shard, used);
         if (!shard.armed())
             arm(shard, used.expires);
+    }
+    settle(shard);
+}
+
+/** Of a grant that nobody came for. */
+void pooled_transport::take_back(shard_of_origin& shard, connection& unused) noexcept
+{
+    if (closed_ || unused.torn_by() != torn::no)
+    {
+        shard.pool.lost();
+        forget(shard, unused);
+    }
+    else
+    {
+        shard.pool.ungranted(unused);
+        watch(shard, unused);
     }
     settle(shard);
 }
@@ -438,6 +454,22 @@ void pooled_transport::sweep(shard_of_origin& shard) noexcept
         forget(shard, static_cast<connection&>(*old));
     if (auto const next = shard.pool.next_expiry(); next && !closed_)
         arm(shard, *next);
+}
+
+/** Begins a dial that the pool counts already, or takes it back. */
+void pooled_transport::begin_dial(shard_of_origin& shard)
+{
+    try
+    {
+        dial(shard);
+    }
+    catch (std::exception const& failed)
+    {
+        if (auto* const oldest = shard.pool.dial_failed())
+            static_cast<connection_wish*>(oldest)->fail(
+                failed_exchange(errc::connect_failed, progress::not_sent, {}, failed.what())
+            );
+    }
 }
 
 void pooled_transport::dial(shard_of_origin& shard)
@@ -614,6 +646,7 @@ void pooled_transport::close() noexcept
     }
     buffers_.clear();
     timer_.cancel();
+    timer_due_ = steady_time::max();
 }
 
 pooled_transport::buffer pooled_transport::take_buffer()

@@ -52,10 +52,12 @@ private:
     shard_of_origin& shard_for(origin const& to);
     void settle(shard_of_origin& shard);
     void give_back(shard_of_origin& shard, connection& used, std::optional<std::chrono::nanoseconds> keep) noexcept;
+    void take_back(shard_of_origin& shard, connection& unused) noexcept;
     void forget(shard_of_origin& shard, connection& gone) noexcept;
     void watch(shard_of_origin& shard, connection& idle);
     void sweep(shard_of_origin& shard) noexcept;
 
+    void begin_dial(shard_of_origin& shard);
     void dial(shard_of_origin& shard);
     static asio::awaitable<void> run_dial(std::shared_ptr<pooled_transport> self, std::shared_ptr<dial_job> job);
     void finish_dial(dial_job& job);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <list>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -96,7 +97,7 @@ struct scripted_transport::state
     std::vector<nanoseconds> waits;
     std::vector<std::pair<timer_node*, steady_time>> armed;
     std::string complaint;
-    std::optional<detail::parking_lot> lot;
+    std::list<detail::parking_lot> lots; // one an executor
     std::size_t in_flight = 0;
     bool closed = false;
 
@@ -142,9 +143,11 @@ struct scripted_transport::state
 
     detail::parking_lot& lot_on(asio::any_io_executor const& here)
     {
-        if (!lot || lot->executor() != here)
-            lot.emplace(here);
-        return *lot;
+        lots.remove_if([](auto const& lot) { return !lot.executor(); }); // their contexts are gone
+        for (auto& lot : lots)
+            if (lot.executor() == here)
+                return lot;
+        return lots.emplace_back(here);
     }
 };
 
@@ -321,8 +324,8 @@ void scripted_transport::disarm(timer_node& node) noexcept
 void scripted_transport::close() noexcept
 {
     state_->closed = true;
-    if (state_->lot)
-        state_->lot->finish_all(detail::wake::closed);
+    for (auto& lot : state_->lots)
+        lot.finish_all(detail::wake::closed);
 }
 
 } // namespace ccloud::testing

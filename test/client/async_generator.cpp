@@ -374,6 +374,23 @@ TEST_CASE("P11: each page has tries and a timeout of its own; total_timeout cove
     });
 }
 
+TEST_CASE("P11: a timeout of zero is none")
+{
+    auto wire = script();
+    wire->reply(200, e).after(1h);
+    auto settings = support::test_config();
+    settings.attempt_timeout = 0ms;
+    with_client(
+        wire,
+        [](ccloud::client cloud) -> asio::awaitable<void> {
+            auto listing = iam::ip_groups(cloud).list({.timeout = 0ms, .total_timeout = 0ms});
+            auto const all = co_await drain(listing);
+            CHECK(all.first == names{"e"});
+        },
+        settings
+    );
+}
+
 TEST_CASE("P8: a prefetch overlaps with the consumer, and its error comes when the consumer asks")
 {
     for (auto const threads : {ccloud::threading::serial, ccloud::threading::safe})

@@ -10,6 +10,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <doctest/doctest.h>
 
@@ -186,6 +187,116 @@ TEST_CASE("an execution context that goes while calls wait takes them along and 
         CHECK(!one.outcome);
         CHECK(!two.outcome);
     }
+}
+
+TEST_CASE("a context that goes before its strands takes a waiting call along that holds the last handle")
+{
+    auto settings = support::test_config();
+    asio::io_context context;
+    {
+        // The lots' service is made first, so that the strands' is gone before it at the end.
+        ccloud::client const early(context.get_executor(), settings, script());
+    }
+    settings.threading = ccloud::threading::safe;
+    auto wire = script();
+    wire->reply(429).header("Retry-After", "60");
+    auto body = [](ccloud::client last) -> asio::awaitable<void> {
+        auto got = co_await iam::ip_groups(last).get("ipg-1");
+        CHECK(!got.has_value());
+    };
+    {
+        ccloud::client cloud(context.get_executor(), settings, std::move(wire));
+        auto const executor = cloud.executor();
+        asio::co_spawn(executor, body(std::move(cloud)), asio::detached);
+    }
+    context.poll();
+}
+
+namespace {
+
+/** Emits a signal at a time on the virtual clock. */
+struct timed_cancellation : ccloud::timer_node
+{
+    timed_cancellation()
+    {
+        fire = [](ccloud::timer_node& node) noexcept {
+            static_cast<timed_cancellation&>(node).signal.emit(asio::cancellation_type::terminal);
+        };
+    }
+    asio::cancellation_signal signal;
+};
+
+} // namespace
+
+namespace {
+
+/** Runs `call` and cancels it one virtual second after it began to wait, in the very turn of an answer that takes as
+    long. (The clock fires timers of one time in the order in which they were armed.) */
+asio::awaitable<void> cancelled_with_the_answer(
+    std::shared_ptr<ccloud::testing::scripted_transport> wire, asio::awaitable<void> call
+)
+{
+    auto const here = co_await asio::this_coro::executor;
+    timed_cancellation soon;
+    auto arm_later = [](auto& own, timed_cancellation& node) -> asio::awaitable<void> {
+        own.arm(node, own.now() + 1s);
+        co_return;
+    };
+    asio::co_spawn(here, arm_later(*wire, soon), asio::detached); // runs once the call waits
+    auto token = asio::bind_cancellation_slot(soon.signal.slot(), asio::use_awaitable);
+    auto running = asio::co_spawn(here, std::move(call), token);
+    co_await std::move(running);
+    wire->disarm(soon);
+}
+
+} // namespace
+
+TEST_CASE("X2: a cancellation in the turn of the answer ends the call then, not after the wait that would follow")
+{
+    auto wire = script();
+    wire->reply(429).header("Retry-After", "60").after(1s);
+    support::with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+        std::optional<ccloud::result<iam::ip_group>> outcome;
+        auto call = [](ccloud::client shared, auto& out) -> asio::awaitable<void> {
+            co_await asio::this_coro::throw_if_cancelled(false);
+            out = co_await iam::ip_groups(shared).get("ipg-1");
+        };
+        auto const start = wire->now();
+        auto running = cancelled_with_the_answer(wire, call(cloud, outcome));
+        co_await std::move(running);
+        CHECK(wire->now() - start == 1s);
+        REQUIRE(outcome.has_value());
+        CHECK(outcome->error().code() == errc::cancelled);
+        CHECK(outcome->error().attempts().size() == 1);
+    });
+}
+
+TEST_CASE("a cancelled collect() loses nothing, even where Asio throws from its inside")
+{
+    auto wire = script();
+    wire->reply(200, R"({"data":[{"id":"1"},{"id":"2"}],"metadata":{"next":"/x?page_token=t"}})")
+        .after(1s)
+        .reply(200, R"({"data":[{"id":"3"}]})");
+    support::with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+        auto listing = iam::ip_groups(cloud).list();
+        auto call = [](ccloud::async_generator<iam::ip_group>& from) -> asio::awaitable<void> {
+            try
+            {
+                auto got = co_await from.collect();
+                CHECK(!got.has_value());
+            }
+            catch (boost::system::system_error const& thrown)
+            {
+                CHECK(thrown.code() == asio::error::operation_aborted);
+            }
+        };
+        auto running = cancelled_with_the_answer(wire, call(listing));
+        co_await std::move(running);
+        CHECK(listing.checkpoint() == ccloud::checkpoint("", 0));
+        auto all = co_await listing.collect();
+        REQUIRE(all.has_value());
+        CHECK(all->size() == 3);
+    });
 }
 
 TEST_CASE("a coroutine that was cancelled before the call sends nothing")

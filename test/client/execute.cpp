@@ -474,6 +474,38 @@ TEST_CASE("a client refuses a configuration that cannot work, naming what is wro
     });
 }
 
+TEST_CASE("an error says maybe sent where an earlier try may have been executed, though the last was not sent")
+{
+    auto wire = script();
+    wire->fail(errc::connection_lost, progress::maybe_sent);
+    for (int i = 0; i < 5; ++i)
+        wire->fail(errc::connect_failed, progress::not_sent);
+    auto const got = get_group(wire);
+    REQUIRE(!got.ok);
+    CHECK(got.failure.code() == errc::connect_failed);
+    CHECK(got.failure.progress() == progress::maybe_sent);
+    auto throttled = script();
+    throttled->reply(429).header("Retry-After", "1");
+    for (int i = 0; i < 6; ++i)
+        throttled->fail(errc::connect_failed, progress::not_sent);
+    CHECK(get_group(throttled).failure.progress() == progress::not_sent); // turned away before it was processed
+}
+
+TEST_CASE("durations without bounds are as good as for ever")
+{
+    auto settings = support::test_config();
+    for (auto* const duration :
+         {&settings.total_timeout, &settings.attempt_timeout, &settings.retry.max_delay,
+          &settings.retry.max_server_delay, &settings.pool.idle_timeout})
+        *duration = std::chrono::milliseconds::max();
+    auto wire = script();
+    wire->reply(429).header("Retry-After", "86400").reply(503).reply(200, group_json);
+    CHECK(get_group(wire, {.timeout = std::chrono::milliseconds::max()}, settings).ok);
+    auto negative = script();
+    negative->reply(200, group_json).after(1h);
+    CHECK(get_group(negative, {.timeout = std::chrono::milliseconds::min(), .attempt_timeout = -1ms}).ok);
+}
+
 TEST_CASE("rule 10: a conversation survives, or ends clearly, when it fails at any one step")
 {
     struct failure

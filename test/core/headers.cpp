@@ -29,10 +29,13 @@ std::vector<std::string> lines_of(http_headers const& headers)
     return lines;
 }
 
-response_info answer(std::string_view lines)
+using field = std::pair<std::string_view, std::string_view>;
+
+response_info answer(std::initializer_list<field> fields)
 {
     http_headers headers;
-    headers.append_lines(lines);
+    for (auto const& [name, value] : fields)
+        headers.add(name, value);
     return response_info(200, std::move(headers));
 }
 
@@ -71,12 +74,23 @@ TEST_CASE("names are found without regard to case, the first value first")
     }
 }
 
-TEST_CASE("lines of an answer are read as they came")
+TEST_CASE("a block is appended to another with its order and its refusals")
+{
+    http_headers first;
+    first.add("A", "1");
+    http_headers second;
+    second.add("B", " 2\t").add("A", "3").add("no token", "4");
+    first.append(second);
+    CHECK(lines_of(first) == std::vector<std::string>{"A=1", "B=2", "A=3"});
+    CHECK(!first.well_formed());
+    CHECK(first.refused() == "no token");
+}
+
+TEST_CASE("set() takes the place of every earlier field of that name")
 {
     http_headers headers;
-    headers.append_lines("date:  Sun \r\nETag:\"a:b\"\r\n").append_lines("Via:\t1.1 x\r\nno colon\r\n\r\nLast: 1");
-    CHECK(lines_of(headers) == std::vector<std::string>{"date=Sun", "ETag=\"a:b\"", "Via=1.1 x", "Last=1"});
-    CHECK(headers.find("last") == std::string_view("1"));
+    headers.add("A", "1").add("B", "2").add("a", "3").set("A", "4");
+    CHECK(lines_of(headers) == std::vector<std::string>{"B=2", "A=4"});
 }
 
 TEST_CASE("a name that is no token, or a value that could end the line, is refused by name")
@@ -206,15 +220,16 @@ TEST_CASE("an origin is written with the port only where it is not the scheme's 
 
 TEST_CASE("an answer tells its request id, location and wait in any case of letters (vector 16)")
 {
-    auto const info = answer("x-request-id: req-1\r\nlocation: https://other.example/1\r\nRETRY-AFTER: 7\r\n");
+    auto const info =
+        answer({{"x-request-id", "req-1"}, {"location", "https://other.example/1"}, {"RETRY-AFTER", "7"}});
     CHECK(info.status() == 200);
     CHECK(info.attempts() == 1);
     CHECK(info.request_id() == "req-1");
     CHECK(info.location() == "https://other.example/1");
     CHECK(info.retry_after() == "7");
-    CHECK(answer("").request_id().empty());
-    CHECK(answer("").location().empty());
-    CHECK(answer("").retry_after().empty());
+    CHECK(answer({}).request_id().empty());
+    CHECK(answer({}).location().empty());
+    CHECK(answer({}).retry_after().empty());
     CHECK(response_info().status() == 0);
     CHECK(response_info().attempts() == 0);
 }
@@ -241,5 +256,5 @@ TEST_CASE("rate-limit values are numbers or absent")
         if (limits.reset && number)
             CHECK(limits.reset->count() == *number);
     }
-    CHECK(!answer("").rate_limit().limit.has_value());
+    CHECK(!answer({}).rate_limit().limit.has_value());
 }

@@ -56,6 +56,44 @@ void serve(origin_pool& pool, pool_waiter& waiter, pooled& connection, steady_ti
 
 } // namespace
 
+TEST_CASE("a waiter whose connection was dead keeps its place in the line (pool item 8)")
+{
+    origin_pool pool(1);
+    pool_waiter first;
+    pool_waiter second;
+    pooled dead;
+    serve(pool, first, dead, at(0ms));
+    pool.enqueue(second);
+    pool.enqueue_front(first);
+    pool.lost();
+    REQUIRE(pool.next(at(1ms)).what == action::dial);
+    pooled made;
+    pool.dialed(made, at(1ms));
+    auto const step = pool.next(at(1ms));
+    CHECK(step.what == action::grant);
+    CHECK(step.waiter == &first);
+    CHECK(pool.waiters() == 1);
+}
+
+TEST_CASE("C2: a grant that was not used leaves the connection as old as it was")
+{
+    origin_pool pool(2);
+    pool_waiter one;
+    pooled connection;
+    serve(pool, one, connection, at(0ms));
+    pool.returned(connection, at(0ms), 50s);
+    pool.enqueue(one);
+    REQUIRE(pool.next(at(30s)).what == action::grant);
+    pool.ungranted(connection);
+    CHECK(pool.active() == 0);
+    CHECK(pool.idle() == 1);
+    CHECK(connection.idle_since == at(0ms));
+    pool_waiter post;
+    post.idle_limit = 5s;
+    pool.enqueue(post);
+    CHECK(pool.next(at(30s)).what == action::dial);
+}
+
 TEST_CASE("waiters are served in order of arrival (pool item 8)")
 {
     origin_pool pool(1);
@@ -349,7 +387,8 @@ private:
 
     bool may_take(waiting const& who, connection const& what) const
     {
-        return what.is == state::idle && !(who.shared.fresh && what.shared.served) && what.shared.expires > now_ &&
+        return what.is == state::idle && !(who.shared.fresh && what.shared.served) &&
+               (!what.shared.served || what.shared.expires > now_) &&
                (who.shared.idle_limit == 0ns || now_ - what.shared.idle_since <= who.shared.idle_limit);
     }
 

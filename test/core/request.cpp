@@ -28,7 +28,7 @@ std::string wire(http_request const& request)
 TEST_CASE("the head of all requests names host, credential, product and media type")
 {
     CHECK(
-        core::make_head(origin(true, "::1", 8443), "Basic QQ==", "tool/1 (x)") ==
+        core::make_head(origin(true, "::1", 8443), "Basic QQ==", "tool/1 (x)").text() ==
         "Host: [::1]:8443\r\nAuthorization: Basic QQ==\r\nUser-Agent: " + core::user_agent("tool/1 (x)") +
             "\r\nAccept: application/json\r\n"
     );
@@ -44,11 +44,12 @@ TEST_CASE("the library names itself after the application")
 
 TEST_CASE("a request is put together from base path, shared head, extra fields and its own")
 {
+    http_headers head;
+    head.add("Host", "x.example");
     http_headers extra;
     extra.add("traceparent", "00-1");
     auto const made = core::assemble(
-        http_request(method::post, "/iam/v2/ip-groups?a=b").header("X-Own", "1").body("{}"), "/api",
-        "Host: x.example\r\n", &extra
+        http_request(method::post, "/iam/v2/ip-groups?a=b").header("X-Own", "1").body("{}"), "/api", head, &extra
     );
     CHECK(made.target() == "/api/iam/v2/ip-groups?a=b");
     CHECK(made.verb() == method::post);
@@ -58,7 +59,7 @@ TEST_CASE("a request is put together from base path, shared head, extra fields a
         made.headers().text() ==
         "Host: x.example\r\ntraceparent: 00-1\r\nX-Own: 1\r\nContent-Type: application/json\r\n"
     );
-    auto const bare = core::assemble(http_request(method::patch, "/x").replayable(true), "", "", nullptr);
+    auto const bare = core::assemble(http_request(method::patch, "/x").replayable(true), "", {}, nullptr);
     CHECK(bare.target() == "/x");
     CHECK(bare.headers().empty());
     CHECK(bare.replayable());

@@ -177,3 +177,52 @@ TEST_CASE("a big chunked body is counted against the limit as it grows")
         CHECK(got.error().code() == errc::response_too_large);
     });
 }
+
+TEST_CASE("X4: close() in the turn in which a waiting call was given its connection ends that call, too")
+{
+    raw_reply const ok{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+    raw_server const server({ok, ok, ok, ok});
+    auto settings = settings_for(server);
+    settings.pool.max_connections_per_origin = 1;
+    asio::io_context context;
+    std::optional<ccloud::result<ccloud::http_response>> second;
+    auto first = [](ccloud::client shared) -> asio::awaitable<void> {
+        auto got = co_await shared.execute(ccloud::http_request(ccloud::method::get, "/a"));
+        CHECK(got.has_value());
+        shared.close();
+    };
+    auto waiting = [](ccloud::client shared, auto& out) -> asio::awaitable<void> {
+        out = co_await shared.execute(ccloud::http_request(ccloud::method::get, "/b"));
+    };
+    for (auto const threads : {ccloud::threading::serial, ccloud::threading::safe})
+    {
+        settings.threading = threads;
+        ccloud::client shared(context.get_executor(), settings);
+        second.reset();
+        asio::co_spawn(shared.executor(), first(shared), [](std::exception_ptr) {});
+        asio::co_spawn(shared.executor(), waiting(shared, second), [](std::exception_ptr) {});
+        context.restart();
+        context.run();
+        REQUIRE(second.has_value());
+        REQUIRE(!second->has_value());
+        CHECK(second->error().code() == errc::client_closed);
+        CHECK(second->error().progress() == progress::not_sent);
+    }
+}
+
+TEST_CASE("pool 5: with an idle timeout of zero no connection is kept, and calls still get one")
+{
+    raw_server const server(
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}, {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}}
+    );
+    auto settings = settings_for(server);
+    settings.pool.idle_timeout = 0ms;
+    support::over_network(settings, [](ccloud::client cloud) -> asio::awaitable<void> {
+        for (int i = 0; i < 2; ++i)
+        {
+            auto got = co_await cloud.execute(ccloud::http_request(ccloud::method::get, "/x"));
+            CHECK(got.has_value());
+        }
+    });
+    CHECK(server.connections() == 2);
+}

@@ -442,14 +442,14 @@ TEST_CASE("S1: a 429 of the server's rate limit is waited out")
     over_network(server.settings(), [&](ccloud::client cloud) -> asio::awaitable<void> {
         iam::ip_groups groups(cloud);
         int attempts = 0;
-        for (int i = 0; i < 2; ++i)
+        for (int i = 0; i < 3; ++i)
         {
             auto listing = groups.list();
             auto page = co_await listing.next_page();
             REQUIRE(page.has_value());
             attempts += (*page)->response.attempts();
         }
-        CHECK(attempts >= 2);
+        CHECK(attempts > 3); // three calls at once cannot fall into three windows
     });
 }
 
