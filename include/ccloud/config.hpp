@@ -25,7 +25,7 @@ enum class threading : unsigned char {
 
 /** Everything a client can be told. Options of a call come before those of the client, those before the defaults
     here; the environment is read by `from_environment()` alone. Checked by the client's constructor, which throws
-    `configuration_error`. */
+    `configuration_error`. A duration of more than ten years means for ever. */
 class config
 {
 public:
@@ -81,11 +81,12 @@ public:
         /** Name look-up, TCP and TLS together. More than zero. */
         std::chrono::milliseconds connect_timeout{10'000};
 
-        /** An idle connection is closed after this long: below the 60 s of common load balancers. */
+        /** An idle connection is closed after this long: below the 60 s of common load balancers. Zero: none is
+            kept. */
         std::chrono::milliseconds idle_timeout{50'000};
 
         /** A request that must not be sent twice takes no connection that was idle for longer than this, for the
-            server may be about to close it. */
+            server may be about to close it. Zero: it takes any. */
         std::chrono::milliseconds idle_limit_for_post{5'000};
     };
     pool_options pool;

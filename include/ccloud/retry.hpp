@@ -21,7 +21,7 @@ struct retry_policy
     int max_throttle_retries = 8;
 
     /** First ceiling of the wait after a transient failure; doubles each time up to `max_delay`. The wait is drawn
-        evenly from zero to the ceiling ("full jitter"). */
+        evenly from zero to the ceiling ("full jitter"). Zero: no wait. */
     std::chrono::milliseconds base_delay{500};
     std::chrono::milliseconds max_delay{20'000};
 
