@@ -200,6 +200,19 @@ void explain(exchange& ended, error_code failed)
     ended.detail = too_large ? "see config::limits" : "no HTTP that can be read";
 }
 
+/** Where an origin is whose host needs no look-up: an address, or localhost, which always means this machine (RFC 6761
+    section 6.3). */
+std::vector<tcp::endpoint> known_endpoints(origin const& where)
+{
+    if (where.host() == "localhost")
+        return {{asio::ip::address_v4::loopback(), where.port()}, {asio::ip::address_v6::loopback(), where.port()}};
+    error_code unknown;
+    auto const address = asio::ip::make_address(where.host(), unknown);
+    if (unknown)
+        return {};
+    return {{address, where.port()}};
+}
+
 /** Responses such as 100 and 103 that may come before the real one. */
 constexpr int most_interims = 8;
 
@@ -497,11 +510,8 @@ asio::awaitable<void> pooled_transport::run_dial(std::shared_ptr<pooled_transpor
     auto& made = *job->made;
     error_code failed;
 
-    std::vector<tcp::endpoint> endpoints;
-    auto const address = asio::ip::make_address(where.host(), failed);
-    if (!failed)
-        endpoints.emplace_back(address, where.port());
-    else
+    auto endpoints = known_endpoints(where);
+    if (endpoints.empty())
     {
         auto const service = std::to_string(where.port());
         std::tuple<error_code, tcp::resolver::results_type> const found =
