@@ -263,6 +263,21 @@ TEST_CASE("a refused connection says so, and is not sent")
     CHECK(refused->cause());
 }
 
+TEST_CASE("a host without an address ends the call as not sent, within connect_timeout")
+{
+    simulator server;
+    auto settings = impatient(server);
+    settings.endpoint = "https://host.invalid"; // RFC 6761 section 6.4
+    settings.pool.connect_timeout = 3s;         // for resolvers that do not know the RFC, and wait for their servers
+    auto const failure = list_once(settings);
+    REQUIRE(failure.has_value());
+    bool const unresolved = failure->code() == errc::name_resolution_failed;
+    CHECK((unresolved || failure->code() == errc::connect_timeout));
+    CHECK(failure->progress() == progress::not_sent);
+    CHECK(*failure == condition::network);
+    CHECK(server.requests() == 0);
+}
+
 TEST_CASE("pool 15: a server that accepts and says nothing is given up after connect_timeout")
 {
     simulator server;
