@@ -51,6 +51,12 @@ public:
     /** The same, awaited on any other executor. */
     operation<answered> hop(planned_request const& planned, call_options options);
 
+    /** Whichever of the two a coroutine on `here` needs. */
+    operation<answered> start(asio::any_io_executor const& here, planned_request const& planned, call_options options)
+    {
+        return runs_on(here) ? run(planned, options) : hop(planned, options);
+    }
+
     /** Puts what all requests share around one. */
     planned_request prepare(planned_request planned, http_headers const* extra) const;
 
@@ -98,11 +104,7 @@ template <class T>
 operation<T> typed_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
 {
     auto const here = co_await asio::this_coro::executor;
-    result<answered> got;
-    if (core->runs_on(here))
-        got = co_await core->run(planned, options);
-    else
-        got = co_await core->hop(planned, options);
+    auto got = co_await core->start(here, planned, options);
     if (!got)
         co_return std::move(got).error();
     T value;

@@ -362,11 +362,7 @@ error malformed(planned_request const& planned, answered const& got, core::compl
 operation<removed> remove_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
 {
     auto const here = co_await asio::this_coro::executor;
-    result<answered> got;
-    if (core->runs_on(here))
-        got = co_await core->run(planned, options);
-    else
-        got = co_await core->hop(planned, options);
+    auto got = co_await core->start(here, planned, options);
     if (got)
         co_return result<removed>(removed{false}, info_of(std::move(*got)));
     if (got.error() == condition::not_found && may_have_been_executed(got.error().attempts()))
@@ -379,11 +375,7 @@ namespace {
 operation<http_response> raw_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
 {
     auto const here = co_await asio::this_coro::executor;
-    result<answered> got;
-    if (core->runs_on(here))
-        got = co_await core->run(planned, options);
-    else
-        got = co_await core->hop(planned, options);
+    auto got = co_await core->start(here, planned, options);
     if (!got)
         co_return std::move(got).error();
     response_info info(got->response.status(), got->response.headers(), got->attempts);

@@ -403,9 +403,7 @@ void pooled_transport::give_back(shard_of_origin& shard, connection& used, std::
     else
     {
         shard.pool.returned(used, now(), *keep);
-        watch(shard, used);
-        if (!shard.armed())
-            arm(shard, used.expires);
+        tend(shard, used);
     }
     settle(shard);
 }
@@ -421,9 +419,17 @@ void pooled_transport::take_back(shard_of_origin& shard, connection& unused) noe
     else
     {
         shard.pool.ungranted(unused);
-        watch(shard, unused);
+        tend(shard, unused);
     }
     settle(shard);
+}
+
+/** Looks after an idle connection: hears of its end, and closes it in time. */
+void pooled_transport::tend(shard_of_origin& shard, connection& idle)
+{
+    watch(shard, idle);
+    if (!shard.armed())
+        arm(shard, idle.expires);
 }
 
 /** Closes a connection that the pool does not count any more. */
@@ -588,11 +594,7 @@ void pooled_transport::finish_dial(dial_job& job)
     shard.pool.dialed(*made, now());
     settle(shard);
     if (shard.pool.is_idle(*made))
-    {
-        watch(shard, *made);
-        if (!shard.armed())
-            arm(shard, made->expires);
-    }
+        tend(shard, *made);
 }
 
 void pooled_transport::fail_dial(dial_job& job, exchange why) noexcept

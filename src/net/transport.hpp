@@ -53,6 +53,7 @@ private:
     void settle(shard_of_origin& shard);
     void give_back(shard_of_origin& shard, connection& used, std::optional<std::chrono::nanoseconds> keep) noexcept;
     void take_back(shard_of_origin& shard, connection& unused) noexcept;
+    void tend(shard_of_origin& shard, connection& idle);
     void forget(shard_of_origin& shard, connection& gone) noexcept;
     void watch(shard_of_origin& shard, connection& idle);
     void sweep(shard_of_origin& shard) noexcept;
