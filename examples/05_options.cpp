@@ -31,7 +31,7 @@ asio::awaitable<void> with_options()
     iam::ip_groups groups(cloud);
 
     // For one call.
-    auto quick = co_await groups.get("ipg-none", {.timeout = 5s, .max_attempts = 1});
+    auto quick = co_await groups.get("ipg-none", {.timeout = 5s, .retry = ccloud::retry_policy::none()});
     std::cout << (quick ? quick->group_name : quick.error().what()) << '\n';
 
     // For one page of a listing, and for all of it.

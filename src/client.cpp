@@ -109,12 +109,8 @@ public:
           deadline_(core::deadline_after(started_, options.timeout.value_or(settings.total_timeout))),
           replayable_(options.replayable.value_or(planned.request.replayable()))
     {
-        if (options.max_attempts)
-        {
-            policy_.max_attempts = std::clamp(*options.max_attempts, 1, 100);
-            if (*options.max_attempts <= 1)
-                policy_ = retry_policy::none();
-        }
+        if (options.retry)
+            policy_ = *options.retry;
         how.deadline = deadline_;
         auto const limit = options.attempt_timeout.value_or(settings.attempt_timeout);
         how.attempt_timeout = core::bounded(limit);
@@ -494,6 +490,11 @@ operation<http_response> client::execute(http_request request, call_options opti
     planned.refusal = detail::refusal_of(request);
     planned.request = std::move(request);
     return detail::raw_call(core_, core_->prepare(std::move(planned), extra_.get()), options);
+}
+
+metrics client::metrics() const noexcept
+{
+    return {};
 }
 
 void client::close() noexcept

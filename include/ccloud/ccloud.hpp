@@ -12,6 +12,7 @@
 #include <ccloud/iam/ip_groups.hpp>
 #include <ccloud/iam/sso/group_mappings.hpp>
 #include <ccloud/networking/private_link_attachment_connections.hpp>
+#include <ccloud/observe.hpp>
 #include <ccloud/open_enum.hpp>
 #include <ccloud/operation.hpp>
 #include <ccloud/reference.hpp>

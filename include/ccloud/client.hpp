@@ -30,8 +30,8 @@ struct call_options
     /** For one try. Default: `config::attempt_timeout`. */
     std::optional<std::chrono::milliseconds> attempt_timeout = std::nullopt;
 
-    /** Tries for transient failures. Default: `retry_policy::max_attempts`. 1: never again, not after a 429 either. */
-    std::optional<int> max_attempts = std::nullopt;
+    /** The policy of this call: `{.retry = ccloud::retry_policy::none()}`. Default: `config::retry`. */
+    std::optional<retry_policy> retry = std::nullopt;
 
     /** Whether the request may be repeated after it may have been executed. Default: the operation's own. */
     std::optional<bool> replayable = std::nullopt;
@@ -61,8 +61,8 @@ static_assert(
     are cancelled and every connection is closed. Until then idle connections keep `io_context::run()` busy;
     `close()` ends that. The execution context must outlive the handles.
 
-    **Cancellation.** `terminal` ends a call wherever it is; `partial` and `total` end it while it waits (for a
-    connection, or between tries), where the awaiting coroutine lets them pass. A cancelled call completes by
+    **Cancellation.** `terminal` ends a call wherever it is; `partial` and `total` end it while it waits (in
+    line, for a connection, or between tries), where the awaiting coroutine lets them pass. A cancelled call completes by
     `poll()` alone, sends nothing more, and gives an error with `condition::cancelled` whose `progress()` says
     whether the server may have acted. Where the coroutine was cancelled before the call began, Asio throws
     `operation_aborted` from the `co_await` itself unless `this_coro::throw_if_cancelled(false)` is set; that setting
@@ -82,8 +82,8 @@ public:
         `wire` is called on `executor()` only, and serves this client alone: it is closed with it. */
     client(asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire);
 
-    /** A handle to a second shard on another executor: own connections, the same configuration and credentials. Its
-        life and its `close()` are its own.
+    /** A handle to a second shard on another executor: own connections; the same configuration and credentials, rate
+        gate and retry budget. Its life and its `close()` are its own.
         @throws configuration_error for a client that was given its transport. */
     client on(asio::any_io_executor executor) const;
 
@@ -97,6 +97,9 @@ public:
     /** Sends a request for an endpoint this library does not know, with the same authentication, retries and errors.
         A status other than 2xx is an error. `request.target()` is below the endpoint: "/org/v2/environments". */
     operation<http_response> execute(http_request request, call_options options = {}) const;
+
+    /** What this shard has done so far, and what it does now. Any thread; never blocks for long. */
+    ccloud::metrics metrics() const noexcept;
 
     /** Cancels every call of every handle of this shard, closes every connection, and refuses what comes with
         `errc::client_closed`. Does not wait; idempotent; any thread. */

@@ -2,15 +2,19 @@
 #define CCLOUD_CONFIG_HPP
 
 #include <ccloud/credentials.hpp>
+#include <ccloud/http.hpp>
+#include <ccloud/observe.hpp>
 #include <ccloud/retry.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace ccloud {
 
@@ -21,6 +25,46 @@ enum class threading : unsigned char {
     /** The client works on the executor it is given as it is: a one-thread `io_context` or the caller's strand.
         Coroutines that run there await without any hop; nobody else may call. */
     serial,
+};
+
+/** Which calls hold one another back when the server throttles. Never more than those of one client and its shards,
+    for limits belong to an origin and a credential. */
+class rate_scope
+{
+public:
+    /** Names the scope of a request by its method and target (path and query). Called on the client's executor, by
+        every shard on its own; must not throw. */
+    using key_function = std::function<std::string(method verb, std::string_view target)>;
+
+    /** The default: a scope for each collection's endpoint; for raw requests the first three segments of the path. */
+    static rate_scope endpoint() { return {}; }
+
+    /** One scope for all calls. */
+    static rate_scope client()
+    {
+        return keyed([](method, std::string_view) { return std::string(); });
+    }
+
+    /** A scope for each name that `key` gives. */
+    static rate_scope keyed(key_function key)
+    {
+        rate_scope scope;
+        scope.key_ = std::move(key);
+        return scope;
+    }
+
+    /** Empty for `endpoint()`. */
+    key_function const& key() const noexcept { return key_; }
+
+private:
+    key_function key_;
+};
+
+/** How to read X-RateLimit-Reset. */
+enum class reset_form : unsigned char {
+    delta,     ///< seconds from now, as this API documents it
+    epoch,     ///< seconds since 1970
+    automatic, ///< an epoch from 10^9 on, else from now
 };
 
 /** Everything a client can be told. Options of a call come before those of the client, those before the defaults
@@ -64,6 +108,25 @@ public:
     std::chrono::milliseconds attempt_timeout{30'000};
 
     retry_policy retry;
+
+    /** Has the last word on whether a try is repeated; empty: nobody has. */
+    retry_classifier classifier;
+
+    /** Tokens of the retry budget: what keeps repetitions from making an outage worse. A repetition costs 14 after a
+        failure and 5 after being throttled; one comes back a second and for every call that succeeds at once, and a
+        repetition that succeeds gives back what it cost. Without tokens calls end after their first try
+        (`gave_up::retry_budget_exhausted`). Shared by the shards. 0: no such limit. Up to 1,000,000. */
+    int retry_budget = 500;
+
+    ccloud::rate_scope rate_scope;
+    ccloud::reset_form reset_form = reset_form::delta;
+
+    /** Calls that wait in line for the rate gate, of all shards; one more ends with `errc::queue_full`. 0: any
+        number. */
+    std::size_t max_pending = 100'000;
+
+    /** Is told what happens; null: nobody is. Shared by the shards. */
+    std::shared_ptr<ccloud::observer> observer;
 
     struct tls_options
     {

@@ -1,7 +1,9 @@
 #ifndef CCLOUD_CREDENTIALS_HPP
 #define CCLOUD_CREDENTIALS_HPP
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -21,7 +23,8 @@ private:
     std::string secret_;
 };
 
-/** An STS access token: `Authorization: Bearer` (RFC 6750). It is sent as it is and never renewed. */
+/** An STS access token: `Authorization: Bearer` (RFC 6750). It is sent as it is and never renewed; see
+    `token_source`. */
 class bearer_token
 {
 public:
@@ -33,9 +36,28 @@ private:
     std::string token_;
 };
 
-/** How a client proves who it is: exactly one of none (refused by the client's constructor), key or token.
-    There is no way to print one. */
-using credentials = std::variant<std::monostate, api_key, bearer_token>;
+/** Access tokens that expire: a function that is asked for the one to send before every try.
+
+    It is called on the client's executor, by every shard on its own, and must not block: renew the token elsewhere,
+    and hand out the newest here. `rejected` is empty, or the token that the server has just answered with 401; where
+    another one comes back, the request is repeated with it, once a call. An empty token, one that cannot go into a
+    header field, or an exception ends the call with `errc::credentials_unavailable`. */
+class token_source
+{
+public:
+    using function = std::function<std::string(std::string_view rejected)>;
+
+    explicit token_source(function get) : get_(std::move(get)) {}
+
+    function const& get() const noexcept { return get_; }
+
+private:
+    function get_;
+};
+
+/** How a client proves who it is: exactly one of none (refused by the client's constructor), key, token or source of
+    tokens. There is no way to print one. */
+using credentials = std::variant<std::monostate, api_key, bearer_token, token_source>;
 
 } // namespace ccloud
 

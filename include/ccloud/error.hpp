@@ -21,6 +21,9 @@
     |     invalid_argument         an id, option or header that cannot go into a request
     |     busy                     a second next() on a generator whose first is under way
     |     client_closed            close() was called, or the last handle of the client is gone
+    |     rate_limited             the server holds this client back for longer than the call can wait, or wants to
+    |     queue_full               config::max_pending calls wait already
+    |     credentials_unavailable  the source of credentials gave none
     |     name_resolution_failed   the host has no address
     |     connect_failed           refused, reset or unreachable before TLS was up
     |     connect_timeout          no connection within connect_timeout
@@ -54,6 +57,9 @@ enum class errc {
     invalid_argument,
     busy,
     client_closed,
+    rate_limited,
+    queue_full,
+    credentials_unavailable,
     name_resolution_failed,
     connect_failed,
     connect_timeout,
@@ -84,7 +90,7 @@ enum class condition {
     unauthenticated,    ///< 401, or a 403 that calls the API key invalid
     forbidden,          ///< 403
     quota_exceeded,     ///< 402, or a 400 whose text says what the organization is limited to
-    throttled,          ///< 429
+    throttled,          ///< 429, or rate_limited: the server's limit kept the call from being sent
     invalid_request,    ///< 400 or 422, or an argument refused before sending
     server_failure,     ///< 5xx
     timed_out,          ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
@@ -105,11 +111,40 @@ std::string_view to_string(progress reached) noexcept;
 
 /** Why the call was not tried once more. */
 enum class gave_up : unsigned char {
-    not_retryable,       ///< this outcome, or this method after this outcome, is never repeated
-    attempts_exhausted,  ///< the policy's number of attempts is used up
-    deadline_would_pass, ///< the wait does not fit before the deadline; nothing was slept
-    retry_after_too_long ///< the server asks for more than `retry_policy::max_server_delay`
+    not_retryable,          ///< this outcome, or this method after this outcome, is never repeated
+    attempts_exhausted,     ///< the policy's number of attempts is used up
+    deadline_would_pass,    ///< the wait does not fit before the deadline; nothing was slept
+    retry_after_too_long,   ///< the server asks for more than `retry_policy::max_server_delay`
+    retry_budget_exhausted, ///< too large a part of this client's requests were repetitions lately
+    limit_exhausted,        ///< `on_exhausted::fail_fast`, and the server's limit is used up
 };
+
+/** Why a try was repeated. */
+enum class retry_reason : unsigned char {
+    none,             ///< it was not
+    transient,        ///< a failure that may pass: 5xx, a lost connection, a timeout
+    throttled,        ///< turned away for now: 429, or 413, 503 and 529 with Retry-After
+    stale_connection, ///< the kept connection turned out to be closed; free of charge
+    misdirected,      ///< 421; once, on a fresh connection, free of charge
+    too_early,        ///< 425; once, free of charge
+    new_credentials,  ///< 401, and the source of credentials gave others; once, free of charge
+    classifier,       ///< `config::classifier` asked for it
+};
+
+/** "transient failure", "throttled" and so on. */
+std::string_view to_string(retry_reason why) noexcept;
+
+/** Where the length of a wait came from. */
+enum class delay_source : unsigned char {
+    none,        ///< there was no wait
+    backoff,     ///< drawn by the policy
+    retry_after, ///< Retry-After
+    rate_limit,  ///< RateLimit or X-RateLimit-Reset
+    classifier,  ///< `config::classifier`
+};
+
+/** "backoff", "Retry-After" and so on. */
+std::string_view to_string(delay_source from) noexcept;
 
 /** One complaint of the server, every member as it sent it; empty where absent.
     Source: "Failure" in the API documentation, and the other envelopes its services use. */
@@ -135,8 +170,12 @@ struct attempt
     bool reused = false;                                 ///< on a connection that had served before
     int status = 0;                                      ///< 0: no answer
     errc code = errc::unset;                             ///< what went wrong with it
-    std::optional<std::chrono::nanoseconds> server_hint; ///< what Retry-After or X-RateLimit-Reset asked for
-    std::chrono::nanoseconds delay{}; ///< waited before the next try; zero for a free replay and for the last
+    std::optional<std::chrono::nanoseconds> server_hint; ///< what the server asked to wait
+    std::string hint_text;                               ///< the same as it was sent, at most 64 bytes
+    std::string request_id;                              ///< X-Request-Id; empty where there is none
+    retry_reason reason = retry_reason::none;            ///< why there was a next one
+    std::chrono::nanoseconds delay{};                    ///< before the next one; zero for a free replay and the last
+    ccloud::delay_source delay_source = delay_source::none;
 };
 
 /** Why an operation failed; one pointer wide.
@@ -190,7 +229,12 @@ public:
     /** From the start of the call to its end, waits included. */
     std::chrono::nanoseconds elapsed() const noexcept;
 
-    /** One line for people: `GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found (request 3f…, attempt 1)`. */
+    /** In how long a further try may do better: what the server asked for last, or how long it will go on to hold
+        this client back. Nothing where nobody knows. */
+    std::optional<std::chrono::nanoseconds> retry_after() const noexcept;
+
+    /** One line for people:
+        `GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found (request 3f…, attempt 1 in 0.08 s)`. */
     std::string what() const;
 
     bool is(condition what) const noexcept;
@@ -220,6 +264,7 @@ struct error::data
     std::error_code cause;
     std::vector<attempt> attempts;
     std::chrono::nanoseconds elapsed{};
+    std::optional<std::chrono::nanoseconds> retry_after;
 };
 
 /** What `or_throw` and `result::value()` throw. `code()` is the `errc`; `what()` the error's line. */

@@ -93,6 +93,10 @@ public:
         its method. */
     http_request& replayable(bool yes) noexcept;
 
+    /** Lets the server tell repetitions apart, so that the request may be repeated: sends Idempotency-Key with `key`,
+        or, where that is empty, with 128 random bits that the client draws once a call. */
+    http_request& idempotency_key(std::string_view key = {});
+
     method verb() const noexcept { return verb_; }
     std::string const& target() const& noexcept { return target_; }
     std::string&& target() && noexcept { return std::move(target_); }
@@ -105,10 +109,12 @@ public:
     void content(std::string bytes) noexcept { body_ = std::move(bytes); }
 
     bool replayable() const noexcept { return replayable_; }
+    bool wants_key() const noexcept { return wants_key_; }
 
 private:
     method verb_ = method::get;
     bool replayable_ = true;
+    bool wants_key_ = false;
     std::string target_;
     http_headers headers_;
     std::string body_;

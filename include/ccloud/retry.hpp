@@ -1,9 +1,21 @@
 #ifndef CCLOUD_RETRY_HPP
 #define CCLOUD_RETRY_HPP
 
+#include <ccloud/error.hpp>
+
 #include <chrono>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <type_traits>
 
 namespace ccloud {
+
+/** What a call does when the server's limit is used up. */
+enum class on_exhausted : unsigned char {
+    wait,      ///< it waits in line, as long as it fits before its deadline
+    fail_fast, ///< it ends at once: `gave_up::limit_exhausted`
+};
 
 /** When a call is tried again, and after how long.
 
@@ -25,7 +37,8 @@ struct retry_policy
     std::chrono::milliseconds base_delay{500};
     std::chrono::milliseconds max_delay{20'000};
 
-    /** The same for a 429 without Retry-After and X-RateLimit-Reset; drawn from the upper half. */
+    /** The same for a 429 that does not say how long to wait; drawn from the upper half. It doubles with each time in
+        a row that the endpoint throttles this client, whichever call it meets. */
     std::chrono::milliseconds throttle_base_delay{1'000};
     std::chrono::milliseconds throttle_max_delay{60'000};
 
@@ -34,6 +47,10 @@ struct retry_policy
 
     /** Time that must be left for the next try after a wait. */
     std::chrono::milliseconds min_attempt_budget{1'000};
+
+    ccloud::on_exhausted on_exhausted = on_exhausted::wait;
+
+    static constexpr retry_policy defaults() noexcept { return {}; }
 
     /** A policy that never repeats anything. */
     static constexpr retry_policy none() noexcept
@@ -44,6 +61,41 @@ struct retry_policy
         return policy;
     }
 };
+
+static_assert(std::is_trivially_destructible_v<retry_policy>, "it is part of call_options");
+
+/** A try that was no success, as a classifier is shown it. The views live as long as the question. */
+struct retry_question
+{
+    ccloud::method method = method::get;
+    std::string_view path; ///< without query
+    int attempt = 1;       ///< how many tries there were
+    int status = 0;        ///< 0: no answer
+    errc code = errc::unset;
+    ccloud::progress progress = progress::not_sent;
+    bool replayable = false;                  ///< the request may be executed twice
+    http_headers const* headers = nullptr;    ///< of the answer; null where there is none
+    std::string_view body;                    ///< of the answer
+    retry_reason reason = retry_reason::none; ///< why the library would repeat it; `none`: it would not
+};
+
+/** What a classifier says. */
+struct retry_answer
+{
+    enum class verdict : unsigned char {
+        as_usual, ///< what the library would do
+        never,    ///< the call ends
+        again,    ///< it is repeated, within the number of attempts, the budget and the deadline
+    };
+    verdict what = verdict::as_usual;
+
+    /** In place of the library's own draw; still never less than the server asks for. */
+    std::optional<std::chrono::milliseconds> delay = std::nullopt;
+};
+
+/** Judges after the library did, once for each try that was no success. Called on the client's executor, by each shard
+    on its own; must not block. What it throws counts as `as_usual`. */
+using retry_classifier = std::function<retry_answer(retry_question const&)>;
 
 } // namespace ccloud
 

@@ -59,6 +59,13 @@ struct to_value
             throw configuration_error("credentials: the bearer token contains spaces or control characters");
         return "Bearer " + token.token();
     }
+
+    std::string operator()(token_source const& source) const
+    {
+        if (!source.get())
+            throw configuration_error("credentials: the source of tokens is empty");
+        return {};
+    }
 };
 
 } // namespace

@@ -23,6 +23,9 @@ public:
         case errc::invalid_argument: return "invalid argument";
         case errc::busy: return "another call on this object is under way";
         case errc::client_closed: return "the client is closed";
+        case errc::rate_limited: return "the server's limit is used up, and the call was not sent";
+        case errc::queue_full: return "too many calls wait already";
+        case errc::credentials_unavailable: return "the source of credentials gave none";
         case errc::name_resolution_failed: return "the host name could not be resolved";
         case errc::connect_failed: return "the connection could not be made";
         case errc::connect_timeout: return "the connection was not made in time";
@@ -76,7 +79,7 @@ bool holds(error::data const& about, condition what) noexcept
     case condition::unauthenticated: return answered(401) || (answered(403) && names_bad_key(about));
     case condition::forbidden: return answered(403);
     case condition::quota_exceeded: return answered(402) || (answered(400) && names_quota(about));
-    case condition::throttled: return answered(429);
+    case condition::throttled: return answered(429) || about.code == errc::rate_limited;
     case condition::invalid_request: return answered(400) || answered(422) || about.code == errc::invalid_argument;
     case condition::server_failure: return refused && status >= 500;
     case condition::timed_out:
@@ -125,6 +128,8 @@ std::string_view words_of(gave_up why) noexcept
     case gave_up::attempts_exhausted: return "no tries left";
     case gave_up::deadline_would_pass: return "waiting longer would pass the deadline";
     case gave_up::retry_after_too_long: return "the server asks for too long a wait";
+    case gave_up::retry_budget_exhausted: return "the retry budget is used up";
+    case gave_up::limit_exhausted: return "waiting for the limit was not wanted";
     }
     return {};
 }
@@ -155,6 +160,35 @@ std::string_view to_string(progress reached) noexcept
     case progress::not_sent: return "not sent";
     case progress::maybe_sent: return "maybe sent";
     case progress::answered: return "answered";
+    }
+    return {};
+}
+
+std::string_view to_string(retry_reason why) noexcept
+{
+    switch (why)
+    {
+    case retry_reason::none: return "none";
+    case retry_reason::transient: return "transient failure";
+    case retry_reason::throttled: return "throttled";
+    case retry_reason::stale_connection: return "stale connection";
+    case retry_reason::misdirected: return "misdirected";
+    case retry_reason::too_early: return "too early";
+    case retry_reason::new_credentials: return "new credentials";
+    case retry_reason::classifier: return "classifier";
+    }
+    return {};
+}
+
+std::string_view to_string(delay_source from) noexcept
+{
+    switch (from)
+    {
+    case delay_source::none: return "none";
+    case delay_source::backoff: return "backoff";
+    case delay_source::retry_after: return "Retry-After";
+    case delay_source::rate_limit: return "rate limit";
+    case delay_source::classifier: return "classifier";
     }
     return {};
 }
@@ -247,6 +281,10 @@ std::vector<attempt> const& error::attempts() const noexcept
 std::chrono::nanoseconds error::elapsed() const noexcept
 {
     return view(data_).elapsed;
+}
+std::optional<std::chrono::nanoseconds> error::retry_after() const noexcept
+{
+    return view(data_).retry_after;
 }
 bool error::is(condition what) const noexcept
 {

@@ -129,6 +129,15 @@ http_request& http_request::replayable(bool yes) noexcept
     return *this;
 }
 
+http_request& http_request::idempotency_key(std::string_view key)
+{
+    replayable_ = true;
+    wants_key_ = key.empty();
+    if (!key.empty())
+        headers_.set("Idempotency-Key", key);
+    return *this;
+}
+
 std::string origin::authority() const
 {
     auto text = host_.find(':') == std::string::npos ? host_ : '[' + host_ + ']';

@@ -34,6 +34,8 @@ http_request assemble(
     if (!base_path.empty())
         target.insert(0, base_path);
     http_request wire(request.verb(), std::move(target));
+    if (request.wants_key())
+        wire.idempotency_key();
     wire.replayable(request.replayable());
     auto& fields = wire.headers();
     auto const& own = request.headers();

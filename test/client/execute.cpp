@@ -273,7 +273,9 @@ TEST_CASE("A3: a stale connection is replaced once, free of charge, by a fresh o
 {
     auto wire = script();
     wire->fail(errc::connection_lost, progress::maybe_sent).reused().reply(200, group_json);
-    auto const got = get_group(wire, {.max_attempts = 2});
+    ccloud::retry_policy twice;
+    twice.max_attempts = 2;
+    auto const got = get_group(wire, {.retry = twice});
     CHECK(got.ok);
     REQUIRE(wire->requests().size() == 2);
     CHECK(!wire->requests()[0].options.fresh_connection);
@@ -325,13 +327,13 @@ TEST_CASE("T1: a try that does not answer ends by attempt_timeout, the call by t
     CHECK(got.failure.elapsed() == 12s);
 }
 
-TEST_CASE("max_attempts = 1 repeats nothing, not after a 429 either")
+TEST_CASE("retry_policy::none() repeats nothing, not after a 429 either")
 {
     for (int const status : {429, 503})
     {
         auto wire = script();
         wire->reply(status).header("Retry-After", "1");
-        auto const got = get_group(wire, {.max_attempts = 1});
+        auto const got = get_group(wire, {.retry = ccloud::retry_policy::none()});
         CHECK(got.failure.status() == status);
         CHECK(wire->requests().size() == 1);
     }

@@ -162,7 +162,8 @@ TEST_CASE("an IP group can be updated from temporaries, and from what was read")
             co_await groups.update("ipg-wyorq", iam::update_ip_group(long_name, std::vector(blocks)), {.timeout = 5s});
         CHECK(changed.has_value());
         changed = co_await groups.update(
-            "ipg-wyorq", iam::update_ip_group(*std::move(got)).cidr_block("192.168.100.0/24"), {.max_attempts = 2}
+            "ipg-wyorq", iam::update_ip_group(*std::move(got)).cidr_block("192.168.100.0/24"),
+            {.retry = ccloud::retry_policy::defaults()}
         );
         CHECK(changed.has_value());
     });
@@ -207,7 +208,7 @@ TEST_CASE("an identity pool can be created and updated from temporaries with cha
         CHECK(changed.has_value());
         changed = co_await pools.update(
             made->id, iam::update_identity_pool().filter(ccloud::change<std::string>(long_text)),
-            {.timeout = 5s, .attempt_timeout = 1s, .max_attempts = 3, .replayable = false}
+            {.timeout = 5s, .attempt_timeout = 1s, .retry = ccloud::retry_policy::defaults(), .replayable = false}
         );
         CHECK(changed.has_value());
     });
@@ -310,7 +311,7 @@ TEST_CASE("a connection can be created from a temporary of each cloud, and updat
         CHECK(changed.has_value());
         changed = co_await connections.update(
             made->id, networking::update_private_link_attachment_connection().display_name(ccloud::clear),
-            {.max_attempts = 1}
+            {.retry = ccloud::retry_policy::none()}
         );
         CHECK(changed.has_value());
     });
@@ -365,7 +366,7 @@ TEST_CASE("options of a call can be written in place")
         CHECK(got.has_value());
         got = co_await groups.get(long_id, {.timeout = 5s, .attempt_timeout = 500ms});
         CHECK(got.has_value());
-        got = co_await groups.get(long_id, {.max_attempts = 1, .replayable = true});
+        got = co_await groups.get(long_id, {.retry = ccloud::retry_policy::none(), .replayable = true});
         CHECK(got.has_value());
         got = co_await groups.get(long_id, ccloud::call_options{.timeout = 5s});
         CHECK(got.has_value());
