@@ -48,6 +48,9 @@ inline doctest::String toString(errc code)
     case errc::invalid_argument: return "errc::invalid_argument";
     case errc::busy: return "errc::busy";
     case errc::client_closed: return "errc::client_closed";
+    case errc::rate_limited: return "errc::rate_limited";
+    case errc::queue_full: return "errc::queue_full";
+    case errc::credentials_unavailable: return "errc::credentials_unavailable";
     case errc::name_resolution_failed: return "errc::name_resolution_failed";
     case errc::connect_failed: return "errc::connect_failed";
     case errc::connect_timeout: return "errc::connect_timeout";
@@ -98,8 +101,22 @@ inline doctest::String toString(gave_up why)
     case gave_up::attempts_exhausted: return "gave_up::attempts_exhausted";
     case gave_up::deadline_would_pass: return "gave_up::deadline_would_pass";
     case gave_up::retry_after_too_long: return "gave_up::retry_after_too_long";
+    case gave_up::retry_budget_exhausted: return "gave_up::retry_budget_exhausted";
+    case gave_up::limit_exhausted: return "gave_up::limit_exhausted";
     }
     return "gave_up(?)";
+}
+
+inline doctest::String toString(retry_reason why)
+{
+    auto const text = to_string(why);
+    return {text.data(), static_cast<unsigned>(text.size())};
+}
+
+inline doctest::String toString(delay_source from)
+{
+    auto const text = to_string(from);
+    return {text.data(), static_cast<unsigned>(text.size())};
 }
 
 inline doctest::String toString(method verb)
