@@ -4,6 +4,7 @@
 #include <ccloud/client.hpp>
 #include <ccloud/removed.hpp>
 
+#include "admission.hpp"
 #include "core/codec.hpp"
 #include "core/url.hpp"
 #include "endpoint.hpp"
@@ -11,8 +12,11 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,6 +35,40 @@ struct answered
     attempt last;                ///< that one
 };
 
+/** Counts events of one shard. Written on its executor only, read anywhere. */
+class counter
+{
+public:
+    void add(std::uint64_t more = 1) noexcept { value_.store(get() + more, std::memory_order_relaxed); }
+    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+struct counters
+{
+    counter calls;
+    counter succeeded;
+    counter failed;
+    counter attempts;
+    counter transient_retries;
+    counter throttle_retries;
+    counter replays;
+    counter throttled;
+    counter gate_waits;
+    counter gate_waited; ///< nanoseconds
+    counter budget_exhausted;
+    counter refused;
+};
+
+/** What the shards of a client share. */
+struct shared_parts
+{
+    std::shared_ptr<net::tls_profile const> tls; ///< null where the endpoint has none
+    std::shared_ptr<admission> limits;
+};
+
 /** What the handles of a client share: configuration, the door, the loop. All but `execute`, `prepare` and `close` is
     used on `executor()` only. */
 class client_core : public std::enable_shared_from_this<client_core>
@@ -38,7 +76,7 @@ class client_core : public std::enable_shared_from_this<client_core>
 public:
     client_core(
         asio::any_io_executor executor, config settings, std::shared_ptr<transport> wire,
-        std::shared_ptr<net::tls_profile const> tls, bool own_wire
+        std::shared_ptr<shared_parts const> common
     );
     ~client_core();
 
@@ -60,14 +98,25 @@ public:
     /** Puts what all requests share around one. */
     planned_request prepare(planned_request planned, http_headers const* extra) const;
 
+    /** Names the rate scope of a prepared request; in `storage` where the name has to be made. */
+    std::string_view scope_of(planned_request const& planned, std::string& storage) const;
+
+    /** Whether the request would be sent at once. */
+    bool would_admit(planned_request const& planned);
+
     void close() noexcept;
+    metrics snapshot() const noexcept;
 
     asio::any_io_executor const& executor() const noexcept { return executor_; }
     config const& settings() const noexcept { return settings_; }
     transport& wire() noexcept { return *wire_; }
     parking_lot& lot() noexcept { return lot_; }
-    bool owns_wire() const noexcept { return owns_wire_; }
-    std::shared_ptr<net::tls_profile const> const& tls() const noexcept { return tls_; }
+
+    /** For further shards; null for a client that was given its transport. */
+    std::shared_ptr<shared_parts const> const& common() const noexcept { return common_; }
+    gatekeeper& gates() noexcept { return *gates_; }
+    counters& counts() noexcept { return counts_; }
+    std::uint64_t next_call() noexcept { return ++calls_; }
 
 private:
     config const settings_;
@@ -75,10 +124,12 @@ private:
     core::endpoint endpoint_;
     http_headers head_;
     std::shared_ptr<transport> wire_;
-    std::shared_ptr<net::tls_profile const> tls_;
+    std::shared_ptr<shared_parts const> common_;
     parking_lot lot_;
+    std::shared_ptr<gatekeeper> gates_;
+    counters counts_;
+    std::uint64_t calls_ = 0;
     bool closed_ = false;
-    bool owns_wire_;
 };
 
 /** What collections may see of a handle. */
@@ -91,6 +142,9 @@ struct client_access
         return cloud.core_->prepare(std::move(planned), cloud.extra_.get());
     }
 };
+
+/** Whether a try before the last one may have been executed. */
+bool may_have_been_executed(std::vector<attempt> const& tries) noexcept;
 
 error malformed(planned_request const& planned, answered const& got, core::complaint const& about);
 

@@ -15,7 +15,8 @@ namespace ccloud {
 struct planned_request
 {
     http_request request;
-    std::string refusal; ///< empty where there is none
+    std::string refusal;    ///< empty where there is none
+    std::string_view scope; ///< what the collection's requests are limited by together; empty for raw ones
 };
 
 /** Builds the request of one operation from its path, ids and parameters, so that no value can change the path. */
@@ -24,10 +25,11 @@ class plan
 public:
     explicit plan(method verb) : verb_(verb) { target_.reserve(128); }
 
-    /** A piece of path as it stands. */
+    /** A piece of path as it stands, a literal. The last one names the rate scope. */
     plan&& path(std::string_view piece) &&
     {
         target_ += piece;
+        scope_ = piece;
         return std::move(*this);
     }
 
@@ -78,7 +80,7 @@ public:
             request.body(std::move(body_));
         // The PATCHes of these APIs name the new state; sent twice they leave what one leaves.
         request.replayable(verb_ != method::post);
-        return planned_request{std::move(request), std::move(refusal_)};
+        return planned_request{std::move(request), std::move(refusal_), scope_};
     }
 
 private:
@@ -87,6 +89,7 @@ private:
     std::string target_;
     std::string body_;
     std::string refusal_;
+    std::string_view scope_;
 };
 
 } // namespace ccloud

@@ -100,9 +100,9 @@ private:
     /** Starts to fetch the page after the one that is handed out. */
     void prefetch()
     {
-        bool const wanted = options_.prefetch > 0 && !abandoned_ &&
-                            (!options_.max_pages || pages_ < *options_.max_pages) &&
-                            (!options_.max_items || items_ < *options_.max_items);
+        bool const wanted =
+            options_.prefetch > 0 && !abandoned_ && (!options_.max_pages || pages_ < *options_.max_pages) &&
+            (!options_.max_items || items_ < *options_.max_items) && core_->would_admit(request_at(token_));
         if (!wanted)
             return;
         prefetching_ = true;
@@ -152,7 +152,7 @@ private:
 
     planned_request request_at(std::string_view token) const
     {
-        planned_request planned{first_.request, first_.refusal};
+        planned_request planned = first_;
         if (!planned.refusal.empty())
             return planned;
         auto target = first_.request.target();

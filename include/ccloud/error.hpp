@@ -234,7 +234,7 @@ public:
     std::optional<std::chrono::nanoseconds> retry_after() const noexcept;
 
     /** One line for people:
-        `GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found (request 3f…, attempt 1 in 0.08 s)`. */
+        `GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found (request 3f…, attempt 1 in 80 ms)`. */
     std::string what() const;
 
     bool is(condition what) const noexcept;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace ccloud {
 
@@ -13,12 +14,14 @@ using steady_time = std::chrono::steady_clock::time_point;
 using wall_time = std::chrono::system_clock::time_point;
 
 /** A wish to be called at a time. The owner keeps it alive while armed, and disarms it before it goes.
-    `fire` is called once, on the client's executor; the node is disarmed by then. */
+    `fire` is called once, on the client's executor; the node is disarmed by then. Of nodes that are due at the same
+    time, the one that was armed first is called first; to move a node is to arm it anew. */
 struct timer_node
 {
     void (*fire)(timer_node&) noexcept = nullptr;
     steady_time due{};
     std::size_t position = unarmed; ///< where the timer queue keeps it
+    std::uint64_t order = 0;        ///< when it was armed, in the queue's count
 
     static constexpr std::size_t unarmed = static_cast<std::size_t>(-1);
     bool armed() const noexcept { return position != unarmed; }

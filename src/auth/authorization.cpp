@@ -55,9 +55,10 @@ struct to_value
     {
         if (token.token().empty())
             throw configuration_error("credentials: the bearer token is empty");
-        if (!core::is_header_safe(token.token()) || token.token().find(' ') != std::string::npos)
+        auto value = bearer(token.token());
+        if (value.empty())
             throw configuration_error("credentials: the bearer token contains spaces or control characters");
-        return "Bearer " + token.token();
+        return value;
     }
 
     std::string operator()(token_source const& source) const
@@ -73,6 +74,13 @@ struct to_value
 std::string authorization(credentials const& who)
 {
     return std::visit(to_value(), who);
+}
+
+std::string bearer(std::string_view token)
+{
+    if (token.empty() || !core::is_header_safe(token) || token.find(' ') != std::string_view::npos)
+        return {};
+    return std::string("Bearer ").append(token);
 }
 
 } // namespace ccloud::auth

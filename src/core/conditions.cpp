@@ -1,6 +1,7 @@
 #include <ccloud/error.hpp>
 
 #include "core/ascii.hpp"
+#include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
 
@@ -127,7 +128,7 @@ std::string_view words_of(gave_up why) noexcept
     case gave_up::not_retryable: return {};
     case gave_up::attempts_exhausted: return "no tries left";
     case gave_up::deadline_would_pass: return "waiting longer would pass the deadline";
-    case gave_up::retry_after_too_long: return "the server asks for too long a wait";
+    case gave_up::retry_after_too_long: return "too long a wait";
     case gave_up::retry_budget_exhausted: return "the retry budget is used up";
     case gave_up::limit_exhausted: return "waiting for the limit was not wanted";
     }
@@ -323,10 +324,15 @@ std::string error::what() const
     {
         auto const tries =
             std::max<std::size_t>(about.attempts.size(), static_cast<std::size_t>(about.response.attempts()));
-        note("attempt " + std::to_string(tries));
+        note("attempt " + std::to_string(tries) + " in " + core::readable(about.elapsed));
     }
     if (about.method && about.progress == progress::maybe_sent)
         note("maybe sent");
+    if (about.retry_after && *about.retry_after > std::chrono::nanoseconds(0))
+    {
+        bool const own_word = about.code == errc::rate_limited && status == 0;
+        note((own_word ? "opens in " : "server asked for ") + core::readable(*about.retry_after));
+    }
     if (auto const why = words_of(about.gave_up); !why.empty())
         note(why);
     return aside.empty() ? line : line + aside + ')';

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 
 namespace ccloud::core {
 
@@ -24,6 +25,9 @@ constexpr steady_time deadline_after(steady_time now, std::chrono::milliseconds 
         return steady_time::max();
     return now + limit;
 }
+
+/** A time as people read it, to three digits and the whole second: "80 ms", "1.25 s", "12.3 s", "125 s". */
+std::string readable(std::chrono::nanoseconds time);
 
 } // namespace ccloud::core
 

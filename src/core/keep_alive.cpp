@@ -38,4 +38,17 @@ std::optional<std::chrono::nanoseconds> reuse_for(
     return keep;
 }
 
+bool may_be_repeated(int status) noexcept
+{
+    switch (status)
+    {
+    case 408:
+    case 413:
+    case 421:
+    case 425:
+    case 429: return true;
+    default: return status >= 500 && status < 600;
+    }
+}
+
 } // namespace ccloud::core

@@ -27,6 +27,10 @@ std::optional<std::chrono::nanoseconds> reuse_for(
     finished_exchange const& ended, std::chrono::nanoseconds idle_timeout
 ) noexcept;
 
+/** Whether a request that was answered so may be sent again: 408, 413, 421, 425, 429 and 5xx. Of such an answer the
+    status and the fields count, and little of its body is waited for. */
+bool may_be_repeated(int status) noexcept;
+
 } // namespace ccloud::core
 
 #endif

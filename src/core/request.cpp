@@ -19,10 +19,10 @@ std::string user_agent(std::string_view application)
 http_headers make_head(origin const& to, std::string_view authorization, std::string_view application)
 {
     http_headers head;
-    head.add("Host", to.authority())
-        .add("Authorization", authorization)
-        .add("User-Agent", user_agent(application))
-        .add("Accept", "application/json");
+    head.add("Host", to.authority());
+    if (!authorization.empty())
+        head.add("Authorization", authorization);
+    head.add("User-Agent", user_agent(application)).add("Accept", "application/json");
     return head;
 }
 

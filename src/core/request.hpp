@@ -9,7 +9,8 @@
 
 namespace ccloud::core {
 
-/** The header lines that all requests of one credential share: Host, Authorization, User-Agent, Accept. Made once. */
+/** The header lines that all requests of one credential share: Host, Authorization, User-Agent, Accept. Made once.
+    Without `authorization` each try sets its own. */
 http_headers make_head(origin const& to, std::string_view authorization, std::string_view application);
 
 /** The product this library names itself by in User-Agent. */

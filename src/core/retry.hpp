@@ -3,12 +3,10 @@
 
 #include <ccloud/error.hpp>
 #include <ccloud/retry.hpp>
-#include <ccloud/timer.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 namespace ccloud::core {
 
@@ -22,41 +20,72 @@ struct outcome
     bool response_begun = false;                  ///< some of the answer came
     bool permanent = false;                       ///< can only fail again
     bool replayable = false;                      ///< the request may be executed twice
+    bool new_credentials = false;                 ///< after a 401: there are others to try
     std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait
 };
 
-/** How an outcome is to be answered. */
-enum class verdict : unsigned char {
-    final,     ///< never repeat
-    transient, ///< repeat after backing off
-    throttled, ///< repeat when the server says
-    replay,    ///< repeat at once on a fresh connection, once a call and free of charge
-};
+/** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. */
+retry_reason classify(outcome const& ended) noexcept;
 
-/** The table of statuses and methods, and nothing else. */
-verdict classify(outcome const& ended) noexcept;
+/** What an outcome says of the server, whoever asked. */
+enum class health : unsigned char {
+    unknown, ///< nothing
+    well,    ///< it answers
+    busy,    ///< it turned the request away for now
+    failing, ///< it does not answer, or cannot
+};
+health health_of(outcome const& ended) noexcept;
+
+/** Repeated at once, free of charge, once a call for each reason. */
+bool is_free(retry_reason why) noexcept;
 
 /** What a call has used up so far. */
 struct tally
 {
-    int tries = 0;     ///< that count as attempts
-    int throttles = 0; ///< tries that were told to wait
-    int backoffs = 0;  ///< exponent of the next transient wait
-    bool replayed = false;
+    int tries = 0;             ///< that count as attempts
+    int throttles = 0;         ///< tries that were turned away
+    int backoffs = 0;          ///< exponent of the next transient wait
+    unsigned free_replays = 0; ///< one bit a reason
 };
+
+/** A length of time, and where it came from. */
+struct wait_time
+{
+    std::chrono::nanoseconds length{};
+    delay_source source = delay_source::none;
+};
+
+/** The wait after being turned away: the server's, else by the policy's throttle delays. `level`: how often the
+    endpoint had turned requests away in a row before. Spread upwards, so that waiters do not come back at once. */
+wait_time throttle_wait(
+    retry_policy const& policy, int level, std::optional<std::chrono::nanoseconds> hint, delay_source from,
+    std::uint64_t dice
+) noexcept;
+
+/** The wait after a transient failure: the longer of the server's and the policy's. */
+wait_time transient_wait(
+    retry_policy const& policy, int backoffs, std::optional<std::chrono::nanoseconds> hint, delay_source from,
+    std::uint64_t dice
+) noexcept;
 
 /** What to do next. */
 struct decision
 {
-    enum class action : unsigned char { stop, replay, wait } what = action::stop;
-    std::chrono::nanoseconds delay{};
+    enum class action : unsigned char {
+        stop,
+        replay, ///< at once, on a fresh connection
+        wait,
+    } what = action::stop;
+    retry_reason reason = retry_reason::none;
     ccloud::gave_up why = ccloud::gave_up::not_retryable;
+    int cost = 0; ///< tokens of the retry budget
 };
 
-/** Decides, and counts what it grants in `used`. `remaining`: until the call's deadline. `dice`: 64 random bits. */
+/** Decides, and counts what it grants in `used`. `why`: what `classify` and the caller's classifier say. `wait`: what
+    would have to be waited. `remaining`: until the call's deadline. */
 decision next_step(
-    retry_policy const& policy, tally& used, outcome const& ended, std::chrono::nanoseconds remaining,
-    std::uint64_t dice
+    retry_policy const& policy, tally& used, outcome const& ended, retry_reason why, std::chrono::nanoseconds wait,
+    std::chrono::nanoseconds remaining
 ) noexcept;
 
 /** min(cap, base * 2^exponent), saturating; never negative. */
@@ -66,19 +95,6 @@ std::chrono::nanoseconds backoff_ceiling(
 
 /** Evenly from [low, high] by 64 random bits. */
 std::chrono::nanoseconds draw(std::chrono::nanoseconds low, std::chrono::nanoseconds high, std::uint64_t dice) noexcept;
-
-/** How long the server asks to wait: the largest valid Retry-After (RFC 9110 section 10.2.3: seconds or an HTTP-date,
-    measured against the response's own Date), else, of a 429, X-RateLimit-Reset, which is in seconds from now.
-
-    Seconds may have a fraction, rounded up to milliseconds. A number of 10^9 and more is read as an epoch. What is
-    malformed counts as absent, what lies in the past as zero, and what is too great saturates at `longest_hint`. */
-std::optional<std::chrono::nanoseconds> server_hint(int status, http_headers const& headers, wall_time now) noexcept;
-
-std::optional<std::chrono::nanoseconds> parse_retry_after(
-    std::string_view value, std::string_view date, bool aged, wall_time now
-) noexcept;
-
-inline constexpr std::chrono::nanoseconds longest_hint = std::chrono::hours(24 * 365);
 
 } // namespace ccloud::core
 

@@ -2,6 +2,15 @@
 
 namespace ccloud::core {
 
+namespace {
+
+bool fires_before(timer_node const& one, timer_node const& other) noexcept
+{
+    return one.due != other.due ? one.due < other.due : one.order < other.order;
+}
+
+} // namespace
+
 void timer_queue::arm(timer_node& node, steady_time due)
 {
     if (!node.armed())
@@ -10,6 +19,7 @@ void timer_queue::arm(timer_node& node, steady_time due)
         node.position = heap_.size() - 1;
     }
     node.due = due;
+    node.order = ++armings_;
     rise(node.position);
     sink(node.position);
 }
@@ -51,7 +61,7 @@ void timer_queue::rise(std::size_t at) noexcept
     while (at > 0)
     {
         auto const parent = (at - 1) / 2;
-        if (heap_[parent]->due <= node.due)
+        if (!fires_before(node, *heap_[parent]))
             break;
         place(*heap_[parent], at);
         at = parent;
@@ -67,9 +77,9 @@ void timer_queue::sink(std::size_t at) noexcept
         auto child = 2 * at + 1;
         if (child >= heap_.size())
             break;
-        if (child + 1 < heap_.size() && heap_[child + 1]->due < heap_[child]->due)
+        if (child + 1 < heap_.size() && fires_before(*heap_[child + 1], *heap_[child]))
             ++child;
-        if (node.due <= heap_[child]->due)
+        if (!fires_before(*heap_[child], node))
             break;
         place(*heap_[child], at);
         at = child;

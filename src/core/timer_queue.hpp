@@ -4,6 +4,7 @@
 #include <ccloud/timer.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace ccloud::core {
@@ -13,7 +14,7 @@ namespace ccloud::core {
 class timer_queue
 {
 public:
-    /** Adds `node`, or moves it where it is armed already. */
+    /** Adds `node`, or moves it where it is armed already; either way behind those that are due at the same time. */
     void arm(timer_node& node, steady_time due);
     void disarm(timer_node& node) noexcept;
 
@@ -22,7 +23,8 @@ public:
     /** When the earliest node is due. Precondition: not empty. */
     steady_time earliest() const noexcept { return heap_.front()->due; }
 
-    /** Fires every node that is due by `now`, in order of time; those that are armed meanwhile too. */
+    /** Fires every node that is due by `now`, in order of time, and those of one time in the order in which they were
+        armed; those that are armed meanwhile too. */
     void fire_due(steady_time now) noexcept;
 
 private:
@@ -31,6 +33,7 @@ private:
     void sink(std::size_t at) noexcept;
 
     std::vector<timer_node*> heap_;
+    std::uint64_t armings_ = 0;
 };
 
 } // namespace ccloud::core

@@ -8,6 +8,8 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include <algorithm>
+
 namespace ccloud::core {
 
 namespace urls = boost::urls;
@@ -149,6 +151,15 @@ std::string_view refuse_segment(std::string_view id) noexcept
     if (id == "." || id.find("..") != std::string_view::npos)
         return "must not be \".\" or contain \"..\"";
     return {};
+}
+
+std::string_view collection_of(std::string_view target) noexcept
+{
+    target = target.substr(0, target.find('?'));
+    std::size_t end = 0;
+    for (int segment = 0; segment < 3 && end < target.size(); ++segment)
+        end = std::min(target.find('/', end + 1), target.size());
+    return target.substr(0, end);
 }
 
 bool is_target(std::string_view target) noexcept

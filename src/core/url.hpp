@@ -32,6 +32,9 @@ void append_encoded(std::string& to, std::string_view text);
     the path or the request line: nothing, "..", "/", and control characters. */
 std::string_view refuse_segment(std::string_view id) noexcept;
 
+/** The collection that a target is in, as far as its path tells: the first three segments, "/iam/v2/ip-groups". */
+std::string_view collection_of(std::string_view target) noexcept;
+
 /** Whether a target that a caller wrote can stand in a request line: begins with "/" and has only visible ASCII. */
 bool is_target(std::string_view target) noexcept;
 

@@ -1,5 +1,7 @@
 #include "net/connection.hpp"
 
+#include "core/keep_alive.hpp"
+
 #include <boost/beast/http/error.hpp>
 
 #include <sys/socket.h>
@@ -21,6 +23,16 @@ response_reader::response_reader(config::size_limits const& limits) : body_limit
 http_response response_reader::take()
 {
     return http_response(status_, std::move(headers_), std::move(body_));
+}
+
+void response_reader::on_response_impl(int code, text, int, error_code&)
+{
+    status_ = code;
+    only_explains_ = core::may_be_repeated(code);
+    if (!only_explains_)
+        return;
+    body_limit_ = (std::min)(body_limit_, enough_to_explain);
+    body_limit(boost::none); // Beast would refuse what is longer
 }
 
 void response_reader::on_field_impl(http::field, text name, text value, error_code&)
@@ -46,18 +58,23 @@ void response_reader::on_body_init_impl(boost::optional<std::uint64_t> const& le
         body_.reserve(static_cast<std::size_t>((std::min)(*length, static_cast<std::uint64_t>(body_limit_))));
 }
 
+void response_reader::keep(text piece)
+{
+    body_.append(piece.data(), (std::min)(piece.size(), body_limit_ - body_.size()));
+}
+
 std::size_t response_reader::on_body_impl(text piece, error_code&)
 {
-    body_.append(piece.data(), piece.size());
+    keep(piece);
     return piece.size();
 }
 
 std::size_t response_reader::on_chunk_body_impl(std::uint64_t, text piece, error_code& failed)
 {
-    if (body_.size() + piece.size() > body_limit_)
+    if (!only_explains_ && body_.size() + piece.size() > body_limit_)
         failed = http::error::body_limit;
     else
-        body_.append(piece.data(), piece.size());
+        keep(piece);
     return piece.size();
 }
 

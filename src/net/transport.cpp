@@ -216,6 +216,9 @@ std::vector<tcp::endpoint> known_endpoints(origin const& where)
 /** Responses such as 100 and 103 that may come before the real one. */
 constexpr int most_interims = 8;
 
+/** How long a body may take after its head where it only explains (rule I5). */
+constexpr std::chrono::seconds longest_explanation{1};
+
 } // namespace
 
 std::shared_ptr<transport> make_transport(
@@ -280,7 +283,8 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
     lease used(*this, shard, *granted);
     exchange ended;
     ended.reused = std::exchange(used->served, true);
-    if (auto const due = attempt_deadline(options, now()); due != steady_time::max())
+    auto const due = attempt_deadline(options, now());
+    if (due != steady_time::max())
         arm(*used, due);
 
     core::serialize(request, used->outgoing);
@@ -299,7 +303,8 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
 
     auto& reader = used->reader.emplace(sizes_);
     int interims = 0;
-    while (!reader.is_done())
+    bool hurried = false;
+    while (!reader.is_done() && !reader.has_enough())
     {
         error_code failed;
         if (used.unread().size() > 0)
@@ -316,6 +321,8 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
             failed = beast::http::error::header_limit;
         if (failed == beast::http::error::need_more)
         {
+            if (reader.only_explains() && !std::exchange(hurried, true))
+                arm(*used, (std::min)(due, now() + longest_explanation));
             std::tuple<error_code, std::size_t> const got = co_await used->async_read_some(used.room());
             failed = std::get<0>(got);
             used.filled(std::get<1>(got));
@@ -330,6 +337,8 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
                 if (!incomplete)
                     break;
             }
+            if (hurried && used->torn_by() == torn::timed_out)
+                break; // the head is there, and so much of the body will do
             ended.cause = failed;
             ended.code = code_for(*used, options, now(), errc::connection_lost, failed);
             co_return ended;
@@ -346,7 +355,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
     core::finished_exchange finished;
     finished.status = reader.status();
     finished.keep_alive = reader.keep_alive();
-    finished.complete = true;
+    finished.complete = reader.is_done();
     finished.request_written = true;
     finished.leftover = used.unread().size();
     finished.keep_alive_field = reader.headers().find("Keep-Alive").value_or(std::string_view());

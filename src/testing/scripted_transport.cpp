@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <deque>
 #include <list>
+#include <memory_resource>
 #include <optional>
 #include <stdexcept>
+#include <unordered_map>
 #include <utility>
 
 namespace ccloud::testing {
@@ -24,7 +26,7 @@ struct step
     http_headers headers;
     int status = 0; // 0: a failure
     std::string body;
-    nanoseconds delay{};
+    std::optional<nanoseconds> delay; // none: the script's latency
     bool hangs = false;
 };
 
@@ -92,10 +94,12 @@ struct scripted_transport::state
     std::size_t taken = 0;
     std::optional<injected_failure> injected;
     std::function<http_response(http_request const&)> beyond;
+    nanoseconds latency{};
     std::uint64_t dice = 0;
     std::vector<recorded_request> requests;
     std::vector<nanoseconds> waits;
-    std::vector<std::pair<timer_node*, steady_time>> armed;
+    std::pmr::unsynchronized_pool_resource memory;
+    std::pmr::unordered_map<timer_node const*, steady_time> started{&memory}; // when each wait began
     std::string complaint;
     std::list<detail::parking_lot> lots; // one an executor
     std::size_t in_flight = 0;
@@ -137,6 +141,7 @@ struct scripted_transport::state
                         std::string(to_string(request.verb())) + ' ' + request.target();
             now.outcome = failed_exchange(errc::connect_failed, progress::not_sent, complaint);
             now.outcome.permanent = true;
+            now.delay = nanoseconds(0);
         }
         return now;
     }
@@ -178,6 +183,12 @@ scripted_transport& scripted_transport::header(std::string_view name, std::strin
 scripted_transport& scripted_transport::after(nanoseconds delay)
 {
     state_->last().delay = delay;
+    return *this;
+}
+
+scripted_transport& scripted_transport::latency(nanoseconds delay)
+{
+    state_->latency = delay;
     return *this;
 }
 
@@ -259,14 +270,15 @@ asio::awaitable<exchange> scripted_transport::send(http_request const& request, 
     self.requests.push_back(recorded_request{request, to, options, now()});
     auto met = self.next(request);
 
-    if (met.hangs || met.delay > nanoseconds(0))
+    auto const delay = met.delay.value_or(self.latency);
+    if (met.hangs || delay > nanoseconds(0))
     {
         counted const under_way(self.in_flight);
         auto const attempt_deadline =
             options.attempt_timeout > nanoseconds(0) && options.attempt_timeout < options.deadline - now()
                 ? now() + options.attempt_timeout
                 : options.deadline;
-        auto const ready = met.hangs ? steady_time::max() : now() + met.delay;
+        auto const ready = met.hangs ? steady_time::max() : now() + delay;
         auto const here = co_await asio::this_coro::executor;
         detail::parked node;
         clock_timer const timer(self.clock, node, (std::min)(ready, attempt_deadline));
@@ -303,22 +315,22 @@ std::uint64_t scripted_transport::roll() noexcept
 
 void scripted_transport::arm(timer_node& node, steady_time due)
 {
-    state_->armed.emplace_back(&node, now());
-    state_->clock.arm(node, due);
+    auto& self = *state_;
+    if (!node.armed())
+        self.started[&node] = now(); // else the wait is prolonged, or cut short
+    self.clock.arm(node, due);
 }
 
 void scripted_transport::disarm(timer_node& node) noexcept
 {
-    auto const found = std::find_if(state_->armed.begin(), state_->armed.end(), [&](auto const& entry) {
-        return entry.first == &node;
-    });
-    if (found != state_->armed.end())
+    auto& self = *state_;
+    if (auto const wait = self.started.find(&node); wait != self.started.end())
     {
         if (!node.armed())
-            state_->waits.push_back(node.due - found->second);
-        state_->armed.erase(found);
+            self.waits.push_back(node.due - wait->second);
+        self.started.erase(wait);
     }
-    state_->clock.disarm(node);
+    self.clock.disarm(node);
 }
 
 void scripted_transport::close() noexcept

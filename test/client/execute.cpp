@@ -362,7 +362,7 @@ TEST_CASE("an error is one line for people: request, status, the server's words,
     auto const got = get_group(wire);
     CHECK(
         got.failure.what() ==
-        "GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found: not found (request 3f2a, attempt 1)"
+        "GET /iam/v2/ip-groups/ipg-1: HTTP 404: IP group not found: not found (request 3f2a, attempt 1 in 0 ms)"
     );
 }
 

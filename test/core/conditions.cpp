@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ using ccloud::errc;
 using ccloud::error;
 using ccloud::gave_up;
 using ccloud::progress;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -126,6 +128,9 @@ TEST_CASE("each failure without an answer has its conditions and no other")
         {errc::invalid_argument, {condition::invalid_request}},
         {errc::busy, {}},
         {errc::client_closed, {condition::cancelled}},
+        {errc::rate_limited, {condition::throttled}},
+        {errc::queue_full, {}},
+        {errc::credentials_unavailable, {}},
         {errc::name_resolution_failed, {condition::network}},
         {errc::connect_failed, {condition::network}},
         {errc::connect_timeout, {condition::network, condition::timed_out}},
@@ -226,11 +231,12 @@ TEST_CASE("an error without anything answers every question")
     CHECK(!none.cause());
     CHECK(none.attempts().empty());
     CHECK(none.elapsed().count() == 0);
+    CHECK(!none.retry_after().has_value());
     CHECK(none.what() == "no result yet");
     check_exactly(none, {});
 }
 
-TEST_CASE("the line of an error without an answer says how far it got and why it was the last try")
+TEST_CASE("E2: the line of an error without an answer says how far it got and why it was the last try")
 {
     error lost(errc::connection_lost);
     auto& about = lost.edit();
@@ -239,17 +245,83 @@ TEST_CASE("the line of an error without an answer says how far it got and why it
     about.progress = progress::maybe_sent;
     about.cause = std::make_error_code(std::errc::connection_reset);
     about.attempts.resize(2);
+    about.elapsed = 1'250ms;
     auto const line = "POST /iam/v2/ip-groups: the connection was lost before the whole response was there: " +
-                      about.cause.message() + " (attempt 2, maybe sent";
-    CHECK(lost.what() == line + ")");
-    about.gave_up = gave_up::attempts_exhausted;
-    CHECK(lost.what() == line + ", no tries left)");
-    about.gave_up = gave_up::deadline_would_pass;
-    CHECK(lost.what() == line + ", waiting longer would pass the deadline)");
-    about.gave_up = gave_up::retry_after_too_long;
-    CHECK(lost.what() == line + ", the server asks for too long a wait)");
+                      about.cause.message() + " (attempt 2 in 1.25 s, maybe sent";
+    for (auto const& [why, words] : std::vector<std::pair<gave_up, std::string>>{
+             {gave_up::not_retryable, ""},
+             {gave_up::attempts_exhausted, ", no tries left"},
+             {gave_up::deadline_would_pass, ", waiting longer would pass the deadline"},
+             {gave_up::retry_after_too_long, ", too long a wait"},
+             {gave_up::retry_budget_exhausted, ", the retry budget is used up"},
+             {gave_up::limit_exhausted, ", waiting for the limit was not wanted"},
+         })
+    {
+        about.gave_up = why;
+        CHECK(lost.what() == line + words + ")");
+    }
 
     CHECK(error(errc::invalid_argument, "id must not be empty").what() == "invalid argument: id must not be empty");
+}
+
+TEST_CASE("E2: the line of an error names method, path, attempts, time, last status, what the server asked for and why")
+{
+    ccloud::http_headers headers;
+    headers.add("X-Request-Id", "3f2a");
+    error throttled;
+    auto& about = throttled.edit();
+    about.method = ccloud::method::get;
+    about.path = "/iam/v2/ip-groups";
+    about.attempts.resize(4);
+    about.elapsed = 12'345ms;
+    about.retry_after = 60s;
+    about.gave_up = gave_up::deadline_would_pass;
+    ccloud::core::read_answer(about, ccloud::response_info(429, headers, 4), "{\"message\":\"slow down\"}");
+    CHECK(
+        throttled.what() ==
+        "GET /iam/v2/ip-groups: HTTP 429: slow down (request 3f2a, attempt 4 in 12.3 s, server asked "
+        "for 60 s, waiting longer would pass the deadline)"
+    );
+    CHECK(throttled.retry_after() == 60s);
+
+    about.retry_after = 300s;
+    about.gave_up = gave_up::retry_after_too_long;
+    CHECK(
+        throttled.what() ==
+        "GET /iam/v2/ip-groups: HTTP 429: slow down (request 3f2a, attempt 4 in 12.3 s, server asked "
+        "for 300 s, too long a wait)"
+    );
+
+    about.retry_after = 0s; // asks for nothing
+    about.gave_up = gave_up::attempts_exhausted;
+    about.response.attempts(20); // of which the history has four
+    CHECK(
+        throttled.what() ==
+        "GET /iam/v2/ip-groups: HTTP 429: slow down (request 3f2a, attempt 20 in 12.3 s, no tries left)"
+    );
+}
+
+TEST_CASE("E2: the line of a call that was held back says when it might pass")
+{
+    error held(errc::rate_limited);
+    auto& about = held.edit();
+    about.method = ccloud::method::get;
+    about.path = "/iam/v2/ip-groups";
+    about.retry_after = 57s;
+    about.gave_up = gave_up::limit_exhausted;
+    std::string const line = "GET /iam/v2/ip-groups: the server's limit is used up, and the call was not sent";
+    CHECK(held.what() == line + " (opens in 57 s, waiting for the limit was not wanted)");
+
+    about.gave_up = gave_up::deadline_would_pass;
+    about.attempts.resize(1); // it had been sent before
+    about.elapsed = 3s;
+    CHECK(held.what() == line + " (attempt 1 in 3 s, opens in 57 s, waiting longer would pass the deadline)");
+
+    about.response = ccloud::response_info(429, {});
+    CHECK(
+        held.what() ==
+        line + " (HTTP 429) (attempt 1 in 3 s, server asked for 57 s, waiting longer would pass the deadline)"
+    );
 }
 
 TEST_CASE("an unreadable answer tells its status in the line")
@@ -270,6 +342,12 @@ TEST_CASE("every code has a message of its own")
         CHECK(code.category() == ccloud::error_category());
         CHECK(messages.insert(code.message()).second);
     }
+    for (auto const& [code, message] : std::vector<std::pair<errc, std::string>>{
+             {errc::rate_limited, "the server's limit is used up, and the call was not sent"},
+             {errc::queue_full, "too many calls wait already"},
+             {errc::credentials_unavailable, "the source of credentials gave none"},
+         })
+        CHECK(make_error_code(code).message() == message);
     CHECK(std::string(ccloud::error_category().name()) == "ccloud");
     CHECK(ccloud::error_category().message(last_errc + 1) == "unknown error");
 }
@@ -279,6 +357,31 @@ TEST_CASE("progress has the three words of the documentation")
     CHECK(ccloud::to_string(progress::not_sent) == "not sent");
     CHECK(ccloud::to_string(progress::maybe_sent) == "maybe sent");
     CHECK(ccloud::to_string(progress::answered) == "answered");
+}
+
+TEST_CASE("each reason for a repetition, and each source of a wait, has words of its own")
+{
+    using ccloud::delay_source;
+    using ccloud::retry_reason;
+    for (auto const& [why, words] : std::vector<std::pair<retry_reason, std::string_view>>{
+             {retry_reason::none, "none"},
+             {retry_reason::transient, "transient failure"},
+             {retry_reason::throttled, "throttled"},
+             {retry_reason::stale_connection, "stale connection"},
+             {retry_reason::misdirected, "misdirected"},
+             {retry_reason::too_early, "too early"},
+             {retry_reason::new_credentials, "new credentials"},
+             {retry_reason::classifier, "classifier"},
+         })
+        CHECK(ccloud::to_string(why) == words);
+    for (auto const& [from, words] : std::vector<std::pair<delay_source, std::string_view>>{
+             {delay_source::none, "none"},
+             {delay_source::backoff, "backoff"},
+             {delay_source::retry_after, "Retry-After"},
+             {delay_source::rate_limit, "rate limit"},
+             {delay_source::classifier, "classifier"},
+         })
+        CHECK(ccloud::to_string(from) == words);
 }
 
 TEST_CASE("an exception carries the error, its code and its line")

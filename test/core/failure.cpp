@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,7 @@ ccloud::error answered(int status, std::string body, std::string_view media_type
     about.method = ccloud::method::get;
     about.path = "/iam/v2/ip-groups/ipg-1";
     about.attempts.resize(1);
+    about.elapsed = std::chrono::milliseconds(80);
     core::read_answer(about, ccloud::response_info(status, headers), body);
     return failure;
 }
@@ -235,7 +237,7 @@ TEST_CASE("the line of an error is written for people")
         CAPTURE(fixture);
         CHECK(
             answered(status, support::fixture("errors/" + std::string(fixture)), media_type).what() ==
-            "GET /iam/v2/ip-groups/ipg-1: " + std::string(line) + " (request req-1, attempt 1)"
+            "GET /iam/v2/ip-groups/ipg-1: " + std::string(line) + " (request req-1, attempt 1 in 80 ms)"
         );
     }
 }
@@ -244,7 +246,7 @@ TEST_CASE("two complaints are told as one and one more")
 {
     CHECK(
         answered(422, R"({"errors":[{"detail":"a is bad.","resolution":"Use b."},{"detail":"c is bad"}]})").what() ==
-        "GET /iam/v2/ip-groups/ipg-1: HTTP 422: a is bad (Use b) and 1 more (request req-1, attempt 1)"
+        "GET /iam/v2/ip-groups/ipg-1: HTTP 422: a is bad (Use b) and 1 more (request req-1, attempt 1 in 80 ms)"
     );
 }
 
@@ -254,7 +256,7 @@ TEST_CASE("a body that was compressed without saying so is read once it is infla
     REQUIRE(body.has_value());
     CHECK(
         answered(403, *body).what() ==
-        "GET /iam/v2/ip-groups/ipg-1: HTTP 403: Forbidden Access (request req-1, attempt 1)"
+        "GET /iam/v2/ip-groups/ipg-1: HTTP 403: Forbidden Access (request req-1, attempt 1 in 80 ms)"
     );
 }
 
@@ -262,7 +264,8 @@ TEST_CASE("the line of an error stays one line, whatever the server sends")
 {
     auto failure = answered(500, "{\"message\":\"a\\r\\nb\\u0000\\u001b[31m\"}");
     CHECK(
-        failure.what() == "GET /iam/v2/ip-groups/ipg-1: HTTP 500: a\\x0d\\x0ab\\x00\\x1b[31m (request req-1, attempt 1)"
+        failure.what() ==
+        "GET /iam/v2/ip-groups/ipg-1: HTTP 500: a\\x0d\\x0ab\\x00\\x1b[31m (request req-1, attempt 1 in 80 ms)"
     );
     CHECK(answered(500, "{\"message\":\"" + std::string(100'000, 'x') + "\"}").what().size() < 1000);
     CHECK(answered(502, "x", "text/" + std::string(10'000, 'x')).what().size() < 1000);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace core = ccloud::core;
 using namespace std::chrono_literals;
@@ -104,6 +105,19 @@ TEST_CASE("the server's own time-out counts less two seconds (pool item 5)")
         CAPTURE(field);
         CHECK(core::reuse_for(finished(field), 50s) == keep);
     }
+}
+
+TEST_CASE("I5: what may be sent again is told by the status")
+{
+    std::vector<int> repeated;
+    for (int status = 0; status < 500; ++status)
+        if (core::may_be_repeated(status))
+            repeated.push_back(status);
+    CHECK(repeated == std::vector<int>{408, 413, 421, 425, 429});
+    for (int status = 500; status < 600; ++status)
+        CHECK(core::may_be_repeated(status));
+    for (int const status : {-1, 600, 999, 1000})
+        CHECK(!core::may_be_repeated(status));
 }
 
 TEST_CASE("an idle time-out of zero or less keeps nothing")

@@ -1,7 +1,6 @@
 #include "core/retry.hpp"
 
 #include "printers.hpp"
-#include "utc.hpp"
 
 #include <doctest/doctest.h>
 
@@ -54,13 +53,6 @@ namespace {
 constexpr nanoseconds no_deadline = nanoseconds::max();
 constexpr std::uint64_t lowest = 0;
 constexpr std::uint64_t highest = std::numeric_limits<std::uint64_t>::max();
-constexpr std::string_view sent_at = "Sun, 06 Nov 1994 08:49:37 GMT";
-constexpr auto too_long = std::optional<nanoseconds>(nanoseconds::max());
-
-/** Twenty seconds ahead of the server's clock, so that a row tells which of the two was used. */
-ccloud::wall_time const local_clock =
-    std::chrono::time_point_cast<ccloud::wall_time::duration>(support::utc(1994, 11, 6, 8, 49, 57));
-
 outcome answer(int status, bool replayable, std::optional<nanoseconds> hint = std::nullopt)
 {
     outcome ended;
@@ -89,14 +81,6 @@ outcome stale(bool replayable, progress reached = progress::maybe_sent)
     return ended;
 }
 
-ccloud::http_headers fields(std::initializer_list<std::pair<std::string_view, std::string_view>> all)
-{
-    ccloud::http_headers headers;
-    for (auto const& [name, value] : all)
-        headers.add(name, value);
-    return headers;
-}
-
 decision decide(outcome const& ended, tally used = {}, std::uint64_t dice = lowest, nanoseconds left = no_deadline)
 {
     return core::next_step(retry_policy(), used, ended, left, dice);
@@ -108,144 +92,6 @@ bool same(tally const& a, tally const& b)
 }
 
 } // namespace
-
-TEST_CASE("Retry-After is read as the vectors of S1 say")
-{
-    struct row
-    {
-        std::string_view name, value;
-        std::optional<nanoseconds> hint; // too_long: more than the policy allows
-        std::string_view date = sent_at;
-        bool aged = false;
-    };
-    for (auto const& [name, value, hint, date, aged] : {
-             row{"zero", "0", 0s},
-             row{"white space", " 7 ", 7s},
-             row{"leading zeros", "007", 7s},
-             row{"a fraction", "1.5", 1500ms},
-             row{"a fraction of two digits", "1.25", 1250ms},
-             row{"a fraction is rounded up", "0.0001", 1ms},
-             row{"a fraction is rounded up after its third digit", "1.9991", 2000ms},
-             row{"a fraction of zeros", "3.0000", 3s},
-             row{"at the cap", "120", 120s},
-             row{"past the cap", "121", too_long},
-             row{"negative", "-1", std::nullopt},
-             row{"signed", "+5", std::nullopt},
-             row{"exponent", "1e3", std::nullopt},
-             row{"hexadecimal", "0x10", std::nullopt},
-             row{"infinity", "inf", std::nullopt},
-             row{"not a number", "nan", std::nullopt},
-             row{"empty", "", std::nullopt},
-             row{"blank", "  ", std::nullopt},
-             row{"a unit", "5s", std::nullopt},
-             row{"trailing letters", "120abc", std::nullopt},
-             row{"a decimal comma", "1,5", std::nullopt},
-             row{"two points", "1.5.5", std::nullopt},
-             row{"no digit after the point", "5.", std::nullopt},
-             row{"no digit before the point", ".5", std::nullopt},
-             row{"saturates", "99999999999999999999999", too_long},
-             row{"saturates with a fraction", "99999999999999999999999.9", too_long},
-             row{"wraps in 64-bit nanoseconds", "9223372037", too_long},
-             row{"the greatest of 64 bits", "18446744073709551615", too_long},
-             row{"below 10^9 it is no epoch", "784111797", too_long},
-             row{"an epoch", "1743441608", 60s, "Mon, 31 Mar 2025 17:19:08 GMT"},
-             row{"an epoch with a fraction", "1743441608.25", 60250ms, "Mon, 31 Mar 2025 17:19:08 GMT"},
-             row{"an epoch that has passed", "1743441000", 0s, "Mon, 31 Mar 2025 17:19:08 GMT"},
-             row{"IMF-fixdate", "Sun, 06 Nov 1994 08:50:37 GMT", 60s},
-             row{"RFC 850", "Sunday, 06-Nov-94 08:50:37 GMT", 60s},
-             row{"asctime", "Sun Nov  6 08:50:37 1994", 60s},
-             row{"a date that has passed", "Sun, 06 Nov 1994 08:49:00 GMT", 0s},
-             row{"a wrong day of the week", "Mon, 06 Nov 1994 08:50:37 GMT", 60s},
-             row{"a day that never was", "Sun, 31 Feb 1994 08:50:37 GMT", std::nullopt},
-             row{"a leap second", "Sun, 06 Nov 1994 08:49:60 GMT", 23s},
-             row{"another zone", "Sun, 06 Nov 1994 08:50:37 +0100", std::nullopt},
-             row{"a date years ahead", "Thu, 06 Nov 2200 08:50:37 GMT", too_long},
-             row{"a date in an answer from a cache", "Sun, 06 Nov 1994 08:50:37 GMT", 40s, sent_at, true},
-             row{"a date without Date", "Sun, 06 Nov 1994 08:50:37 GMT", 40s, ""},
-             row{"a date with a malformed Date", "Sun, 06 Nov 1994 08:50:37 GMT", 40s, "yesterday"},
-             row{"asctime without Date", "Sun Nov  6 08:50:37 1994", 40s, ""},
-         })
-    {
-        CAPTURE(name);
-        CAPTURE(value);
-        auto const read = core::parse_retry_after(value, date, aged, local_clock);
-        if (hint != too_long)
-        {
-            CHECK(read == hint);
-            continue;
-        }
-        CHECK(read.has_value());
-        CHECK(read > std::optional<nanoseconds>(retry_policy().max_server_delay));
-        CHECK(read <= std::optional<nanoseconds>(core::longest_hint));
-    }
-}
-
-TEST_CASE("of several Retry-After fields the largest valid one counts (S2)")
-{
-    struct row
-    {
-        std::string_view first, second;
-        std::optional<nanoseconds> hint;
-    };
-    for (auto const& [first, second, hint] :
-         {row{"5", "30", 30s}, row{"30", "5", 30s}, row{"-1", "5", 5s}, row{"5", "x", 5s}, row{"0", "-1", 0s},
-          row{"x", "", std::nullopt}, row{"5", "Sun Nov  6 08:50:37 1994", 40s}})
-    {
-        CAPTURE(first);
-        CAPTURE(second);
-        auto const headers = fields({{"Retry-After", first}, {"retry-after", second}});
-        CHECK(core::server_hint(429, headers, local_clock) == hint);
-    }
-}
-
-TEST_CASE("Retry-After comes before X-RateLimit-Reset, which counts for a 429 alone (S5, vector 13)")
-{
-    struct row
-    {
-        int status;
-        std::string_view retry_after, reset;
-        std::optional<nanoseconds> hint;
-    };
-    for (auto const& [status, retry_after, reset, hint] : {
-             row{429, "2", "", 2s},
-             row{429, "", "3", 3s},
-             row{429, "2", "30", 2s},
-             row{429, "0", "30", 0s},
-             row{429, "-1", "3", 3s},
-             row{429, "soon", "3", 3s},
-             row{429, "", "0", 0s},
-             row{429, "", "-3", std::nullopt},
-             row{429, "", "3.5", std::nullopt},
-             row{429, "", "soon", std::nullopt},
-             row{429, "", "99999999999999999999999", core::longest_hint},
-             row{429, "", "", std::nullopt},
-             row{503, "2", "", 2s},
-             row{503, "", "3", std::nullopt},
-             row{500, "2", "3", 2s},
-             row{200, "", "3", std::nullopt},
-             row{413, "7", "", 7s},
-         })
-    {
-        CAPTURE(status);
-        CAPTURE(retry_after);
-        CAPTURE(reset);
-        ccloud::http_headers headers;
-        headers.add("Date", sent_at).add("X-RateLimit-Remaining", "0");
-        if (!retry_after.empty())
-            headers.add("Retry-After", retry_after);
-        if (!reset.empty())
-            headers.add("x-ratelimit-reset", reset);
-        CHECK(core::server_hint(status, headers, local_clock) == hint);
-    }
-}
-
-TEST_CASE("a date in Retry-After is measured against Date, unless the answer is from a cache (S1)")
-{
-    auto headers = fields({{"Retry-After", "Sun Nov  6 08:50:37 1994"}, {"Date", "Sun Nov  6 08:49:37 1994"}});
-    CHECK(core::server_hint(429, headers, local_clock) == nanoseconds(60s));
-    headers.add("Age", "30");
-    CHECK(core::server_hint(429, headers, local_clock) == nanoseconds(40s));
-}
 
 TEST_CASE("answers are repeated by status and method (A4)")
 {
@@ -521,7 +367,7 @@ TEST_CASE("a hint of zero leaves the wait to our own backoff (S1)")
 TEST_CASE("a wait the server asks for beyond the policy's limit ends the call (S4)")
 {
     for (auto const& ended :
-         {answer(429, true, 120s + 1ns), answer(503, false, 121s), answer(500, true, core::longest_hint)})
+         {answer(429, true, 120s + 1ns), answer(503, false, 121s), answer(500, true, 24h * 365)})
     {
         CAPTURE(ended.status);
         tally used;

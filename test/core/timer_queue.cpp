@@ -9,6 +9,7 @@
 #include <chrono>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 using ccloud::steady_time;
@@ -95,6 +96,76 @@ TEST_CASE("a node that is armed while others fire is called in the same turn whe
     queue.disarm(nodes[0]);
 }
 
+TEST_CASE("nodes that are due at the same time fire in the order in which they were armed")
+{
+    timer_queue queue;
+    std::vector<noted*> calls;
+    std::array<noted, 5> nodes;
+    for (auto& node : nodes)
+    {
+        node.fire = &noted::call;
+        node.calls = &calls;
+    }
+    for (auto const which : {2u, 0u, 3u, 1u, 4u})
+        queue.arm(nodes[which], at(10));
+    queue.arm(nodes[2], at(10)); // armed anew: the last
+    queue.arm(nodes[0], at(5));
+    queue.arm(nodes[0], at(10));
+    queue.disarm(nodes[3]);
+    SUBCASE("as they were armed last")
+    {
+        queue.fire_due(at(10));
+        CHECK(calls == std::vector<noted*>{&nodes[1], &nodes[4], &nodes[2], &nodes[0]});
+    }
+    SUBCASE("one that is armed while others fire comes after those that wait")
+    {
+        nodes[1].queue = &queue;
+        nodes[1].again = at(10);
+        queue.fire_due(at(10));
+        CHECK(calls == std::vector<noted*>{&nodes[1], &nodes[4], &nodes[2], &nodes[0], &nodes[1]});
+    }
+}
+
+TEST_CASE("a hundred thousand nodes fire by time, and those of one time as they were armed")
+{
+    constexpr std::size_t count = 100'000;
+    timer_queue queue;
+    std::vector<noted*> calls;
+    std::vector<noted> nodes(count);
+    std::mt19937 dice(20260101);
+    auto const some_time = [&dice] { return at(static_cast<long long>(dice() % 50)); };
+    calls.reserve(count);
+    for (auto& node : nodes)
+    {
+        node.fire = &noted::call;
+        node.calls = &calls;
+        queue.arm(node, some_time());
+    }
+    std::vector<noted*> expected;
+    for (std::size_t i = 0; i < count; ++i)
+    {
+        if (i % 7 == 0)
+            queue.disarm(nodes[i]);
+        else if (i % 3 != 0)
+            expected.push_back(&nodes[i]);
+    }
+    for (std::size_t i = count; i-- > 0;) // armed anew, the other way round
+        if (i % 7 != 0 && i % 3 == 0)
+        {
+            queue.arm(nodes[i], i % 2 == 0 ? nodes[i].due : some_time());
+            expected.push_back(&nodes[i]);
+        }
+    std::stable_sort(expected.begin(), expected.end(), [](noted const* one, noted const* other) {
+        return one->due < other->due;
+    });
+    queue.fire_due(at(20));
+    auto const early = calls.size();
+    CHECK((early > 0 && early < expected.size()));
+    queue.fire_due(at(50));
+    CHECK((calls == expected)); // too many to print
+    CHECK(queue.empty());
+}
+
 TEST_CASE("a hundred thousand random steps leave the queue as a plain list would be")
 {
     constexpr std::size_t count = 48;
@@ -102,6 +173,7 @@ TEST_CASE("a hundred thousand random steps leave the queue as a plain list would
     std::vector<noted*> calls;
     std::array<noted, count> nodes;
     std::array<std::optional<steady_time>, count> model;
+    std::array<int, count> armed_in{}; // step
     for (auto& node : nodes)
     {
         node.fire = &noted::call;
@@ -120,6 +192,7 @@ TEST_CASE("a hundred thousand random steps leave the queue as a plain list would
         case 3: // arm or move; few distinct times, so that many are equal
             model[which] = at(now + static_cast<long long>(dice() % 40));
             queue.arm(nodes[which], *model[which]);
+            armed_in[which] = step;
             break;
         case 4:
         case 5:
@@ -136,8 +209,14 @@ TEST_CASE("a hundred thousand random steps leave the queue as a plain list would
             bool sound = calls.size() == due;
             for (std::size_t i = 0; i < calls.size() && sound; ++i)
             {
-                auto& when = model[static_cast<std::size_t>(calls[i] - nodes.data())];
-                sound = when && *when <= at(now) && (i == 0 || calls[i - 1]->due <= *when);
+                auto const fired = static_cast<std::size_t>(calls[i] - nodes.data());
+                auto& when = model[fired];
+                sound = when && *when <= at(now);
+                if (sound && i > 0)
+                {
+                    auto const before = static_cast<std::size_t>(calls[i - 1] - nodes.data());
+                    sound = std::pair(nodes[before].due, armed_in[before]) < std::pair(*when, armed_in[fired]);
+                }
                 when.reset();
             }
             if (!sound)

@@ -1,13 +1,19 @@
 #include <ccloud/ccloud.hpp>
+#include <ccloud/transport.hpp>
 
+#include "net/factory.hpp"
+#include "net/tls.hpp"
 #include "network.hpp"
 #include "printers.hpp"
 #include "raw_server.hpp"
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -42,6 +48,46 @@ std::vector<ccloud::result<ccloud::http_response>> get(raw_server const& server,
     });
     return all;
 }
+
+/** What the transport alone makes of two GETs in a row, each with an attempt timeout. */
+std::vector<ccloud::exchange> exchanges(
+    raw_server const& server, std::chrono::nanoseconds attempt_timeout = 30s, std::size_t body_limit = 16 * 1024 * 1024
+)
+{
+    std::vector<ccloud::exchange> all;
+    asio::io_context context;
+    auto settings = settings_for(server);
+    settings.limits.response_body = body_limit;
+    auto const wire = ccloud::net::make_transport(context.get_executor(), settings, nullptr);
+    auto twice = [](ccloud::transport& net, ccloud::origin to, ccloud::send_options how,
+                    std::vector<ccloud::exchange>& out) -> asio::awaitable<void> {
+        ccloud::http_request request(ccloud::method::get, "/x");
+        for (int i = 0; i < 2; ++i)
+        {
+            auto got = co_await net.send(request, to, how);
+            out.push_back(std::move(got));
+        }
+        net.close();
+    };
+    ccloud::origin const to(false, "127.0.0.1", server.port());
+    ccloud::send_options how;
+    how.attempt_timeout = attempt_timeout;
+    asio::co_spawn(context, twice(*wire, to, how, all), [](std::exception_ptr thrown) { CHECK(!thrown); });
+    context.run();
+    return all;
+}
+
+/** Chunks that make so many bytes of content, without the last one. */
+std::string endless_chunks(std::size_t bytes)
+{
+    constexpr std::size_t size = 16 * 1024;
+    std::string chunks;
+    for (std::size_t done = 0; done < bytes; done += size)
+        chunks += "4000\r\n" + std::string(size, 'x') + "\r\n";
+    return chunks;
+}
+
+raw_reply const ok{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"};
 
 } // namespace
 
@@ -180,7 +226,6 @@ TEST_CASE("a big chunked body is counted against the limit as it grows")
 
 TEST_CASE("X4: close() in the turn in which a waiting call was given its connection ends that call, too")
 {
-    raw_reply const ok{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     raw_server const server({ok, ok, ok, ok});
     auto settings = settings_for(server);
     settings.pool.max_connections_per_origin = 1;
@@ -225,4 +270,129 @@ TEST_CASE("pool 5: with an idle timeout of zero no connection is kept, and calls
         }
     });
     CHECK(server.connections() == 2);
+}
+
+TEST_CASE("I5: of a long answer to what may be sent again the first 64 KiB are read, and the connection is closed")
+{
+    constexpr std::size_t mebi = 1024 * 1024;
+    struct row
+    {
+        char const* name;
+        int status;
+        std::string rest;
+        std::size_t body_limit = 16 * mebi;
+        std::size_t kept = 64 * 1024;
+    };
+    std::vector<row> const table{
+        {"length", 503, "Content-Length: 1048576\r\n\r\n" + std::string(mebi, 'x')},
+        {"beyond the limit for bodies", 500, "Content-Length: 1073741824\r\n\r\n" + std::string(mebi, 'x')},
+        {"chunks without end", 503, "Transfer-Encoding: chunked\r\n\r\n" + endless_chunks(mebi)},
+        {"one chunk without end", 429, "Transfer-Encoding: chunked\r\n\r\n40000000\r\n" + std::string(mebi, 'x')},
+        {"until close, which never comes", 502, "\r\n" + std::string(mebi, 'x')},
+        {"a small limit for bodies", 503, "Content-Length: 3000\r\n\r\n" + std::string(2'500, 'x'), 2'000, 2'000},
+        {"the same in chunks", 503, "Transfer-Encoding: chunked\r\n\r\n" + endless_chunks(mebi), 2'000, 2'000},
+    };
+    for (auto const& [name, status, rest, body_limit, kept] : table)
+    {
+        CAPTURE(name);
+        raw_server const server({{"HTTP/1.1 " + std::to_string(status) + " No\r\nRetry-After: 7\r\n" + rest}, ok});
+        auto const all = exchanges(server, 30s, body_limit);
+        CHECK(all[0].answered());
+        CHECK(all[0].response.status() == status);
+        CHECK(all[0].response.headers().find("Retry-After") == "7");
+        CHECK(all[0].response.body().size() == kept);
+        CHECK(all[0].response.body().find_first_not_of('x') == std::string::npos);
+        CHECK(all[1].answered());
+        CHECK(!all[1].reused);
+        CHECK(server.connections() == 2);
+    }
+}
+
+TEST_CASE("I5: an answer to what may be sent again counts by its head, though its body is late for ever")
+{
+    std::vector<std::string> const dribble(1'000, "1\r\nx\r\n"); // twenty seconds of it
+    struct row
+    {
+        char const* name;
+        raw_reply reply;
+        std::chrono::milliseconds attempt_timeout;
+    };
+    std::string const head = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n";
+    for (auto const& [name, reply, attempt_timeout] : std::vector<row>{
+             {"silence", {head + "Content-Length: 9\r\n\r\nx"}, 30s},
+             {"dribble", {head + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", false, dribble}, 30s},
+             {"silence, and no attempt timeout", {head + "\r\nx"}, 0s},
+             {"the attempt ends first", {head + "Content-Length: 9\r\n\r\nx"}, 200ms},
+         })
+    {
+        CAPTURE(name);
+        raw_server const server({reply, ok});
+        auto const start = std::chrono::steady_clock::now();
+        auto const all = exchanges(server, attempt_timeout);
+        CHECK(std::chrono::steady_clock::now() - start < 10s);
+        CHECK(all[0].answered());
+        CHECK(all[0].response.status() == 429);
+        CHECK(all[0].response.headers().find("Retry-After") == "7");
+        CHECK(all[0].response.body().substr(0, 1) == "x");
+        CHECK(all[1].answered());
+        CHECK(!all[1].reused);
+    }
+}
+
+TEST_CASE("I5: the call ends as answered, too, with the status and what the server asks for")
+{
+    raw_server const server({{"HTTP/1.1 503 No\r\nRetry-After: 7\r\n\r\n" + std::string(100'000, 'x')}});
+    auto const all = get(server);
+    REQUIRE(!all[0].has_value());
+    CHECK(all[0].error() == errc::http_status);
+    CHECK(all[0].error().status() == 503);
+    CHECK(all[0].error().progress() == progress::answered);
+    CHECK(all[0].error().response().retry_after() == "7");
+    CHECK(all[0].error().body() == std::string(8 * 1024, 'x'));
+}
+
+TEST_CASE("I5: an answer that ends soon leaves its connection to the next request")
+{
+    struct row
+    {
+        char const* name;
+        raw_reply reply;
+    };
+    std::string const head = "HTTP/1.1 503 No\r\n";
+    for (auto const& [name, reply] : std::vector<row>{
+             {"no body", {head + "Content-Length: 0\r\n\r\n"}},
+             {"in one piece", {head + "Content-Length: 3\r\n\r\nxyz"}},
+             {"piece by piece", {head + "Content-Length: 3\r\n\r\n", false, {"x", "y", "z"}}},
+             {"in chunks",
+              {head + "Transfer-Encoding: chunked\r\n\r\n", false, {"2\r\nxy\r\n", "1\r\nz\r\n0\r\n", "\r\n"}}},
+             {"just 64 KiB", {head + "Content-Length: 65536\r\n\r\n" + std::string(64 * 1024, 'x')}},
+         })
+    {
+        CAPTURE(name);
+        raw_server const server({reply, ok});
+        auto const all = exchanges(server);
+        CHECK(all[0].answered());
+        CHECK(all[0].response.status() == 503);
+        CHECK(all[1].answered());
+        CHECK(all[1].reused);
+        CHECK(server.connections() == 1);
+    }
+}
+
+TEST_CASE("I5: other answers are read whole, and are none before they are whole")
+{
+    constexpr std::size_t size = 1024 * 1024;
+    for (std::string_view const status : {"200 OK", "404 Not Found"})
+    {
+        CAPTURE(status);
+        auto const head = "HTTP/1.1 " + std::string(status) + "\r\nContent-Length: " + std::to_string(size);
+        raw_server const server({{head + "\r\n\r\n" + std::string(size, 'x')}, {head + "\r\n\r\nx"}});
+        auto const all = exchanges(server, 500ms);
+        CHECK(all[0].answered());
+        CHECK(all[0].response.body().size() == size);
+        CHECK(all[1].reused);
+        CHECK(!all[1].answered());
+        CHECK(all[1].code == errc::attempt_timeout);
+        CHECK(all[1].progress == progress::maybe_sent);
+    }
 }

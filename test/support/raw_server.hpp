@@ -8,15 +8,19 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <thread>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace support {
 
@@ -25,6 +29,7 @@ struct raw_reply
 {
     std::string bytes;
     bool then_close = false;
+    std::vector<std::string> later{}; ///< sent after that, a piece every 20 ms
 };
 
 /** A plain TCP server that answers requests by bytes, whatever they are: for what no proper server would say. */
@@ -44,7 +49,8 @@ public:
         thread_.join();
     }
 
-    std::string endpoint() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
+    std::string endpoint() const { return "http://127.0.0.1:" + std::to_string(port()); }
+    std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
     int connections() const { return connections_; }
     int requests() const { return requests_; }
 
@@ -78,8 +84,16 @@ private:
                 co_return;
             auto const reply = std::move(replies_.front());
             replies_.pop_front();
-            std::tuple<boost::system::error_code, std::size_t> const sent =
+            std::tuple<boost::system::error_code, std::size_t> sent =
                 co_await boost::asio::async_write(peer, boost::asio::buffer(reply.bytes), awaited);
+            for (auto const& piece : reply.later)
+            {
+                if (std::get<0>(sent))
+                    co_return;
+                boost::asio::steady_timer pause(context_, std::chrono::milliseconds(20));
+                (void)co_await pause.async_wait(awaited);
+                sent = co_await boost::asio::async_write(peer, boost::asio::buffer(piece), awaited);
+            }
             if (std::get<0>(sent) || reply.then_close)
                 co_return;
         }

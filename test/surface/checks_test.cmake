@@ -1,4 +1,4 @@
-# The plain-text checks have to find what is planted, with file and line, and nothing else.
+# The plain-text checks have to find what is planted, with file and line where it has one, and nothing else.
 #   cmake -DWORK=<scratch directory> -P checks_test.cmake
 cmake_minimum_required(VERSION 3.23)
 
@@ -24,7 +24,7 @@ function(expect check)
         endif()
     endforeach()
     list(LENGTH ARGN wanted)
-    string(REGEX MATCHALL "[a-zA-Z_/]+\\.(hpp|cpp|md):[0-9]+: " said "${output}")
+    string(REGEX MATCHALL "[a-zA-Z_/]+\\.(hpp|cpp|md):[0-9]+: |no test names " said "${output}")
     list(LENGTH said said)
     if(NOT said EQUAL wanted OR (wanted EQUAL 0 AND NOT status EQUAL 0) OR (wanted GREATER 0 AND status EQUAL 0))
         message("${check}: ${said} complaints instead of ${wanted}, status ${status}\n${output}")
@@ -183,6 +183,24 @@ expect(
     "test/some.cpp:3: co_await in a condition"
     "README.md:5: co_await in a condition"
     "README.md:9: co_await in a statement with ?:"
+)
+
+# Rules: all are named, one in a name of two literals, several in one name.
+set(named "T1, T2 A1 A2 A3 A4 B1 B2 B3 B4 S1 S2 S3 S4 S5 G1 G2 G3 G4 G5 G6 G7 G8 G9 Q1 Q2 Q3 I1 I2 I3 I4 I5 X1 X2 X3 X4")
+plant(test/core/some.cpp "TEST_CASE(\"${named}: such; as [this\")\n{\n}\n\nTEST_CASE(\n    \"P2, \"\n    \"P11: pages\"\n)\n{\n}\n")
+plant(test/net/other.cpp "TEST_CASE(\"T3: in time\") {}\nTEST_CASE(\"late (T5)\") {}\nTEST_CASE(\"E1/E2/E3 T4\") {}\n")
+expect(rules)
+
+# And these are not: in a comment, in a longer word, in what a test does, and nowhere.
+string(REPLACE "G4 " "" named "${named}")
+plant(test/core/some.cpp "TEST_CASE(\"${named}\")\n{\n    CHECK(name == \"E3\");\n}\n// TEST_CASE(\"T4: no\")\n")
+plant(test/net/other.cpp "TEST_CASE(\"T3 T5 E1 E2 P21 xP2 P2_ P11\")\n{\n    SUBCASE(\"G4\") {}\n}\nMY_TEST_CASE(\"E3\")\n")
+expect(
+    rules
+    "no test names T4"
+    "no test names G4"
+    "no test names E3"
+    "no test names P2"
 )
 
 if(failures GREATER 0)

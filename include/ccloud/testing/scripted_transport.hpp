@@ -52,6 +52,9 @@ public:
     /** Lets the last step take so long; past the deadline it times out instead. */
     scripted_transport& after(std::chrono::nanoseconds delay);
 
+    /** How long every step takes that `after` says nothing of, answers of `reply_with` too. Default: zero. */
+    scripted_transport& latency(std::chrono::nanoseconds delay);
+
     /** Marks the connection of the last step as one that had served before. */
     scripted_transport& reused();
 
@@ -78,7 +81,8 @@ public:
     /** Every request so far, in order of sending. */
     std::vector<recorded_request> const& requests() const noexcept;
 
-    /** Every wait that ran to its end, in order; the delays of replies are not among them. */
+    /** Every wait that ran to its end, in order: from the arming of its timer, across later ones that moved it, to when
+        it was due. It counts once its timer is disarmed after it fired. The delays of replies are not among them. */
     std::vector<std::chrono::nanoseconds> const& waits() const noexcept;
 
     /** Steps not taken yet. */

@@ -1,0 +1,351 @@
+#include "admission.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace ccloud::detail {
+
+using std::chrono::nanoseconds;
+
+namespace {
+
+constexpr auto scope_lifetime = std::chrono::minutes(10);
+constexpr auto longest_jitter = std::chrono::milliseconds(250);
+
+} // namespace
+
+admission::admission(config const& settings)
+    : connections_(settings.pool.max_connections_per_origin), max_pending_(settings.max_pending),
+      budget_(settings.retry_budget)
+{
+}
+
+std::shared_ptr<gate_scope> const& admission::find(std::string_view name, steady_time now)
+{
+    auto found = scopes_.find(name);
+    if (found == scopes_.end())
+    {
+        std::erase_if(scopes_, [now](auto const& entry) {
+            return entry.second.use_count() == 1 && now - entry.second->last_used >= scope_lifetime;
+        });
+        auto const most = connections_ * std::max<std::size_t>(keepers_.size(), 1);
+        found = scopes_.emplace(name, std::make_shared<gate_scope>(most)).first;
+    }
+    found->second->last_used = now;
+    return found->second;
+}
+
+/** The connections of all shards together bound what is under way. */
+void admission::resize()
+{
+    for (auto& [name, scope] : scopes_)
+        scope->gate.set_most(connections_ * std::max<std::size_t>(keepers_.size(), 1));
+}
+
+void permit::drop() noexcept
+{
+    if (keeper_)
+        keeper_->end(*this, {});
+}
+
+gatekeeper::gatekeeper(std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor)
+    : shared_(std::move(shared)), wire_(wire), executor_(std::move(executor))
+{
+    fire = [](timer_node& node) noexcept { static_cast<gatekeeper&>(node).wake(); };
+    lock const held(shared_->mutex_);
+    shared_->keepers_.push_back(this);
+    shared_->resize();
+}
+
+gatekeeper::~gatekeeper()
+{
+    if (armed())
+        wire_.disarm(*this); // the execution context went before close() could run
+    lock const held(shared_->mutex_);
+    std::erase(shared_->keepers_, this);
+    shared_->resize();
+}
+
+void gatekeeper::close() noexcept
+{
+    wire_.disarm(*this);
+    lock const held(shared_->mutex_);
+    closed_ = true;
+    for (auto* const other : shared_->keepers_)
+        if (other != this)
+            other->post_wake();
+}
+
+bool gatekeeper::try_admit(gate_claim& claim, std::string_view scope_name, permit& into)
+{
+    auto const now = wire_.now();
+    lock const held(shared_->mutex_);
+    if (!claim.scope)
+        claim.scope = shared_->find(scope_name, now);
+    auto const pass = claim.scope->gate.try_admit(claim.ticket, now);
+    if (pass)
+        into.hold(*this, claim.scope, *pass);
+    return pass.has_value();
+}
+
+bool gatekeeper::is_open(std::string_view scope_name)
+{
+    auto const now = wire_.now();
+    lock const held(shared_->mutex_);
+    auto& gate = shared_->find(scope_name, now)->gate;
+    return gate.waiting() == 0 && gate.look(now) == core::gate::state::open;
+}
+
+int gatekeeper::throttle_level(permit const& of) noexcept
+{
+    lock const held(shared_->mutex_);
+    return of.scope_->gate.throttle_level();
+}
+
+nanoseconds gatekeeper::close_gate(permit const& of, nanoseconds delay, bool told) noexcept
+{
+    auto const now = wire_.now();
+    lock const held(shared_->mutex_);
+    auto& gate = of.scope_->gate;
+    gate.throttled(of.pass_, now, delay, told);
+    auto const opens = gate.opens_at(now);
+    return opens ? *opens - now : nanoseconds(0);
+}
+
+bool gatekeeper::end(permit& done, ending const& how) noexcept
+{
+    auto const now = wire_.now();
+    auto const jitter = core::draw(nanoseconds(0), longest_jitter, wire_.roll());
+    auto const scope = std::move(done.scope_);
+    done.keeper_ = nullptr;
+
+    lock held(shared_->mutex_);
+    auto& gate = scope->gate;
+    // What failed on the way says nothing of the limit; everything else should.
+    if (how.limits || (how.status != 0 && how.status < 500))
+        gate.observe(done.pass_, how.health == core::health::busy, how.limits, now, jitter);
+    bool probing = false;
+    if (how.health == core::health::well)
+        gate.succeeded(done.pass_);
+    else if (how.health == core::health::failing)
+        probing = gate.failed(done.pass_);
+    if (probing && how.pause)
+        gate.pause_until(now + *how.pause);
+    gate.end();
+    scope->last_used = now;
+    if (how.tokens > 0)
+        shared_->budget_.give(how.tokens, now);
+    if (gate.waiting() > 0)
+    {
+        pump(*scope);
+        deliver(held);
+    }
+    return probing;
+}
+
+bool gatekeeper::take_tokens(int cost) noexcept
+{
+    lock const held(shared_->mutex_);
+    return shared_->budget_.take(cost, wire_.now());
+}
+
+void gatekeeper::return_tokens(int cost) noexcept
+{
+    lock const held(shared_->mutex_);
+    shared_->budget_.give(cost, wire_.now());
+}
+
+void gatekeeper::describe(metrics& into) noexcept
+{
+    lock const held(shared_->mutex_);
+    into.waiting = shared_->waiting_;
+    into.in_flight = 0;
+    for (auto const& [name, scope] : shared_->scopes_)
+        into.in_flight += scope->gate.in_flight();
+    into.retry_budget = shared_->budget_.left();
+}
+
+/** Lets those go that may, and has the timer ring when others may. */
+void gatekeeper::pump(gate_scope& scope) noexcept
+{
+    auto const now = wire_.now();
+    core::gate_pass pass;
+    while (auto* const waiter = scope.gate.next(now, pass))
+    {
+        auto& next = static_cast<turn&>(*waiter);
+        next.pass_ = pass;
+        next.answer_ = turn::answer::granted;
+        --shared_->waiting_;
+        next.keeper_.granted_.push_back(&next);
+        if (&next.keeper_ != this)
+            next.keeper_.post_wake();
+    }
+    if (scope.gate.waiting() == 0 || closed_)
+        return;
+    if (auto const opens = scope.gate.opens_at(now); opens && (!armed() || *opens < due))
+        wire_.arm(*this, *opens);
+}
+
+/** Wakes this shard's calls that were let through. A call's end may let further ones through: they are woken by the
+    same loop, not from within. */
+void gatekeeper::deliver(lock& held) noexcept
+{
+    if (std::exchange(delivering_, true))
+        return;
+    while (!granted_.empty())
+    {
+        auto* const next = granted_.front();
+        granted_.pop_front();
+        held.unlock();
+        next->finish(wake::granted);
+        held.lock();
+    }
+    delivering_ = false;
+}
+
+void gatekeeper::wake() noexcept
+{
+    wire_.disarm(*this); // for transports that keep books of waits
+    lock held(shared_->mutex_);
+    posted_ = false;
+    for (auto& [name, scope] : shared_->scopes_)
+        if (scope->gate.waiting() > 0)
+            pump(*scope);
+    deliver(held);
+}
+
+/** On behalf of another shard. */
+void gatekeeper::post_wake() noexcept
+{
+    if (std::exchange(posted_, true))
+        return;
+    asio::post(executor_, [self = weak_from_this()] {
+        if (auto const keeper = self.lock())
+            keeper->wake();
+    });
+}
+
+turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
+    : keeper_(keeper), claim_(claim), permit_(into), began_(keeper.wire_.now())
+{
+    fire = [](timer_node& node) noexcept { static_cast<turn&>(static_cast<parked&>(node)).ring(); };
+    ticket = claim.ticket;
+    deadline = claim.deadline;
+    needs = claim.needs;
+
+    auto& shared = *keeper.shared_;
+    gatekeeper::lock held(shared.mutex_);
+    auto& gate = claim.scope->gate;
+    auto const state = gate.look(began_);
+    bool const closed = state == core::gate::state::closed;
+    bool const paused = state == core::gate::state::paused;
+    if (claim.on_exhausted == on_exhausted::fail_fast && (closed || (paused && gate.paced_out())))
+        answer_ = answer::exhausted;
+    else if (closed && cannot_wait_for(*gate.opens_at(began_)))
+        answer_ = answer::will_not_do;
+    else if (shared.max_pending_ > 0 && shared.waiting_ >= shared.max_pending_)
+        answer_ = answer::queue_full;
+    if (answer_ != answer::waits)
+        return;
+
+    urgent = paused && cannot_wait_for(*gate.opens_at(began_));
+    gate.enqueue(*this);
+    ++shared.waiting_;
+    if (deadline != steady_time::max())
+    {
+        bool const has_last_call = deadline - began_ > needs;
+        keeper.wire_.arm(*this, has_last_call ? deadline - needs : deadline);
+    }
+    keeper.pump(*claim.scope);
+    keeper.deliver(held);
+}
+
+turn::~turn()
+{
+    keeper_.wire_.disarm(*this);
+    gatekeeper::lock held(keeper_.shared_->mutex_);
+    step_out();
+    keeper_.deliver(held);
+}
+
+turn::end turn::conclude() noexcept
+{
+    end result;
+    auto const now = keeper_.wire_.now();
+    gatekeeper::lock const held(keeper_.shared_->mutex_);
+    auto& gate = claim_.scope->gate;
+    result.how = answer_;
+    result.waited = now - began_;
+    result.probing = gate.probing();
+    if (auto const opens = gate.opens_at(now))
+        result.opens_in = *opens - now;
+    if (answer_ == answer::granted)
+    {
+        std::erase(keeper_.granted_, this);
+        permit_.hold(keeper_, claim_.scope, pass_);
+        answer_ = answer::waits; // it is the permit's now
+    }
+    return result;
+}
+
+/** A grant that the caller does not live to see goes to the next in line, at once. */
+void turn::cancel() noexcept
+{
+    {
+        gatekeeper::lock held(keeper_.shared_->mutex_);
+        step_out();
+        keeper_.deliver(held);
+    }
+    finish(wake::cancelled);
+}
+
+bool turn::cannot_wait_for(steady_time when) const noexcept
+{
+    return deadline != steady_time::max() && (when > deadline || deadline - when < needs);
+}
+
+/** The last call for a try, so long before the deadline as a try needs, and the deadline. */
+void turn::ring() noexcept
+{
+    auto const now = keeper_.wire_.now();
+    {
+        gatekeeper::lock held(keeper_.shared_->mutex_);
+        if (!queued)
+            return;
+        auto& gate = claim_.scope->gate;
+        bool const closed = gate.look(now) == core::gate::state::closed;
+        if (now < deadline && !(closed && cannot_wait_for(*gate.opens_at(now))))
+        {
+            keeper_.wire_.arm(*this, deadline);
+            gate.hurry(*this);
+            keeper_.pump(*claim_.scope);
+            keeper_.deliver(held);
+            return;
+        }
+        step_out();
+        answer_ = closed ? answer::will_not_do : answer::too_late;
+    }
+    finish(wake::expired);
+}
+
+/** Leaves the line, or gives a grant back that was not taken. */
+void turn::step_out() noexcept
+{
+    auto& gate = claim_.scope->gate;
+    if (queued)
+    {
+        gate.leave(*this);
+        --keeper_.shared_->waiting_;
+    }
+    else if (answer_ == answer::granted)
+    {
+        std::erase(keeper_.granted_, this);
+        gate.end();
+        answer_ = answer::waits;
+        keeper_.pump(*claim_.scope);
+    }
+}
+
+} // namespace ccloud::detail

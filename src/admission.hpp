@@ -1,0 +1,218 @@
+#ifndef CCLOUD_ADMISSION_HPP
+#define CCLOUD_ADMISSION_HPP
+
+#include <ccloud/config.hpp>
+#include <ccloud/observe.hpp>
+#include <ccloud/transport.hpp>
+
+#include "core/gate.hpp"
+#include "core/retry.hpp"
+#include "core/retry_budget.hpp"
+#include "park.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ccloud::detail {
+
+class gatekeeper;
+class turn;
+
+/** The calls that hold one another back. Kept by those calls, and by the admission until it was idle for long. */
+struct gate_scope
+{
+    explicit gate_scope(std::size_t most) : gate(most) {}
+
+    core::gate gate;
+    steady_time last_used{};
+};
+
+/** What the shards of a client share to keep within the server's limits: a gate for each scope, one retry budget.
+    Guarded by a mutex that is held for the arithmetic only. */
+class admission
+{
+public:
+    explicit admission(config const& settings);
+    admission(admission const&) = delete;
+    admission& operator=(admission const&) = delete;
+
+private:
+    friend class gatekeeper;
+    friend class turn;
+    friend class permit;
+
+    std::shared_ptr<gate_scope> const& find(std::string_view name, steady_time now);
+    void resize();
+
+    std::size_t const connections_; // of a shard
+    std::size_t const max_pending_;
+
+    std::mutex mutex_;
+    std::map<std::string, std::shared_ptr<gate_scope>, std::less<>> scopes_;
+    core::retry_budget budget_;
+    std::vector<gatekeeper*> keepers_;
+    std::size_t waiting_ = 0;
+};
+
+/** A request that was let through. Unless something is reported of it, nothing was learnt. Used on the executor. */
+class permit
+{
+public:
+    permit() noexcept = default;
+    permit(permit const&) = delete;
+    permit& operator=(permit const&) = delete;
+    ~permit() { drop(); }
+
+    bool held() const noexcept { return keeper_ != nullptr; }
+    void drop() noexcept;
+
+private:
+    friend class gatekeeper;
+    friend class turn;
+
+    void hold(gatekeeper& keeper, std::shared_ptr<gate_scope> scope, core::gate_pass pass) noexcept
+    {
+        keeper_ = &keeper;
+        scope_ = std::move(scope);
+        pass_ = pass;
+    }
+
+    gatekeeper* keeper_ = nullptr;
+    std::shared_ptr<gate_scope> scope_;
+    core::gate_pass pass_;
+};
+
+/** What a call needs to be let through, try after try. */
+struct gate_claim
+{
+    std::shared_ptr<gate_scope> scope;
+    std::uint64_t ticket = 0;
+    steady_time deadline = steady_time::max();
+    std::chrono::nanoseconds needs{};
+    ccloud::on_exhausted on_exhausted = ccloud::on_exhausted::wait;
+};
+
+/** One shard's way to the gates: lines up its calls, wakes them, and tells the gates what became of their requests.
+    All but what others post to it happens on the shard's executor. */
+class gatekeeper final : public std::enable_shared_from_this<gatekeeper>, private timer_node
+{
+public:
+    gatekeeper(std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor);
+    gatekeeper(gatekeeper const&) = delete;
+    gatekeeper& operator=(gatekeeper const&) = delete;
+    ~gatekeeper();
+
+    /** Lets a request through that need not wait, into `into`. Finds the claim's scope first where it has none. */
+    bool try_admit(gate_claim& claim, std::string_view scope_name, permit& into);
+
+    /** Whether a request would be let through at once. */
+    bool is_open(std::string_view scope_name);
+
+    /** How often in a row the requests of this scope were turned away. */
+    int throttle_level(permit const& of) noexcept;
+
+    /** The request was turned away: closes the gate for so long. @return until it opens */
+    std::chrono::nanoseconds close_gate(permit const& of, std::chrono::nanoseconds delay, bool told) noexcept;
+
+    /** How a try ended. */
+    struct ending
+    {
+        core::health health = core::health::unknown;
+        int status = 0;
+        std::optional<core::limit_sample> limits;
+        std::optional<std::chrono::nanoseconds> pause; ///< of a failure: until the call's next try
+        int tokens = 0;                                ///< that come back to the budget
+    };
+
+    /** Ends the request. @return whether the gate probes, and the call is to pause there rather than by itself */
+    bool end(permit& done, ending const& how) noexcept;
+
+    bool take_tokens(int cost) noexcept;
+    void return_tokens(int cost) noexcept;
+
+    /** Fills in what all shards share. */
+    void describe(metrics& into) noexcept;
+
+    /** Lets go of the timer; other shards take over what it would have woken. */
+    void close() noexcept;
+
+    std::shared_ptr<admission> const& shared() const noexcept { return shared_; }
+
+private:
+    friend class permit;
+    friend class turn;
+
+    using lock = std::unique_lock<std::mutex>;
+
+    void pump(gate_scope& scope) noexcept;
+    void deliver(lock& held) noexcept;
+    void wake() noexcept;
+    void post_wake() noexcept;
+
+    std::shared_ptr<admission> shared_;
+    transport& wire_;
+    asio::any_io_executor executor_;
+    std::deque<turn*> granted_; // to be woken; guarded
+    bool delivering_ = false;
+    bool posted_ = false;
+    bool closed_ = false;
+};
+
+/** A call's place in line. Lives in the frame of the coroutine that waits. */
+class turn final : public parked, private core::gate_waiter
+{
+public:
+    enum class answer : unsigned char {
+        waits,       ///< await it in the parking lot. After that: it was cancelled, or the client closed
+        granted,     ///< `permit` is the caller's
+        too_late,    ///< the deadline came
+        will_not_do, ///< the server holds the endpoint back for longer than the call can wait
+        exhausted,   ///< the server's limit is used up, and the call does not want to wait
+        queue_full,
+    };
+
+    /** Lines up, or is refused at once. `claim` and `into` outlive it. */
+    turn(gatekeeper& keeper, gate_claim& claim, permit& into);
+    ~turn() override;
+
+    bool waits() const noexcept { return answer_ == answer::waits; }
+
+    /** How it ended. Not to be asked before the wait is over. */
+    struct end
+    {
+        answer how = answer::waits;
+        std::chrono::nanoseconds waited{};
+        std::optional<std::chrono::nanoseconds> opens_in; ///< of the gate, where time alone opens it
+        bool probing = false;
+    };
+    end conclude() noexcept;
+
+    void cancel() noexcept override;
+
+private:
+    friend class gatekeeper;
+
+    bool cannot_wait_for(steady_time when) const noexcept;
+    void ring() noexcept;
+    void step_out() noexcept;
+
+    gatekeeper& keeper_;
+    gate_claim& claim_;
+    permit& permit_;
+    steady_time began_;
+    core::gate_pass pass_;
+    answer answer_ = answer::waits; // guarded until the wait is over
+};
+
+} // namespace ccloud::detail
+
+#endif

@@ -1,0 +1,446 @@
+#include "call_record.hpp"
+
+#include "auth/authorization.hpp"
+#include "core/duration.hpp"
+#include "core/failure.hpp"
+#include "core/redact.hpp"
+#include "core/server_hint.hpp"
+#include "settings.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ccloud::detail {
+
+using std::chrono::nanoseconds;
+
+namespace {
+
+constexpr std::size_t most_entries = 16;
+constexpr std::size_t longest_hint_text = 64;
+
+/** 128 random bits as hexadecimal digits. */
+std::string random_key(std::uint64_t high, std::uint64_t low)
+{
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string key;
+    for (auto const half : {high, low})
+        for (int shift = 60; shift >= 0; shift -= 4)
+            key += digits[half >> shift & 15];
+    return key;
+}
+
+std::string_view request_id_of(exchange const& got) noexcept
+{
+    return got.response.headers().find("X-Request-Id").value_or(std::string_view());
+}
+
+token_source const* tokens_of(config const& settings) noexcept
+{
+    return std::get_if<token_source>(&settings.credentials);
+}
+
+/** A token for the next try; empty where the source gives none. */
+std::string ask(token_source const& source, std::string_view rejected)
+{
+    try
+    {
+        return source.get()(rejected);
+    }
+    catch (...)
+    {
+        return {};
+    }
+}
+
+} // namespace
+
+bool may_have_been_executed(std::vector<attempt> const& tries) noexcept
+{
+    return tries.size() > 1 && std::any_of(tries.begin(), tries.end() - 1, [](attempt const& one) {
+               return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408;
+           });
+}
+
+call_record::call_record(client_core& core, planned_request const& planned, call_options const& options)
+    : core_(core), planned_(planned), policy_(options.retry ? bounded(*options.retry) : core.settings().retry),
+      started_(core.wire().now()), id_(core.next_call()),
+      replayable_(options.replayable.value_or(planned.request.replayable()))
+{
+    auto const& settings = core.settings();
+    how.deadline = core::deadline_after(started_, options.timeout.value_or(settings.total_timeout));
+    auto const limit = options.attempt_timeout.value_or(settings.attempt_timeout);
+    how.attempt_timeout = core::bounded(limit);
+    if (!replayable_)
+        how.idle_limit = settings.pool.idle_limit_for_post;
+    claim_.deadline = how.deadline;
+    claim_.needs = policy_.min_attempt_budget;
+    claim_.on_exhausted = policy_.on_exhausted;
+    if (planned.request.wants_key())
+    {
+        own_ = std::make_unique<http_request>(planned.request);
+        auto const high = core.wire().roll();
+        own_->headers().set("Idempotency-Key", random_key(high, core.wire().roll()));
+    }
+    core.counts().calls.add();
+}
+
+call_record::~call_record()
+{
+    if (charged_ > 0)
+        core_.gates().return_tokens(charged_);
+}
+
+std::optional<error> call_record::refusal()
+{
+    if (!planned_.refusal.empty())
+        return refuse(errc::invalid_argument, planned_.refusal);
+    if (auto const why = policy_refusal(policy_); !why.empty())
+        return refuse(errc::invalid_argument, "retry." + std::string(why));
+    return std::nullopt;
+}
+
+bool call_record::admitted()
+{
+    if (permit_.held())
+        return true;
+    if (claim_.scope)
+        return core_.gates().try_admit(claim_, {}, permit_);
+    std::string storage;
+    auto const scope = core_.scope_of(planned_, storage);
+    return core_.gates().try_admit(claim_, scope, permit_);
+}
+
+std::optional<error> call_record::end_wait(turn::end const& how_it_ended, exchange& last)
+{
+    using answer = turn::answer;
+    if (how_it_ended.waited > nanoseconds(0))
+    {
+        core_.counts().gate_waits.add();
+        core_.counts().gate_waited.add(static_cast<std::uint64_t>(how_it_ended.waited.count()));
+        if (auto const& eye = core_.settings().observer)
+            eye->gate_wait(seen(), how_it_ended.waited);
+    }
+    // Advice of the last answer gives way to what the gate knows by now.
+    auto const held_back = [&](gave_up why) {
+        auto failure = tries_ > 0 ? fail(last, why) : refuse(errc::rate_limited, {});
+        failure.edit().gave_up = why;
+        failure.edit().retry_after = how_it_ended.opens_in;
+        return failure;
+    };
+    switch (how_it_ended.how)
+    {
+    case answer::waits:
+    case answer::granted: return std::nullopt;
+    case answer::too_late:
+        return fail_waiting(
+            errc::deadline_exceeded, last,
+            how_it_ended.probing ? "waiting in line: the endpoint fails, and is tried by one call at a time"
+                                 : "waiting in line"
+        );
+    case answer::will_not_do: core_.counts().refused.add(); return held_back(gave_up::deadline_would_pass);
+    case answer::exhausted: core_.counts().refused.add(); return held_back(gave_up::limit_exhausted);
+    case answer::queue_full:
+        core_.counts().refused.add();
+        return fail_waiting(errc::queue_full, last, "see config::max_pending");
+    }
+    return std::nullopt;
+}
+
+std::optional<error> call_record::begin_try(exchange& last)
+{
+    if (auto const* source = tokens_of(core_.settings()))
+    {
+        token_ = next_token_.empty() ? ask(*source, {}) : std::exchange(next_token_, {});
+        auto const value = auth::bearer(token_);
+        if (value.empty())
+            return fail_waiting(errc::credentials_unavailable, last);
+        if (!own_)
+            own_ = std::make_unique<http_request>(planned_.request);
+        own_->headers().set("Authorization", value);
+    }
+    if (charged_ > 0)
+        spent_ = std::exchange(charged_, 0);
+    ++tries_;
+    core_.counts().attempts.add();
+    try_started_ = core_.wire().now();
+    if (auto const& eye = core_.settings().observer)
+        eye->attempt_start(seen(), tries_);
+    return std::nullopt;
+}
+
+std::optional<error> call_record::judge(exchange& got)
+{
+    auto& gates = core_.gates();
+    auto& wire = core_.wire();
+    auto const& settings = core_.settings();
+    auto entry = entry_for(got);
+    std::optional<core::server_hint> hint;
+    gatekeeper::ending ending;
+    ending.status = entry.status;
+    if (got.answered())
+    {
+        auto const now = wire.wall_now();
+        hint = core::find_hint(entry.status, got.response.headers(), settings.reset_form, now);
+        ending.limits = core::read_limits(got.response.headers(), settings.reset_form, now);
+        entry.request_id = request_id_of(got);
+    }
+    if (entry.status == 429)
+        core_.counts().throttled.add();
+
+    auto ended = outcome_of(got);
+    if (hint)
+    {
+        ended.hint = entry.server_hint = hint->wait;
+        entry.hint_text = hint->text.substr(0, longest_hint_text);
+    }
+    auto const source = hint ? hint->source : delay_source::none;
+    ending.health = core::health_of(ended);
+    auto why = core::classify(ended);
+    auto wait = why == retry_reason::throttled
+                    ? core::throttle_wait(policy_, gates.throttle_level(permit_), ended.hint, source, wire.roll())
+                    : core::transient_wait(policy_, used_.backoffs, ended.hint, source, wire.roll());
+    if (settings.classifier)
+        why = ask_classifier(got, ended, why, wait);
+    if (ending.health == core::health::busy)
+    {
+        // All hear of it, whatever becomes of this call.
+        auto const most = std::max<nanoseconds>(policy_.max_server_delay, policy_.throttle_max_delay);
+        bool const told = ended.hint.value_or(nanoseconds(0)) > nanoseconds(0);
+        auto const opens = gates.close_gate(permit_, std::min(wait.length, most), told);
+        if (why == retry_reason::throttled)
+            wait.length = opens;
+    }
+
+    auto const now = wire.now();
+    nanoseconds const remaining = how.deadline == steady_time::max() ? nanoseconds::max() : how.deadline - now;
+    auto next = core::next_step(policy_, used_, ended, why, wait.length, remaining);
+    bool const repeats = next.what == core::decision::action::wait && pay(next);
+    if (settings.observer)
+        settings.observer->attempt_end(seen(), tries_, entry);
+    if (next.what != core::decision::action::stop)
+    {
+        entry.reason = next.reason;
+        if (repeats)
+        {
+            entry.delay = wait.length;
+            entry.delay_source = wait.source;
+        }
+        count(next.reason);
+        if (settings.observer)
+            settings.observer->retry_scheduled(seen(), entry.delay, entry.delay_source, entry.reason);
+    }
+    if (history_.size() == most_entries)
+        history_.pop_back();
+    history_.push_back(std::move(entry));
+    if (next.what == core::decision::action::replay)
+    {
+        how.fresh_connection = true;
+        return std::nullopt;
+    }
+
+    if (repeats)
+        ending.pause = wait.length;
+    bool const waits_at_gate = gates.end(permit_, ending) || next.reason == retry_reason::throttled;
+    if (!repeats)
+        return fail(got, next.why);
+    if (!waits_at_gate)
+        pause_ends_ = now + wait.length;
+    return std::nullopt;
+}
+
+answered call_record::succeed(exchange got)
+{
+    auto const& settings = core_.settings();
+    gatekeeper::ending ending;
+    ending.health = core::health::well;
+    ending.status = got.response.status();
+    ending.limits = core::read_limits(got.response.headers(), settings.reset_form, core_.wire().wall_now());
+    ending.tokens = tries_ == 1 ? core::retry_budget::first_try_reward : spent_;
+    core_.gates().end(permit_, ending);
+    core_.counts().succeeded.add();
+    auto last = entry_for(got);
+    if (settings.observer)
+    {
+        auto shown = last;
+        shown.request_id = request_id_of(got);
+        settings.observer->attempt_end(seen(), tries_, shown);
+    }
+    return answered{std::move(got.response), tries_, std::move(history_), std::move(last)};
+}
+
+error call_record::fail_waiting(errc code, exchange& last, std::string why)
+{
+    if (tries_ == 0)
+        return refuse(code, std::move(why));
+    auto failure = fail(last, gave_up::not_retryable);
+    failure.edit().code = code;
+    if (!why.empty())
+        failure.edit().detail = std::move(why);
+    return failure;
+}
+
+error call_record::give_up(error failure)
+{
+    core_.counts().failed.add();
+    if (auto const& eye = core_.settings().observer)
+        eye->give_up(seen(), failure);
+    return failure;
+}
+
+core::outcome call_record::outcome_of(exchange const& got)
+{
+    core::outcome ended;
+    ended.code = got.code;
+    ended.status = got.answered() ? got.response.status() : 0;
+    ended.progress = got.progress;
+    ended.reused = got.reused;
+    ended.response_begun = got.response_begun;
+    ended.permanent = got.permanent;
+    ended.replayable = replayable_;
+    ended.new_credentials = ended.status == 401 && has_new_credentials();
+    return ended;
+}
+
+/** After a 401: whether the source has another token by now. It is kept for the next try. */
+bool call_record::has_new_credentials()
+{
+    auto const* source = tokens_of(core_.settings());
+    if (!source)
+        return false;
+    next_token_ = ask(*source, token_);
+    if (next_token_ == token_)
+        next_token_.clear();
+    return !next_token_.empty();
+}
+
+retry_reason call_record::ask_classifier(
+    exchange const& got, core::outcome const& ended, retry_reason why, core::wait_time& wait
+) const
+{
+    retry_question question;
+    question.method = planned_.request.verb();
+    question.path = core::path_of(planned_.request.target());
+    question.attempt = tries_;
+    question.status = ended.status;
+    question.code = got.answered() ? errc::http_status : got.code;
+    question.progress = ended.progress;
+    question.replayable = replayable_;
+    question.reason = why;
+    if (got.answered())
+    {
+        question.headers = &got.response.headers();
+        question.body = got.response.body();
+    }
+    retry_answer said;
+    try
+    {
+        said = core_.settings().classifier(question);
+    }
+    catch (...)
+    {
+        return why;
+    }
+    if (said.what == retry_answer::verdict::never)
+        return retry_reason::none;
+    if (said.what == retry_answer::verdict::again && why == retry_reason::none)
+        why = retry_reason::classifier;
+    if (said.delay)
+        wait = {
+            std::max<nanoseconds>(core::bounded(*said.delay), ended.hint.value_or(nanoseconds(0))),
+            delay_source::classifier};
+    return why;
+}
+
+/** Pays for a repetition from the budget, or calls it off. */
+bool call_record::pay(core::decision& next)
+{
+    if (core_.gates().take_tokens(next.cost))
+    {
+        charged_ = next.cost;
+        return true;
+    }
+    core_.counts().budget_exhausted.add();
+    next = {};
+    next.why = gave_up::retry_budget_exhausted;
+    return false;
+}
+
+void call_record::count(retry_reason why) noexcept
+{
+    auto& counts = core_.counts();
+    if (core::is_free(why))
+        counts.replays.add();
+    else if (why == retry_reason::throttled)
+        counts.throttle_retries.add();
+    else
+        counts.transient_retries.add();
+}
+
+/** The error of the call: of its last try, and why there was no further one. */
+error call_record::fail(exchange& got, ccloud::gave_up why)
+{
+    auto about = start();
+    if (got.answered())
+    {
+        int const status = got.response.status();
+        std::string const body(std::move(got.response).body());
+        if (!about->attempts.empty())
+            about->retry_after = about->attempts.back().server_hint;
+        core::read_answer(*about, response_info(status, std::move(got.response).headers(), tries_), body);
+    }
+    else
+    {
+        about->code = got.code;
+        about->progress = got.progress;
+        // An earlier try may have done what this one did not come to.
+        if (may_have_been_executed(about->attempts))
+            about->progress = (std::max)(about->progress, progress::maybe_sent);
+        about->detail = std::move(got.detail);
+        about->cause = got.cause;
+    }
+    about->gave_up = why;
+    return error(std::move(about));
+}
+
+/** The error of a call that was not begun. */
+error call_record::refuse(errc code, std::string why)
+{
+    auto about = start();
+    about->code = code;
+    about->detail = std::move(why);
+    return error(std::move(about));
+}
+
+std::unique_ptr<error::data> call_record::start()
+{
+    auto about = std::make_unique<error::data>();
+    about->method = planned_.request.verb();
+    about->path = core::path_of(planned_.request.target());
+    about->attempts = std::move(history_);
+    about->elapsed = core_.wire().now() - started_;
+    return about;
+}
+
+attempt call_record::entry_for(exchange const& got) const
+{
+    attempt entry;
+    entry.started = try_started_ - started_;
+    entry.took = core_.wire().now() - try_started_;
+    entry.progress = got.answered() ? progress::answered : got.progress;
+    entry.bytes_written = got.bytes_written;
+    entry.reused = got.reused;
+    entry.status = got.answered() ? got.response.status() : 0;
+    if (!got.answered())
+        entry.code = got.code;
+    else if (!is_success(entry.status))
+        entry.code = errc::http_status;
+    return entry;
+}
+
+observed_call call_record::seen() const noexcept
+{
+    return {id_, planned_.request.verb(), core::path_of(planned_.request.target())};
+}
+
+} // namespace ccloud::detail

@@ -1,0 +1,102 @@
+#ifndef CCLOUD_CALL_RECORD_HPP
+#define CCLOUD_CALL_RECORD_HPP
+
+#include "admission.hpp"
+#include "call.hpp"
+#include "core/retry.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ccloud::detail {
+
+constexpr bool is_success(int status) noexcept
+{
+    return status >= 200 && status < 300;
+}
+
+/** What a call is, and what became of it so far: its permit, the tries, the waits, and the error they may end in.
+    Unless it is ended well, it gives back what it holds. Used on the client's executor. */
+class call_record
+{
+public:
+    call_record(client_core& core, planned_request const& planned, call_options const& options);
+    call_record(call_record const&) = delete;
+    call_record& operator=(call_record const&) = delete;
+    ~call_record();
+
+    /** Why it cannot even begin. */
+    std::optional<error> refusal();
+
+    /** Whether it has to sleep before its next try; until when. */
+    bool pauses() const noexcept { return pause_ends_ != steady_time::min(); }
+    steady_time pause_ends() const noexcept { return pause_ends_; }
+    void end_pause() noexcept { pause_ends_ = steady_time::min(); }
+
+    /** Whether the gate lets it through, or has. */
+    bool admitted();
+    gate_claim& claim() noexcept { return claim_; }
+    permit& admission() noexcept { return permit_; }
+
+    /** After a wait at the gate: the error it ended in. */
+    std::optional<error> end_wait(turn::end const& how, exchange& last);
+
+    /** Begins a try, with credentials as they are now; the error where there are none. */
+    std::optional<error> begin_try(exchange& last);
+    http_request const& request() const noexcept { return own_ ? *own_ : planned_.request; }
+
+    /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */
+    std::optional<error> judge(exchange& got);
+
+    answered succeed(exchange got);
+
+    /** The error of a call that ends between tries, or before the first; it keeps what the last try brought. */
+    error fail_waiting(errc code, exchange& last, std::string why = {});
+
+    /** Last of all, where it ends in an error. */
+    error give_up(error failure);
+
+    send_options how;
+
+private:
+    core::outcome outcome_of(exchange const& got);
+    retry_reason ask_classifier(
+        exchange const& got, core::outcome const& ended, retry_reason why, core::wait_time& wait
+    ) const;
+    bool has_new_credentials();
+    bool pay(core::decision& next);
+    void count(retry_reason why) noexcept;
+
+    error fail(exchange& got, ccloud::gave_up why);
+    error refuse(errc code, std::string why);
+    std::unique_ptr<error::data> start();
+
+    attempt entry_for(exchange const& got) const;
+    observed_call seen() const noexcept;
+
+    client_core& core_;
+    planned_request const& planned_;
+    retry_policy policy_;
+    std::unique_ptr<http_request> own_; ///< where the planned one is not what is sent
+    std::string token_;                 ///< of the last try, where there is a source of tokens
+    std::string next_token_;
+    steady_time started_;
+    steady_time try_started_{};
+    steady_time pause_ends_ = steady_time::min();
+    std::uint64_t id_;
+    bool replayable_;
+    int tries_ = 0;
+    int charged_ = 0; ///< tokens for the repetition to come
+    int spent_ = 0;   ///< for the last one that was sent
+    core::tally used_;
+    gate_claim claim_;
+    permit permit_;
+    std::vector<attempt> history_;
+};
+
+} // namespace ccloud::detail
+
+#endif

@@ -1,0 +1,264 @@
+#include "core/server_hint.hpp"
+
+#include "core/ascii.hpp"
+#include "core/http_date.hpp"
+
+#include <algorithm>
+
+namespace ccloud::core {
+
+using namespace std::chrono;
+
+namespace {
+
+constexpr std::int64_t epoch_from = 1'000'000'000;
+constexpr std::int64_t epoch_to = 9'000'000'000; // beyond, 64-bit nanoseconds overflow
+constexpr auto most_seconds = duration_cast<seconds>(longest_hint);
+
+nanoseconds span(std::int64_t count) noexcept
+{
+    return std::min(seconds(count), most_seconds);
+}
+
+nanoseconds until(wall_time when, wall_time from) noexcept
+{
+    if (when <= from)
+        return nanoseconds(0);
+    // In seconds first: the two may be further apart than nanoseconds can tell.
+    if (floor<seconds>(when).time_since_epoch() - floor<seconds>(from).time_since_epoch() > most_seconds)
+        return longest_hint;
+    return std::min<nanoseconds>(when - from, longest_hint);
+}
+
+nanoseconds until_epoch(std::int64_t count, milliseconds fraction, wall_time from) noexcept
+{
+    return count >= epoch_to ? longest_hint : until(wall_time(seconds(count)) + fraction, from);
+}
+
+/** When the answer was made, as far as it says so. */
+wall_time made_at(std::string_view date, bool aged, wall_time now) noexcept
+{
+    return aged ? now : parse_http_date(trim(date), now).value_or(now);
+}
+
+wall_time made_at(http_headers const& headers, wall_time now) noexcept
+{
+    return made_at(headers.find("Date").value_or(std::string_view()), headers.contains("Age"), now);
+}
+
+/** A member of RateLimit or RateLimit-Policy; parameters as sent, empty for a bare key. */
+struct list_member
+{
+    std::string_view name; ///< without quotes. Escapes stay: equal names are spelt the same
+    std::optional<std::string_view> r, t, q;
+};
+
+/** Takes one value off the front, as sent; of what stands for itself, as much as comes before one of `stops`.
+    Empty where there is none. */
+std::string_view take_item(std::string_view& text, std::string_view stops) noexcept
+{
+    std::size_t end = 0;
+    if (text.starts_with('"'))
+    {
+        end = 1;
+        while (end < text.size() && text[end] != '"')
+            end += text[end] == '\\' ? 2U : 1U;
+        end = end < text.size() ? end + 1 : 0;
+    }
+    else if (text.starts_with("%\"")) // a display string has no escaped quotes
+    {
+        auto const quote = text.find('"', 2);
+        end = quote == std::string_view::npos ? 0 : quote + 1;
+    }
+    else
+        end = std::min(text.find_first_of(stops), text.size());
+    auto const item = text.substr(0, end);
+    text.remove_prefix(end);
+    return item;
+}
+
+std::optional<list_member> take_member(std::string_view& text) noexcept
+{
+    list_member member;
+    member.name = take_item(text, " \t,;=\"");
+    if (member.name.empty())
+        return std::nullopt;
+    if (member.name.starts_with('"'))
+        member.name = member.name.substr(1, member.name.size() - 2);
+
+    for (text = trim(text); text.starts_with(';'); text = trim(text))
+    {
+        text = trim(text.substr(1));
+        auto const width = std::min(
+            text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.*"), text.size()
+        );
+        auto const key = text.substr(0, width);
+        text.remove_prefix(width);
+        if (key.empty())
+            return std::nullopt;
+        std::string_view value;
+        if (text.starts_with('='))
+        {
+            text.remove_prefix(1);
+            value = take_item(text, " \t,;\"");
+            if (value.empty())
+                return std::nullopt;
+        }
+        if (key == "r")
+            member.r = value;
+        else if (key == "t")
+            member.t = value;
+        else if (key == "q")
+            member.q = value;
+    }
+    return member;
+}
+
+/** Calls `visit(member, value of the field)` for each member of a structured list, over all fields of that name, as
+    long as it returns true. False where it did not, or the list is malformed. */
+template <class Visitor>
+bool for_each_member(http_headers const& headers, std::string_view field, Visitor visit) noexcept
+{
+    bool sound = true;
+    headers.for_each([&](std::string_view name, std::string_view value) {
+        if (!iequals(name, field))
+            return;
+        auto rest = trim(value);
+        while (sound && !rest.empty())
+        {
+            auto const member = take_member(rest);
+            sound = member && visit(*member, value);
+            if (!sound || rest.empty())
+                return;
+            bool const more = rest.starts_with(',');
+            rest = trim(rest.substr(1));
+            sound = more && !rest.empty();
+        }
+    });
+    return sound;
+}
+
+/** A policy of RateLimit. */
+struct service_limit
+{
+    std::string_view name, text;
+    std::int64_t remaining = 0;
+    std::optional<std::int64_t> window;
+};
+
+/** The policy that counts. Nothing where RateLimit is missing or malformed, or that policy has no window. */
+std::optional<service_limit> tightest(http_headers const& headers) noexcept
+{
+    auto const age = headers.find("Age");
+    if (age && parse_digits(*age) != 0)
+        return std::nullopt;
+    std::optional<service_limit> least;
+    bool const sound = for_each_member(headers, "RateLimit", [&](list_member const& member, std::string_view text) {
+        auto const remaining = parse_digits(member.r.value_or(std::string_view()));
+        auto const window = parse_digits(member.t.value_or(std::string_view()));
+        if (!remaining || (member.t && !window))
+            return false;
+        if (!least || *remaining < least->remaining || (*remaining == least->remaining && window > least->window))
+            least = service_limit{member.name, text, *remaining, window};
+        return true;
+    });
+    return sound && least && least->window ? least : std::nullopt;
+}
+
+/** What RateLimit-Policy grants the policy of this name. */
+std::optional<std::int64_t> quota(http_headers const& headers, std::string_view name) noexcept
+{
+    std::optional<std::int64_t> granted;
+    bool const sound = for_each_member(headers, "RateLimit-Policy", [&](list_member const& member, std::string_view) {
+        if (granted || member.name != name)
+            return true;
+        granted = parse_digits(member.q.value_or(std::string_view()));
+        return granted.has_value();
+    });
+    return sound ? granted : std::nullopt;
+}
+
+std::optional<std::int64_t> number(http_headers const& headers, std::string_view name) noexcept
+{
+    return parse_digits(headers.find(name).value_or(std::string_view()));
+}
+
+std::optional<nanoseconds> read_reset(http_headers const& headers, reset_form form, wall_time now) noexcept
+{
+    auto const reset = number(headers, "X-RateLimit-Reset");
+    if (!reset)
+        return std::nullopt;
+    bool const epoch = form == reset_form::epoch || (form == reset_form::automatic && *reset >= epoch_from);
+    return epoch ? until_epoch(*reset, {}, made_at(headers, now)) : span(*reset);
+}
+
+} // namespace
+
+std::optional<nanoseconds> parse_retry_after(
+    std::string_view value, std::string_view date, bool aged, wall_time now
+) noexcept
+{
+    value = trim(value);
+    if (auto const when = parse_http_date(value, now))
+        return until(*when, made_at(date, aged, now));
+
+    auto const point = value.find('.');
+    auto const whole = parse_digits(value.substr(0, point));
+    if (!whole)
+        return std::nullopt;
+    milliseconds fraction{};
+    if (point != std::string_view::npos)
+    {
+        auto const digits = value.substr(point + 1);
+        if (!parse_digits(digits))
+            return std::nullopt;
+        auto const first = parse_digits(digits.substr(0, 3));
+        auto const scale = digits.size() == 1 ? 100 : digits.size() == 2 ? 10 : 1;
+        bool const more = digits.size() > 3 && digits.find_first_not_of('0', 3) != std::string_view::npos;
+        fraction = milliseconds(*first * scale + (more ? 1 : 0));
+    }
+    if (*whole >= epoch_from)
+        return until_epoch(*whole, fraction, made_at(date, aged, now));
+    return std::min<nanoseconds>(span(*whole) + fraction, longest_hint);
+}
+
+std::optional<server_hint> find_hint(int status, http_headers const& headers, reset_form form, wall_time now) noexcept
+{
+    auto const date = headers.find("Date").value_or(std::string_view());
+    bool const aged = headers.contains("Age");
+    std::optional<server_hint> longest;
+    headers.for_each([&](std::string_view name, std::string_view value) {
+        if (!iequals(name, "Retry-After"))
+            return;
+        auto const wait = parse_retry_after(value, date, aged, now);
+        if (wait && (!longest || *wait > longest->wait))
+            longest = server_hint{*wait, delay_source::retry_after, value};
+    });
+    bool const throttled = status == 429;
+    if (longest || (!throttled && status < 500))
+        return longest;
+
+    if (auto const limit = tightest(headers))
+    {
+        if (!throttled && limit->remaining != 0)
+            return std::nullopt;
+        return server_hint{span(*limit->window), delay_source::rate_limit, limit->text};
+    }
+    auto const reset = read_reset(headers, form, now);
+    if (!reset || (!throttled && number(headers, "X-RateLimit-Remaining") != 0))
+        return std::nullopt;
+    return server_hint{*reset, delay_source::rate_limit, *headers.find("X-RateLimit-Reset")};
+}
+
+std::optional<limit_sample> read_limits(http_headers const& headers, reset_form form, wall_time now) noexcept
+{
+    if (auto const limit = tightest(headers))
+        return limit_sample{quota(headers, limit->name), limit->remaining, span(*limit->window)};
+    auto const remaining = number(headers, "X-RateLimit-Remaining");
+    auto const reset = read_reset(headers, form, now);
+    if (!remaining || !reset)
+        return std::nullopt;
+    return limit_sample{number(headers, "X-RateLimit-Limit"), *remaining, *reset};
+}
+
+} // namespace ccloud::core
