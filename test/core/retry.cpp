@@ -16,27 +16,29 @@
 
 namespace core = ccloud::core;
 using namespace std::chrono_literals;
+using ccloud::delay_source;
 using ccloud::errc;
 using ccloud::gave_up;
 using ccloud::progress;
 using ccloud::retry_policy;
+using ccloud::retry_reason;
 using core::decision;
+using core::health;
 using core::outcome;
 using core::tally;
-using core::verdict;
 using std::chrono::nanoseconds;
 using action = core::decision::action;
 
 namespace ccloud::core {
 
-doctest::String toString(verdict what)
+doctest::String toString(health what)
 {
     switch (what)
     {
-    case verdict::final: return "final";
-    case verdict::transient: return "transient";
-    case verdict::throttled: return "throttled";
-    case verdict::replay: return "replay";
+    case health::unknown: return "unknown";
+    case health::well: return "well";
+    case health::busy: return "busy";
+    case health::failing: return "failing";
     }
     return "?";
 }
@@ -81,38 +83,70 @@ outcome stale(bool replayable, progress reached = progress::maybe_sent)
     return ended;
 }
 
-decision decide(outcome const& ended, tally used = {}, std::uint64_t dice = lowest, nanoseconds left = no_deadline)
+/** A decision with the wait it is about. */
+struct judged
 {
-    return core::next_step(retry_policy(), used, ended, left, dice);
+    action what = action::stop;
+    nanoseconds delay{};
+    gave_up why = gave_up::not_retryable;
+    retry_reason reason = retry_reason::none;
+    int cost = 0;
+};
+
+/** Judges as the client does, without a classifier; every throttle of the call is one of the endpoint's. */
+judged judge(retry_policy const& policy, tally& used, outcome const& ended, nanoseconds left, std::uint64_t dice)
+{
+    auto const why = core::classify(ended);
+    auto const wait = why == retry_reason::throttled
+                          ? core::throttle_wait(policy, used.throttles, ended.hint, delay_source::retry_after, dice)
+                          : core::transient_wait(policy, used.backoffs, ended.hint, delay_source::retry_after, dice);
+    auto const next = core::next_step(policy, used, ended, why, wait.length, left);
+    return {next.what, next.what == action::wait ? wait.length : nanoseconds(0), next.why, next.reason, next.cost};
+}
+
+judged decide(outcome const& ended, tally used = {}, std::uint64_t dice = lowest, nanoseconds left = no_deadline)
+{
+    return judge(retry_policy(), used, ended, left, dice);
 }
 
 bool same(tally const& a, tally const& b)
 {
-    return a.tries == b.tries && a.throttles == b.throttles && a.backoffs == b.backoffs && a.replayed == b.replayed;
+    return a.tries == b.tries && a.throttles == b.throttles && a.backoffs == b.backoffs &&
+           a.free_replays == b.free_replays;
 }
 
 } // namespace
 
-TEST_CASE("answers are repeated by status and method (A4)")
+TEST_CASE("A4: answers are repeated by status and method")
 {
     struct row
     {
         int status;
         std::optional<nanoseconds> hint;
-        verdict replayable, post;
+        retry_reason replayable, post;
     };
     std::vector<row> const table{
-        {408, {}, verdict::transient, verdict::final},     {413, {}, verdict::final, verdict::final},
-        {413, 2s, verdict::throttled, verdict::throttled}, {421, {}, verdict::replay, verdict::replay},
-        {425, {}, verdict::replay, verdict::replay},       {429, {}, verdict::throttled, verdict::throttled},
-        {429, 2s, verdict::throttled, verdict::throttled}, {500, {}, verdict::transient, verdict::final},
-        {500, 2s, verdict::transient, verdict::final},     {502, {}, verdict::transient, verdict::final},
-        {503, {}, verdict::transient, verdict::final},     {503, 2s, verdict::throttled, verdict::throttled},
-        {504, {}, verdict::transient, verdict::final},     {520, {}, verdict::transient, verdict::final},
-        {521, {}, verdict::transient, verdict::final},     {522, {}, verdict::transient, verdict::final},
-        {523, {}, verdict::transient, verdict::final},     {524, {}, verdict::transient, verdict::final},
-        {527, {}, verdict::transient, verdict::final},     {529, {}, verdict::transient, verdict::final},
-        {529, 2s, verdict::throttled, verdict::throttled},
+        {408, {}, retry_reason::transient, retry_reason::none},
+        {413, {}, retry_reason::none, retry_reason::none},
+        {413, 2s, retry_reason::throttled, retry_reason::throttled},
+        {421, {}, retry_reason::misdirected, retry_reason::misdirected},
+        {425, {}, retry_reason::too_early, retry_reason::too_early},
+        {429, {}, retry_reason::throttled, retry_reason::throttled},
+        {429, 2s, retry_reason::throttled, retry_reason::throttled},
+        {500, {}, retry_reason::transient, retry_reason::none},
+        {500, 2s, retry_reason::transient, retry_reason::none},
+        {502, {}, retry_reason::transient, retry_reason::none},
+        {503, {}, retry_reason::transient, retry_reason::none},
+        {503, 2s, retry_reason::throttled, retry_reason::throttled},
+        {504, {}, retry_reason::transient, retry_reason::none},
+        {520, {}, retry_reason::transient, retry_reason::none},
+        {521, {}, retry_reason::transient, retry_reason::none},
+        {522, {}, retry_reason::transient, retry_reason::none},
+        {523, {}, retry_reason::transient, retry_reason::none},
+        {524, {}, retry_reason::transient, retry_reason::none},
+        {527, {}, retry_reason::transient, retry_reason::none},
+        {529, {}, retry_reason::transient, retry_reason::none},
+        {529, 2s, retry_reason::throttled, retry_reason::throttled},
     };
     for (auto const& [status, hint, replayable, post] : table)
     {
@@ -128,13 +162,13 @@ TEST_CASE("answers are repeated by status and method (A4)")
             continue;
         for (bool const replayable : {false, true})
         {
-            CHECK(core::classify(answer(status, replayable)) == verdict::final);
-            CHECK(core::classify(answer(status, replayable, 2s)) == verdict::final);
+            CHECK(core::classify(answer(status, replayable)) == retry_reason::none);
+            CHECK(core::classify(answer(status, replayable, 2s)) == retry_reason::none);
         }
     }
 }
 
-TEST_CASE("failures without an answer are repeated by how far they got (A4, I1)")
+TEST_CASE("A4, I1: failures without an answer are repeated by how far they got")
 {
     constexpr auto not_sent = progress::not_sent;
     constexpr auto maybe_sent = progress::maybe_sent;
@@ -142,30 +176,30 @@ TEST_CASE("failures without an answer are repeated by how far they got (A4, I1)"
     {
         errc code;
         progress reached;
-        verdict replayable, post;
+        retry_reason replayable, post;
     };
     for (auto const& [code, reached, replayable, post] : {
-             row{errc::name_resolution_failed, not_sent, verdict::transient, verdict::transient},
-             row{errc::connect_failed, not_sent, verdict::transient, verdict::transient},
-             row{errc::connect_timeout, not_sent, verdict::transient, verdict::transient},
-             row{errc::tls_failed, not_sent, verdict::transient, verdict::transient},
-             row{errc::write_failed, not_sent, verdict::transient, verdict::transient},
-             row{errc::connection_lost, not_sent, verdict::transient, verdict::transient},
-             row{errc::attempt_timeout, not_sent, verdict::transient, verdict::transient},
-             row{errc::write_failed, maybe_sent, verdict::transient, verdict::final},
-             row{errc::connection_lost, maybe_sent, verdict::transient, verdict::final},
-             row{errc::attempt_timeout, maybe_sent, verdict::transient, verdict::final},
-             row{errc::unset, not_sent, verdict::final, verdict::final},
-             row{errc::invalid_argument, not_sent, verdict::final, verdict::final},
-             row{errc::busy, not_sent, verdict::final, verdict::final},
-             row{errc::client_closed, not_sent, verdict::final, verdict::final},
-             row{errc::certificate_rejected, not_sent, verdict::final, verdict::final},
-             row{errc::deadline_exceeded, not_sent, verdict::final, verdict::final},
-             row{errc::deadline_exceeded, maybe_sent, verdict::final, verdict::final},
-             row{errc::cancelled, not_sent, verdict::final, verdict::final},
-             row{errc::cancelled, maybe_sent, verdict::final, verdict::final},
-             row{errc::response_too_large, progress::answered, verdict::final, verdict::final},
-             row{errc::malformed_response, progress::answered, verdict::final, verdict::final},
+             row{errc::name_resolution_failed, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::connect_failed, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::connect_timeout, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::tls_failed, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::write_failed, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::connection_lost, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::attempt_timeout, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::write_failed, maybe_sent, retry_reason::transient, retry_reason::none},
+             row{errc::connection_lost, maybe_sent, retry_reason::transient, retry_reason::none},
+             row{errc::attempt_timeout, maybe_sent, retry_reason::transient, retry_reason::none},
+             row{errc::unset, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::invalid_argument, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::busy, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::client_closed, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::certificate_rejected, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::deadline_exceeded, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::deadline_exceeded, maybe_sent, retry_reason::none, retry_reason::none},
+             row{errc::cancelled, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::cancelled, maybe_sent, retry_reason::none, retry_reason::none},
+             row{errc::response_too_large, progress::answered, retry_reason::none, retry_reason::none},
+             row{errc::malformed_response, progress::answered, retry_reason::none, retry_reason::none},
          })
     {
         CAPTURE(code);
@@ -174,7 +208,7 @@ TEST_CASE("failures without an answer are repeated by how far they got (A4, I1)"
         CHECK(core::classify(failure(code, reached, false)) == post);
         auto never = failure(code, reached, true);
         never.permanent = true;
-        CHECK(core::classify(never) == verdict::final);
+        CHECK(core::classify(never) == retry_reason::none);
     }
 }
 
@@ -186,91 +220,143 @@ TEST_CASE("an answer that broke off is repeated where the request may be")
         auto cut = failure(errc::connection_lost, progress::maybe_sent, true);
         cut.reused = reused;
         cut.response_begun = true;
-        CHECK(core::classify(cut) == verdict::transient);
+        CHECK(core::classify(cut) == retry_reason::transient);
         cut.replayable = false;
-        CHECK(core::classify(cut) == verdict::final);
+        CHECK(core::classify(cut) == retry_reason::none);
         cut.progress = progress::answered;
-        CHECK(core::classify(cut) == verdict::final);
+        CHECK(core::classify(cut) == retry_reason::none);
     }
 }
 
-TEST_CASE("a stale connection is no fault of the call: it is replayed, a POST only where no byte was sent (A3)")
+TEST_CASE("A3: a stale connection is no fault of the call: it is replayed, a POST only where no byte was sent")
 {
-    CHECK(core::classify(stale(true)) == verdict::replay);
-    CHECK(core::classify(stale(false)) == verdict::final);
-    CHECK(core::classify(stale(true, progress::not_sent)) == verdict::replay);
-    CHECK(core::classify(stale(false, progress::not_sent)) == verdict::replay);
+    CHECK(core::classify(stale(true)) == retry_reason::stale_connection);
+    CHECK(core::classify(stale(false)) == retry_reason::none);
+    CHECK(core::classify(stale(true, progress::not_sent)) == retry_reason::stale_connection);
+    CHECK(core::classify(stale(false, progress::not_sent)) == retry_reason::stale_connection);
     auto written = stale(true);
     written.code = errc::write_failed;
-    CHECK(core::classify(written) == verdict::replay);
+    CHECK(core::classify(written) == retry_reason::stale_connection);
     auto slow = stale(true);
     slow.code = errc::attempt_timeout;
-    CHECK(core::classify(slow) == verdict::transient);
+    CHECK(core::classify(slow) == retry_reason::transient);
 }
 
-TEST_CASE("a replay is free, at once, and happens once a call (A3)")
+TEST_CASE("A3: a replay is free, at once, and happens once a call")
 {
     tally used;
-    auto const first = core::next_step(retry_policy(), used, stale(true), no_deadline, highest);
+    auto const first = judge(retry_policy(), used, stale(true), no_deadline, highest);
     CHECK(first.what == action::replay);
     CHECK(first.delay == 0ns);
-    CHECK(used.replayed);
+    CHECK(first.reason == retry_reason::stale_connection);
+    CHECK(first.cost == 0);
     CHECK(used.tries == 0);
 
     auto after = used;
-    CHECK(core::next_step(retry_policy(), after, stale(true), no_deadline, highest).what == action::wait);
+    CHECK(judge(retry_policy(), after, stale(true), no_deadline, highest).what == action::wait);
     CHECK(after.tries == 1);
     for (int const status : {421, 425})
     {
         CAPTURE(status);
-        CHECK(decide(answer(status, true), used).what == action::stop);
-        CHECK(decide(answer(status, true), used).why == gave_up::not_retryable);
+        CHECK(decide(answer(status, true), used).what == action::replay); // once each
     }
 }
 
-TEST_CASE("421 and 425 are replayed once, a POST too")
+TEST_CASE("A3: 421, 425 and a 401 with new credentials are replayed once, a POST too")
 {
-    for (int const status : {421, 425})
+    for (int const status : {401, 421, 425})
         for (bool const replayable : {true, false})
         {
             CAPTURE(status);
             tally used;
-            CHECK(
-                core::next_step(retry_policy(), used, answer(status, replayable), no_deadline, lowest).what ==
-                action::replay
-            );
-            CHECK(
-                core::next_step(retry_policy(), used, answer(status, replayable), no_deadline, lowest).what ==
-                action::stop
-            );
+            auto ended = answer(status, replayable);
+            ended.new_credentials = true;
+            CHECK(judge(retry_policy(), used, ended, no_deadline, lowest).what == action::replay);
+            auto const again = judge(retry_policy(), used, ended, no_deadline, lowest);
+            CHECK(again.what == action::stop);
+            CHECK(again.why == gave_up::not_retryable);
         }
+    CHECK(core::classify(answer(401, true)) == retry_reason::none);
 }
 
-TEST_CASE("six tries are five waits (A1)")
+TEST_CASE("what an outcome says of the server does not depend on whether the request may be repeated")
+{
+    for (bool const replayable : {true, false})
+    {
+        CAPTURE(replayable);
+        for (int const status : {200, 301, 400, 401, 404, 409, 413, 421, 425, 501})
+            CHECK(core::health_of(answer(status, replayable)) == health::well);
+        for (int const status : {408, 500, 502, 503, 504, 520, 529})
+            CHECK(core::health_of(answer(status, replayable)) == health::failing);
+        CHECK(core::health_of(answer(429, replayable)) == health::busy);
+        CHECK(core::health_of(answer(503, replayable, 2s)) == health::busy);
+        CHECK(core::health_of(answer(413, replayable, 2s)) == health::busy);
+        CHECK(core::health_of(failure(errc::connect_failed, progress::not_sent, replayable)) == health::failing);
+        CHECK(core::health_of(failure(errc::attempt_timeout, progress::maybe_sent, replayable)) == health::failing);
+        CHECK(core::health_of(stale(replayable)) == health::unknown);
+        CHECK(core::health_of(failure(errc::cancelled, progress::maybe_sent, replayable)) == health::unknown);
+        CHECK(core::health_of(failure(errc::deadline_exceeded, progress::not_sent, replayable)) == health::unknown);
+        auto rejected = failure(errc::name_resolution_failed, progress::not_sent, replayable);
+        rejected.permanent = true;
+        CHECK(core::health_of(rejected) == health::unknown);
+    }
+}
+
+TEST_CASE("G7: fail_fast ends a throttled call at once, and nothing else")
+{
+    retry_policy policy;
+    policy.on_exhausted = ccloud::on_exhausted::fail_fast;
+    tally used;
+    auto const throttled = judge(policy, used, answer(429, true, 1s), no_deadline, lowest);
+    CHECK(throttled.what == action::stop);
+    CHECK(throttled.why == gave_up::limit_exhausted);
+    CHECK(judge(policy, used, answer(500, true), no_deadline, lowest).what == action::wait);
+}
+
+TEST_CASE("Q1: a repetition after a failure costs 14, after a throttle 5, a free replay nothing")
+{
+    CHECK(decide(answer(500, true)).cost == 14);
+    CHECK(decide(answer(429, true)).cost == 5);
+    CHECK(decide(answer(503, false, 1s)).cost == 5);
+    CHECK(decide(stale(true)).cost == 0);
+    CHECK(decide(answer(421, true)).cost == 0);
+    CHECK(decide(answer(404, true)).cost == 0);
+}
+
+TEST_CASE("a wait says where its length came from")
+{
+    retry_policy const policy;
+    auto const told = delay_source::rate_limit;
+    CHECK(core::throttle_wait(policy, 0, 7s, told, lowest).source == told);
+    CHECK(core::throttle_wait(policy, 0, 1ms, told, lowest).source == delay_source::backoff);
+    CHECK(core::throttle_wait(policy, 0, std::nullopt, told, lowest).source == delay_source::backoff);
+    CHECK(core::transient_wait(policy, 0, 7s, told, lowest).source == told);
+    CHECK(core::transient_wait(policy, 5, 1s, told, highest).source == delay_source::backoff);
+}
+
+TEST_CASE("A1: six tries are five waits")
 {
     tally used;
     for (int wait = 1; wait <= 5; ++wait)
     {
         CAPTURE(wait);
-        CHECK(core::next_step(retry_policy(), used, answer(500, true), no_deadline, highest).what == action::wait);
+        CHECK(judge(retry_policy(), used, answer(500, true), no_deadline, highest).what == action::wait);
     }
-    auto const last = core::next_step(retry_policy(), used, answer(500, true), no_deadline, highest);
+    auto const last = judge(retry_policy(), used, answer(500, true), no_deadline, highest);
     CHECK(last.what == action::stop);
     CHECK(last.why == gave_up::attempts_exhausted);
 }
 
-TEST_CASE("throttles are counted apart from tries (A2)")
+TEST_CASE("A2: throttles are counted apart from tries")
 {
     tally used;
     for (int wait = 1; wait <= 5; ++wait)
-        REQUIRE(core::next_step(retry_policy(), used, answer(503, true), no_deadline, highest).what == action::wait);
+        REQUIRE(judge(retry_policy(), used, answer(503, true), no_deadline, highest).what == action::wait);
     for (int wait = 1; wait <= 8; ++wait)
     {
         CAPTURE(wait);
         auto const hint = wait % 2 ? std::optional<nanoseconds>(1s) : std::nullopt;
-        CHECK(
-            core::next_step(retry_policy(), used, answer(429, false, hint), no_deadline, lowest).what == action::wait
-        );
+        CHECK(judge(retry_policy(), used, answer(429, false, hint), no_deadline, lowest).what == action::wait);
     }
     CHECK(used.tries == 5);
     CHECK(used.throttles == 8);
@@ -287,50 +373,45 @@ TEST_CASE("retry_policy::none repeats nothing, not even what is free")
         CAPTURE(ended.status);
         CAPTURE(ended.code);
         tally used;
-        CHECK(core::next_step(retry_policy::none(), used, ended, no_deadline, lowest).what == action::stop);
+        CHECK(judge(retry_policy::none(), used, ended, no_deadline, lowest).what == action::stop);
         CHECK(same(used, tally()));
     }
 }
 
-TEST_CASE("the wait after a transient failure is drawn from zero to a ceiling that doubles (B1)")
+TEST_CASE("B1: the wait after a transient failure is drawn from zero to a ceiling that doubles")
 {
     tally used;
     for (auto const ceiling : {500ms, 1000ms, 2000ms, 4000ms, 8000ms})
     {
         CAPTURE(ceiling);
         CHECK(decide(answer(500, true), used, lowest).delay == 0ns);
-        CHECK(
-            core::next_step(retry_policy(), used, answer(500, true), no_deadline, highest).delay == nanoseconds(ceiling)
-        );
+        CHECK(judge(retry_policy(), used, answer(500, true), no_deadline, highest).delay == nanoseconds(ceiling));
     }
 }
 
-TEST_CASE("the wait after a throttle without a hint is drawn from the upper half (B2)")
+TEST_CASE("B2: the wait after a throttle without a hint is drawn from the upper half")
 {
     tally used;
     for (auto const ceiling : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s})
     {
         CAPTURE(ceiling);
         CHECK(decide(answer(429, false), used, lowest).delay == nanoseconds(ceiling) / 2);
-        CHECK(
-            core::next_step(retry_policy(), used, answer(429, false), no_deadline, highest).delay ==
-            nanoseconds(ceiling)
-        );
+        CHECK(judge(retry_policy(), used, answer(429, false), no_deadline, highest).delay == nanoseconds(ceiling));
     }
 }
 
-TEST_CASE("after a wait that the server asked for the backoff begins anew (B4)")
+TEST_CASE("B4: after a wait that the server asked for the backoff begins anew")
 {
     tally used;
     for (int i = 0; i < 3; ++i)
-        core::next_step(retry_policy(), used, answer(500, true), no_deadline, highest);
+        judge(retry_policy(), used, answer(500, true), no_deadline, highest);
     CHECK(decide(answer(500, true), used, highest).delay == nanoseconds(4s));
-    core::next_step(retry_policy(), used, answer(429, true, 1s), no_deadline, highest);
+    judge(retry_policy(), used, answer(429, true, 1s), no_deadline, highest);
     CHECK(used.tries == 3);
     CHECK(decide(answer(500, true), used, highest).delay == nanoseconds(500ms));
 }
 
-TEST_CASE("a wait is never shorter than the hint, and longer by a spread of a tenth at most (S3)")
+TEST_CASE("S3: a wait is never shorter than the hint, and longer by a spread of a tenth at most")
 {
     std::mt19937_64 dice(3);
     for (auto const hint : std::initializer_list<nanoseconds>{1ns, 1ms, 100ms, 1s, 2s, 7s, 30s, 60s, 119s, 120s})
@@ -350,28 +431,27 @@ TEST_CASE("a wait is never shorter than the hint, and longer by a spread of a te
         }
 }
 
-TEST_CASE("a hint shorter than our own backoff does not shorten it (S3)")
+TEST_CASE("S3: a hint shorter than our own backoff does not shorten it")
 {
     CHECK(decide(answer(429, false, 1ms), {}, lowest).delay == nanoseconds(500ms));
     CHECK(decide(answer(429, false, 1ms), {}, highest).delay == nanoseconds(1250ms));
     CHECK(decide(answer(500, true, 1ms), {}, highest).delay == nanoseconds(750ms));
 }
 
-TEST_CASE("a hint of zero leaves the wait to our own backoff (S1)")
+TEST_CASE("S1: a hint of zero leaves the wait to our own backoff")
 {
     CHECK(decide(answer(429, false, 0s), {}, lowest).delay == nanoseconds(500ms));
     CHECK(decide(answer(429, false, 0s), {}, highest).delay == nanoseconds(1s));
     CHECK(decide(answer(500, true, 0s), {}, highest).delay == nanoseconds(500ms));
 }
 
-TEST_CASE("a wait the server asks for beyond the policy's limit ends the call (S4)")
+TEST_CASE("S4: a wait the server asks for beyond the policy's limit ends the call")
 {
-    for (auto const& ended :
-         {answer(429, true, 120s + 1ns), answer(503, false, 121s), answer(500, true, 24h * 365)})
+    for (auto const& ended : {answer(429, true, 120s + 1ns), answer(503, false, 121s), answer(500, true, 24h * 365)})
     {
         CAPTURE(ended.status);
         tally used;
-        auto const next = core::next_step(retry_policy(), used, ended, no_deadline, lowest);
+        auto const next = judge(retry_policy(), used, ended, no_deadline, lowest);
         CHECK(next.what == action::stop);
         CHECK(next.why == gave_up::retry_after_too_long);
         CHECK(same(used, tally()));
@@ -379,7 +459,7 @@ TEST_CASE("a wait the server asks for beyond the policy's limit ends the call (S
     CHECK(decide(answer(429, true, 120s)).what == action::wait);
 }
 
-TEST_CASE("a wait that leaves no time for a try is not begun, and nothing is counted (T4)")
+TEST_CASE("T4: a wait that leaves no time for a try is not begun, and nothing is counted")
 {
     struct row
     {
@@ -399,7 +479,7 @@ TEST_CASE("a wait that leaves no time for a try is not begun, and nothing is cou
         for (auto const left : {delay + 1s - 1ns, delay, nanoseconds(0), nanoseconds(-1), nanoseconds::min()})
         {
             CAPTURE(left);
-            auto const next = core::next_step(retry_policy(), used, ended, left, highest);
+            auto const next = judge(retry_policy(), used, ended, left, highest);
             CHECK(next.what == action::stop);
             CHECK(next.why == gave_up::deadline_would_pass);
             CHECK(same(used, tally()));
@@ -417,7 +497,7 @@ TEST_CASE("what is never repeated says so")
     }
 }
 
-TEST_CASE("a backoff ceiling saturates for every exponent and every duration (B1, B3)")
+TEST_CASE("B1, B3: a backoff ceiling saturates for every exponent and every duration")
 {
     std::vector<nanoseconds> spans{
         nanoseconds::min(),
@@ -464,7 +544,7 @@ TEST_CASE("a backoff ceiling saturates for every exponent and every duration (B1
         }
 }
 
-TEST_CASE("every exponent up to the greatest gives a ceiling between zero and the cap (B1)")
+TEST_CASE("B1: every exponent up to the greatest gives a ceiling between zero and the cap")
 {
     std::mt19937_64 dice(11);
     for (int round = 0; round < 20'000; ++round)
