@@ -24,13 +24,17 @@ inline boost::asio::awaitable<void> with_client(example const& body, ccloud::con
     co_await body(cloud);
 }
 
-/** Runs an example with a client made from the environment: all there is to the `main` of 01_list.cpp. */
-inline int run_example(example const& body)
+/** Runs an example with a client made from `settings`, by default from the environment: all there is to the `main` of
+    01_list.cpp. */
+inline int run_example(
+    example const& body,
+    std::function<ccloud::config()> const& settings = [] { return ccloud::config::from_environment(); }
+)
 {
     try
     {
         boost::asio::io_context context;
-        auto work = with_client(body, ccloud::config::from_environment());
+        auto work = with_client(body, settings());
         boost::asio::co_spawn(context, std::move(work), [](std::exception_ptr failed) {
             if (failed)
                 std::rethrow_exception(failed);

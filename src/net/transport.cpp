@@ -337,7 +337,8 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
                 if (!incomplete)
                     break;
             }
-            if (hurried && used->torn_by() == torn::timed_out)
+            bool const left = used->torn_by() == torn::closed || failed == asio::error::operation_aborted;
+            if (reader.only_explains() && (!left || used->torn_by() == torn::timed_out))
                 break; // the head is there, and so much of the body will do
             ended.cause = failed;
             ended.code = code_for(*used, options, now(), errc::connection_lost, failed);

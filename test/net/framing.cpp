@@ -308,7 +308,7 @@ TEST_CASE("I5: of a long answer to what may be sent again the first 64 KiB are r
     }
 }
 
-TEST_CASE("I5: an answer to what may be sent again counts by its head, though its body is late for ever")
+TEST_CASE("I5: an answer to what may be sent again counts by its head, though its body is late for ever, or cut")
 {
     std::vector<std::string> const dribble(1'000, "1\r\nx\r\n"); // twenty seconds of it
     struct row
@@ -323,6 +323,7 @@ TEST_CASE("I5: an answer to what may be sent again counts by its head, though it
              {"dribble", {head + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", false, dribble}, 30s},
              {"silence, and no attempt timeout", {head + "\r\nx"}, 0s},
              {"the attempt ends first", {head + "Content-Length: 9\r\n\r\nx"}, 200ms},
+             {"cut", {head + "Content-Length: 9\r\n\r\nx", true}, 30s},
          })
     {
         CAPTURE(name);
