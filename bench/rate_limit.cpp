@@ -100,12 +100,12 @@ public:
 
     double mean() const noexcept { return sum_ / runs_; }
 
-    std::string text(char const* format) const
+    std::string text(char const* format, double unit = 1) const
     {
         char one[64];
         char both[128];
         std::snprintf(one, sizeof one, "%s (%s)", format, format);
-        std::snprintf(both, sizeof both, one, mean(), worst_);
+        std::snprintf(both, sizeof both, one, mean() / unit, worst_ / unit);
         return both;
     }
 
@@ -167,12 +167,13 @@ void fleets(int seeds, rows& notes)
 {
     constexpr auto brief = rate::short_outage();
     constexpr auto total = rate::total_outage();
+    constexpr double percent = 0.01;
     std::printf(
         "\n%d clients with a call a second each, connections refused from 20 s to 23 s; and %d clients that are always "
         "refused\n",
         brief.clients, total.clients
     );
-    line("", "", "failed % in outage", "failed % in all", "peak / steady", "requests / call");
+    line("", "", "failed in outage, %", "failed in all, %", "peak / steady", "requests / call");
     for (auto const who : {contender::ours, contender::control})
     {
         summary in_outage;
@@ -193,7 +194,7 @@ void fleets(int seeds, rows& notes)
         notes.add("fleet/outage/peak" + suffix, peak.mean());
         notes.add("fleet/total/" + std::string(to_string(who)), requests.mean());
         line(
-            "fleet", to_string(who), in_outage.text("%.4f"), in_all.text("%.4f"), peak.text("%.2f"),
+            "fleet", to_string(who), in_outage.text("%.2f", percent), in_all.text("%.3f", percent), peak.text("%.2f"),
             requests.text("%.3f")
         );
     }

@@ -192,6 +192,7 @@ std::optional<error> call_record::judge(exchange& got)
     if (hint)
     {
         ended.hint = entry.server_hint = hint->wait;
+        ended.retry_after = hint->source == delay_source::retry_after;
         entry.hint_text = hint->text.substr(0, longest_hint_text);
     }
     auto const source = hint ? hint->source : delay_source::none;

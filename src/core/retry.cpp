@@ -17,10 +17,9 @@ retry_reason classify_status(outcome const& ended) noexcept
     switch (ended.status)
     {
     case 429: return retry_reason::throttled;
-    case 413: return ended.hint ? retry_reason::throttled : retry_reason::none;
+    case 413: return ended.retry_after ? retry_reason::throttled : retry_reason::none;
     case 503:
-    case 529: // a hint says that it was turned away before it was processed
-        return ended.hint ? retry_reason::throttled : repeatable(ended.replayable);
+    case 529: return ended.retry_after ? retry_reason::throttled : repeatable(ended.replayable);
     case 401: return ended.new_credentials ? retry_reason::new_credentials : retry_reason::none;
     case 421: return retry_reason::misdirected;
     case 425: return retry_reason::too_early;

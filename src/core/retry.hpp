@@ -21,7 +21,8 @@ struct outcome
     bool permanent = false;                       ///< can only fail again
     bool replayable = false;                      ///< the request may be executed twice
     bool new_credentials = false;                 ///< after a 401: there are others to try
-    std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait
+    bool retry_after = false;                     ///< it came with one: turned away before it was processed
+    std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait, in this field or another
 };
 
 /** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. */

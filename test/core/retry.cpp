@@ -64,6 +64,7 @@ outcome answer(int status, bool replayable, std::optional<nanoseconds> hint = st
     ended.response_begun = true;
     ended.replayable = replayable;
     ended.hint = hint;
+    ended.retry_after = hint.has_value();
     return ended;
 }
 
@@ -165,6 +166,20 @@ TEST_CASE("A4: answers are repeated by status and method")
             CHECK(core::classify(answer(status, replayable)) == retry_reason::none);
             CHECK(core::classify(answer(status, replayable, 2s)) == retry_reason::none);
         }
+    }
+}
+
+TEST_CASE("A4: that a limit is used up does not make a 503 one that was turned away unprocessed")
+{
+    for (int const status : {503, 529})
+    {
+        CAPTURE(status);
+        auto ended = answer(status, false, 2s);
+        ended.retry_after = false; // the hint is of X-RateLimit-Reset
+        CHECK(core::classify(ended) == retry_reason::none);
+        CHECK(core::health_of(ended) == health::failing);
+        ended.replayable = true;
+        CHECK(core::classify(ended) == retry_reason::transient);
     }
 }
 
