@@ -12,6 +12,7 @@ using std::chrono::nanoseconds;
 namespace {
 
 constexpr auto scope_lifetime = std::chrono::minutes(10);
+constexpr auto between_sweeps = std::chrono::minutes(1);
 constexpr auto longest_jitter = std::chrono::milliseconds(250);
 
 } // namespace
@@ -27,9 +28,15 @@ std::shared_ptr<gate_scope> const& admission::find(std::string_view name, steady
     auto found = scopes_.find(name);
     if (found == scopes_.end())
     {
-        std::erase_if(scopes_, [now](auto const& entry) {
-            return entry.second.use_count() == 1 && now - entry.second->last_used >= scope_lifetime;
-        });
+        if (now >= sweeps_at_)
+        {
+            sweeps_at_ = now + between_sweeps;
+            std::erase_if(scopes_, [now](auto const& entry) {
+                auto& scope = *entry.second;
+                return entry.second.use_count() == 1 && now - scope.last_used >= scope_lifetime &&
+                       scope.gate.look(now) != core::gate::state::closed;
+            });
+        }
         auto const most = connections_ * std::max<std::size_t>(keepers_.size(), 1);
         found = scopes_.emplace(name, std::make_shared<gate_scope>(most)).first;
     }
@@ -66,6 +73,8 @@ gatekeeper::~gatekeeper()
     lock const held(shared_->mutex_);
     std::erase(shared_->keepers_, this);
     shared_->resize();
+    if (!closed_)
+        hand_over();
 }
 
 void gatekeeper::close() noexcept
@@ -73,9 +82,7 @@ void gatekeeper::close() noexcept
     wire_.disarm(*this);
     lock const held(shared_->mutex_);
     closed_ = true;
-    for (auto* const other : shared_->keepers_)
-        if (other != this)
-            other->post_wake();
+    hand_over();
 }
 
 bool gatekeeper::try_admit(gate_claim& claim, std::string_view scope_name, permit& into)
@@ -182,9 +189,11 @@ void gatekeeper::pump(gate_scope& scope) noexcept
         if (&next.keeper_ != this)
             next.keeper_.post_wake();
     }
-    if (scope.gate.waiting() == 0 || closed_)
+    if (scope.gate.waiting() == 0)
         return;
-    if (auto const opens = scope.gate.opens_at(now); opens && (!armed() || *opens < due))
+    if (closed_)
+        hand_over();
+    else if (auto const opens = scope.gate.opens_at(now); opens && (!armed() || *opens < due))
         wire_.arm(*this, *opens);
 }
 
@@ -207,13 +216,23 @@ void gatekeeper::deliver(lock& held) noexcept
 
 void gatekeeper::wake() noexcept
 {
-    wire_.disarm(*this); // for transports that keep books of waits
     lock held(shared_->mutex_);
     posted_ = false;
+    if (closed_)
+        return;          // the transport may be gone
+    wire_.disarm(*this); // for transports that keep books of waits
     for (auto& [name, scope] : shared_->scopes_)
         if (scope->gate.waiting() > 0)
             pump(*scope);
     deliver(held);
+}
+
+/** Leaves the waiting calls of the other shards to their own timers. */
+void gatekeeper::hand_over() noexcept
+{
+    for (auto* const other : shared_->keepers_)
+        if (other != this && !other->closed_)
+            other->post_wake();
 }
 
 /** On behalf of another shard. */
@@ -251,14 +270,15 @@ turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
         return;
 
     urgent = paused && cannot_wait_for(*gate.opens_at(began_));
-    gate.enqueue(*this);
-    ++shared.waiting_;
     if (deadline != steady_time::max())
     {
         bool const has_last_call = deadline - began_ > needs;
         keeper.wire_.arm(*this, has_last_call ? deadline - needs : deadline);
     }
+    gate.enqueue(*this);
+    ++shared.waiting_;
     keeper.pump(*claim.scope);
+    waits_ = answer_ == answer::waits;
     keeper.deliver(held);
 }
 

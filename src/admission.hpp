@@ -60,6 +60,7 @@ private:
     std::map<std::string, std::shared_ptr<gate_scope>, std::less<>> scopes_;
     core::retry_budget budget_;
     std::vector<gatekeeper*> keepers_;
+    steady_time sweeps_at_ = steady_time::min();
     std::size_t waiting_ = 0;
 };
 
@@ -156,6 +157,7 @@ private:
     void pump(gate_scope& scope) noexcept;
     void deliver(lock& held) noexcept;
     void wake() noexcept;
+    void hand_over() noexcept;
     void post_wake() noexcept;
 
     std::shared_ptr<admission> shared_;
@@ -184,7 +186,8 @@ public:
     turn(gatekeeper& keeper, gate_claim& claim, permit& into);
     ~turn() override;
 
-    bool waits() const noexcept { return answer_ == answer::waits; }
+    /** Whether there was something to wait for when it lined up; it may have come since, from another shard. */
+    bool waits() const noexcept { return waits_; }
 
     /** How it ended. Not to be asked before the wait is over. */
     struct end
@@ -210,6 +213,7 @@ private:
     permit& permit_;
     steady_time began_;
     core::gate_pass pass_;
+    bool waits_ = false;
     answer answer_ = answer::waits; // guarded until the wait is over
 };
 

@@ -53,13 +53,28 @@ std::string ask(token_source const& source, std::string_view rejected)
     }
 }
 
+bool may_have_run(attempt const& one) noexcept
+{
+    return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408;
+}
+
 } // namespace
 
 bool may_have_been_executed(std::vector<attempt> const& tries) noexcept
 {
-    return tries.size() > 1 && std::any_of(tries.begin(), tries.end() - 1, [](attempt const& one) {
-               return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408;
-           });
+    return tries.size() > 1 && std::any_of(tries.begin(), tries.end() - 1, may_have_run);
+}
+
+void record(std::vector<attempt>& tries, attempt one)
+{
+    if (tries.size() == most_entries)
+    {
+        // That one of them may have been executed must not be forgotten: it takes the place of the last but one.
+        if (may_have_run(tries.back()) && !may_have_been_executed(tries))
+            std::swap(tries.back(), *(tries.end() - 2));
+        tries.pop_back();
+    }
+    tries.push_back(std::move(one));
 }
 
 call_record::call_record(client_core& core, planned_request const& planned, call_options const& options)
@@ -68,6 +83,8 @@ call_record::call_record(client_core& core, planned_request const& planned, call
       replayable_(options.replayable.value_or(planned.request.replayable()))
 {
     auto const& settings = core.settings();
+    if (options.retry)
+        policy_refusal_ = policy_refusal(*options.retry);
     how.deadline = core::deadline_after(started_, options.timeout.value_or(settings.total_timeout));
     auto const limit = options.attempt_timeout.value_or(settings.attempt_timeout);
     how.attempt_timeout = core::bounded(limit);
@@ -95,8 +112,8 @@ std::optional<error> call_record::refusal()
 {
     if (!planned_.refusal.empty())
         return refuse(errc::invalid_argument, planned_.refusal);
-    if (auto const why = policy_refusal(policy_); !why.empty())
-        return refuse(errc::invalid_argument, "retry." + std::string(why));
+    if (!policy_refusal_.empty())
+        return refuse(errc::invalid_argument, "retry." + std::string(policy_refusal_));
     return std::nullopt;
 }
 
@@ -231,9 +248,7 @@ std::optional<error> call_record::judge(exchange& got)
         if (settings.observer)
             settings.observer->retry_scheduled(seen(), entry.delay, entry.delay_source, entry.reason);
     }
-    if (history_.size() == most_entries)
-        history_.pop_back();
-    history_.push_back(std::move(entry));
+    record(history_, std::move(entry));
     if (next.what == core::decision::action::replay)
     {
         how.fresh_connection = true;

@@ -18,6 +18,9 @@ constexpr bool is_success(int status) noexcept
     return status >= 200 && status < 300;
 }
 
+/** Adds a try to those on record: the first fifteen and the last are kept, and one that may have been executed. */
+void record(std::vector<attempt>& tries, attempt one);
+
 /** What a call is, and what became of it so far: its permit, the tries, the waits, and the error they may end in.
     Unless it is ended well, it gives back what it holds. Used on the client's executor. */
 class call_record
@@ -80,6 +83,7 @@ private:
     client_core& core_;
     planned_request const& planned_;
     retry_policy policy_;
+    std::string_view policy_refusal_;   ///< why the policy cannot be; empty where it can
     std::unique_ptr<http_request> own_; ///< where the planned one is not what is sent
     std::string token_;                 ///< of the last try, where there is a source of tokens
     std::string next_token_;

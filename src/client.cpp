@@ -164,7 +164,7 @@ error malformed(planned_request const& planned, answered const& got, core::compl
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = about.to_string();
     details->attempts = got.failed;
-    details->attempts.push_back(got.last);
+    record(details->attempts, got.last);
     details->attempts.back().code = errc::malformed_response;
     details->attempts.back().request_id = details->response.request_id();
     return error(std::move(details));

@@ -85,10 +85,10 @@ void gate::leave(gate_waiter& waiter) noexcept
 gate_waiter* gate::next(steady_time now, gate_pass& pass) noexcept
 {
     auto const how = look(now);
-    if (!first_ || how == state::closed || how == state::full)
+    if (!first_ || how == state::closed || in_flight_ >= window())
         return nullptr;
     auto* chosen = first_;
-    if (how == state::paused)
+    if (how != state::open)
     {
         if (auto const ends = pause_ends(now); chosen->deadline != steady_time::max() &&
                                                (ends > chosen->deadline || chosen->deadline - ends < chosen->needs))
@@ -155,18 +155,20 @@ void gate::observe(
 {
     if (!sample)
     {
-        paced_ = false;
+        paced_ = assumed_ = false;
         return;
     }
     roll(now);
-    if (paced_ && pass.sequence < window_from_)
+    if (pass.sequence < window_from_)
         return;
     auto const end = now + std::min(sample->reset, longest_pause);
-    if (paced_ && assumed_ && turned_away && sample->reset <= rounding)
+    if (assumed_ && turned_away && sample->reset <= rounding)
         slack_ = rounding; // it had not rolled yet: the server rounds down
-    if (paced_ && !assumed_ && end + resolution < resets_at_)
+    bool const unknown = !paced_ || assumed_;
+    bool const fresh = pass.sequence >= freshest_;
+    if (!unknown && !fresh && end + resolution < resets_at_)
         return; // of the window before
-    if (!paced_ || assumed_ || end > resets_at_ + resolution)
+    if (unknown || (fresh && end > resets_at_ + resolution))
     {
         lowest_ = sample->remaining;
         resets_at_ = end;
@@ -177,6 +179,7 @@ void gate::observe(
         lowest_ = std::min(lowest_, sample->remaining);
         resets_at_ = std::min(resets_at_, end);
     }
+    freshest_ = std::max(freshest_, pass.sequence);
     limit_ = sample->limit;
     paced_ = true;
     assumed_ = false;

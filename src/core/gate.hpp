@@ -143,6 +143,7 @@ private:
     std::int64_t lowest_ = 0; ///< the fewest that a response of this window said to be left
     std::optional<std::int64_t> limit_;
     std::uint64_t window_from_ = 0; ///< requests before this sequence were of an earlier window
+    std::uint64_t freshest_ = 0;    ///< the latest request whose answer told of the limit
     steady_time resets_at_ = steady_time::max();
     std::chrono::nanoseconds jitter_{};
     std::chrono::nanoseconds slack_{}; ///< added to the end of a window, once the server was found to round it down
