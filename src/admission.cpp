@@ -73,16 +73,19 @@ gatekeeper::~gatekeeper()
     lock const held(shared_->mutex_);
     std::erase(shared_->keepers_, this);
     shared_->resize();
-    if (!closed_)
+}
+
+void gatekeeper::retire() noexcept
+{
+    lock const held(shared_->mutex_);
+    if (!std::exchange(closed_, true))
         hand_over();
 }
 
 void gatekeeper::close() noexcept
 {
+    retire();
     wire_.disarm(*this);
-    lock const held(shared_->mutex_);
-    closed_ = true;
-    hand_over();
 }
 
 bool gatekeeper::try_admit(gate_claim& claim, std::string_view scope_name, permit& into)
@@ -139,8 +142,8 @@ bool gatekeeper::end(permit& done, ending const& how) noexcept
     else if (how.health == core::health::failing)
         probing = gate.failed(done.pass_);
     if (probing && how.pause)
-        gate.pause_until(now + *how.pause);
-    gate.end();
+        gate.pause(now, *how.pause);
+    gate.end(done.pass_);
     scope->last_used = now;
     if (how.tokens > 0)
         shared_->budget_.give(how.tokens, now);
@@ -231,14 +234,14 @@ void gatekeeper::wake() noexcept
 void gatekeeper::hand_over() noexcept
 {
     for (auto* const other : shared_->keepers_)
-        if (other != this && !other->closed_)
+        if (other != this)
             other->post_wake();
 }
 
-/** On behalf of another shard. */
+/** On behalf of another shard. Nothing where the shard is closed, for its execution context may go any time. */
 void gatekeeper::post_wake() noexcept
 {
-    if (std::exchange(posted_, true))
+    if (closed_ || std::exchange(posted_, true))
         return;
     asio::post(executor_, [self = weak_from_this()] {
         if (auto const keeper = self.lock())
@@ -362,7 +365,7 @@ void turn::step_out() noexcept
     else if (answer_ == answer::granted)
     {
         std::erase(keeper_.granted_, this);
-        gate.end();
+        gate.end(pass_);
         answer_ = answer::waits;
         keeper_.pump(*claim_.scope);
     }

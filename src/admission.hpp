@@ -143,7 +143,11 @@ public:
     /** Fills in what all shards share. */
     void describe(metrics& into) noexcept;
 
-    /** Lets go of the timer; other shards take over what it would have woken. */
+    /** The shard is to close: other shards take over what its timer would have woken, and post nothing more to its
+        executor. Any thread; its waiting calls must be woken by others. */
+    void retire() noexcept;
+
+    /** Retires, and lets go of the timer. */
     void close() noexcept;
 
     std::shared_ptr<admission> const& shared() const noexcept { return shared_; }

@@ -144,6 +144,7 @@ metrics client_core::snapshot() const noexcept
 
 void client_core::close() noexcept
 {
+    gates_->retire();
     asio::dispatch(executor_, [self = shared_from_this()] {
         if (std::exchange(self->closed_, true))
             return;

@@ -25,7 +25,7 @@ gate::state gate::look(steady_time now) noexcept
     roll(now);
     if (now < not_before_)
         return state::closed;
-    if (in_flight_ >= window())
+    if (full())
         return state::full;
     if (now < probe_at_)
         return state::paused;
@@ -49,14 +49,14 @@ void gate::enqueue(gate_waiter& waiter) noexcept
 {
     if (waiter.ticket == 0)
         waiter.ticket = ++tickets_;
-    // What comes first belongs to the end; what comes back, near the front.
+    // What comes first belongs to the end; what comes back, near the front. So it is looked for from both.
     gate_waiter* after = last_;
-    if (after && after->ticket > waiter.ticket)
-    {
-        after = nullptr;
-        for (auto* one = first_; one && one->ticket < waiter.ticket; one = one->next)
-            after = one;
-    }
+    for (auto* before = first_; after && after->ticket > waiter.ticket; after = after->previous, before = before->next)
+        if (before->ticket > waiter.ticket)
+        {
+            after = before->previous;
+            break;
+        }
     waiter.previous = after;
     waiter.next = after ? after->next : first_;
     (waiter.previous ? waiter.previous->next : first_) = &waiter;
@@ -85,7 +85,7 @@ void gate::leave(gate_waiter& waiter) noexcept
 gate_waiter* gate::next(steady_time now, gate_pass& pass) noexcept
 {
     auto const how = look(now);
-    if (!first_ || how == state::closed || in_flight_ >= window())
+    if (!first_ || how == state::closed || full())
         return nullptr;
     auto* chosen = first_;
     if (how != state::open)
@@ -185,10 +185,17 @@ void gate::observe(
     assumed_ = false;
 }
 
-void gate::pause_until(steady_time when) noexcept
+void gate::end(gate_pass pass) noexcept
+{
+    --in_flight_;
+    if (pass.generation == generation_)
+        --current_;
+}
+
+void gate::pause(steady_time now, nanoseconds backoff) noexcept
 {
     if (probing_)
-        probe_at_ = std::max(probe_at_, when);
+        probe_at_ = std::max(probe_at_, now + backoff + backoff / 2);
 }
 
 void gate::set_most(std::size_t most) noexcept
@@ -205,6 +212,7 @@ std::optional<std::int64_t> gate::allowed() const noexcept
 gate_pass gate::admit() noexcept
 {
     ++in_flight_;
+    ++current_;
     return {generation_, sequence_++};
 }
 
@@ -232,7 +240,8 @@ void gate::roll(steady_time now) noexcept
 void gate::narrow() noexcept
 {
     ++generation_;
-    threshold_ = std::max(1.0, static_cast<double>(in_flight_) / 2);
+    current_ = 0;
+    threshold_ = std::max(2.0, static_cast<double>(in_flight_) / 2);
     window_ = 1;
 }
 

@@ -97,10 +97,10 @@ public:
     ) noexcept;
 
     /** The request is under way no more. */
-    void end() noexcept { --in_flight_; }
+    void end(gate_pass pass) noexcept;
 
-    /** While it probes: no probe before that. */
-    void pause_until(steady_time when) noexcept;
+    /** While it probes: a failed call waits half as long again as it would by itself, for it speaks for all. */
+    void pause(steady_time now, std::chrono::nanoseconds backoff) noexcept;
 
     /** How often in a row requests were turned away. */
     int throttle_level() const noexcept { return level_; }
@@ -118,6 +118,7 @@ public:
 
 private:
     gate_pass admit() noexcept;
+    bool full() const noexcept { return current_ >= window() || in_flight_ >= most_; }
     std::int64_t allowance() const noexcept { return lowest_ - static_cast<std::int64_t>(in_flight_); }
     steady_time pause_ends(steady_time now) const noexcept;
     void roll(steady_time now) noexcept;
@@ -149,6 +150,7 @@ private:
     std::chrono::nanoseconds slack_{}; ///< added to the end of a window, once the server was found to round it down
 
     std::size_t in_flight_ = 0;
+    std::size_t current_ = 0; ///< of these, since the gate was last narrowed: what its window counts
     std::size_t waiting_ = 0;
     std::size_t urgent_ = 0;
     gate_waiter* first_ = nullptr;

@@ -82,7 +82,7 @@ bool must_wait(gate& door, steady_time now)
 void answer(gate& door, gate_pass pass)
 {
     door.succeeded(pass);
-    door.end();
+    door.end(pass);
 }
 
 void answer(gate& door, gate_pass pass, limit_sample const& sample, steady_time now, nanoseconds jitter = 0s)
@@ -94,7 +94,7 @@ void answer(gate& door, gate_pass pass, limit_sample const& sample, steady_time 
 void reject(gate& door, gate_pass pass, steady_time now, nanoseconds delay, bool told = true)
 {
     door.throttled(pass, now, delay, told);
-    door.end();
+    door.end(pass);
 }
 
 void reject(gate& door, gate_pass pass, limit_sample const& sample, steady_time now, nanoseconds delay)
@@ -106,8 +106,14 @@ void reject(gate& door, gate_pass pass, limit_sample const& sample, steady_time 
 bool fail(gate& door, gate_pass pass)
 {
     bool const probing = door.failed(pass);
-    door.end();
+    door.end(pass);
     return probing;
+}
+
+/** By a backoff that ends so that the gate's pause, half as long again, ends then. */
+void pause_until(gate& door, steady_time when)
+{
+    door.pause(at(0s), (when - at(0s)) * 2 / 3);
 }
 
 /** Five failures in a row, one after the other. */
@@ -167,7 +173,7 @@ TEST_CASE("G1: a gate that nothing is known of is open, and one that is full wai
     CHECK(door.look(at(0s)) == state::full);
     CHECK(!door.opens_at(at(0s)));
     CHECK(must_wait(door, at(0s)));
-    door.end(); // it was never sent
+    door.end({}); // it was never sent
     CHECK(door.look(at(0s)) == state::open);
     CHECK(door.window() == 2);
 }
@@ -197,7 +203,7 @@ TEST_CASE("G2: only the rejection of a request of the current generation counts 
     CHECK(door.throttle_level() == 1);
     CHECK(door.window() == 1);
 
-    door.end(); // nothing was learnt of the last one
+    door.end({}); // nothing was learnt of the last one
     auto const probe = send(door, at(20s));
     reject(door, probe, at(20s), 2s, false);
     CHECK(door.throttle_level() == 2);
@@ -207,18 +213,36 @@ TEST_CASE("G2: only the rejection of a request of the current generation counts 
     CHECK(door.window() == 2);
 }
 
-TEST_CASE("G2: the gate opens for its one request when all from before have ended")
+TEST_CASE("G2: requests from before take up no room in the window of a gate that opens again")
 {
-    gate door(64);
+    gate door(4);
     auto const passes = send(door, 3, at(0s));
     reject(door, passes[0], at(0s), 1s);
     answer(door, passes[1]);
+    auto const probe = send(door, at(1s)); // though passes[2] hangs
     CHECK(door.look(at(1s)) == state::full);
     CHECK(!door.opens_at(at(1s)));
     reject(door, passes[2], at(2s), 9s, false); // too late to close it
-    CHECK(door.look(at(2s)) == state::open);
-    CHECK(door.window() == 1);
-    CHECK(door.throttle_level() == 1);
+    CHECK(door.look(at(2s)) == state::full);
+    answer(door, probe);
+    CHECK(door.window() == 2);
+    CHECK(door.in_flight() == 0);
+}
+
+TEST_CASE("G3: with those from before there are never more requests under way than connections")
+{
+    gate door(4);
+    auto const passes = send(door, 4, at(0s));
+    reject(door, passes[0], at(0s), 1s);
+    auto const probe = send(door, at(1s));
+    CHECK(door.in_flight() == 4);
+    answer(door, probe);
+    CHECK(door.window() == 2);
+    send(door, at(1s));
+    CHECK(must_wait(door, at(1s)));
+    door.end(passes[1]);
+    send(door, at(1s));
+    CHECK(must_wait(door, at(1s)));
 }
 
 TEST_CASE("G3: eight requests at first, and no more than the connections there are")
@@ -336,10 +360,10 @@ TEST_CASE("G4: waiters are served in order of arrival")
     CHECK(!waiters[0].queued);
     CHECK(door.waiting() == 3);
     CHECK(door.in_flight() == 2);
-    door.end();
-    door.end();
+    door.end({});
+    door.end({});
     CHECK(pump(door, at(0s)) == line{&waiters[1], &waiters[2]});
-    door.end();
+    door.end({});
     CHECK(pump(door, at(0s)) == line{&waiters[3]});
     CHECK(door.waiting() == 0);
     CHECK(pump(door, at(0s)).empty());
@@ -373,7 +397,7 @@ TEST_CASE("G4: those that come back are served before all that came later")
         auto const gone = pump(door, at(10s));
         REQUIRE(gone.size() == 1);
         served.push_back(gone[0]);
-        door.end();
+        door.end({.generation = 1});
     }
     CHECK(served == line{&back[0], &back[1], &back[2], &back[3], &later[0], &later[1]});
 }
@@ -407,7 +431,7 @@ TEST_CASE("G4: whoever was told to wait keeps the place it drew then")
     gate_waiter late;
     door.enqueue(late);
     door.enqueue(early);
-    door.end();
+    door.end({});
     CHECK(pump(door, at(0s)) == line{&early});
 }
 
@@ -501,7 +525,7 @@ TEST_CASE("G5: a window that rolls by the clock is assumed to hold the limit onc
     SUBCASE("the others were never counted")
     {
         for (int i = 0; i < 3; ++i)
-            door.end();
+            door.end({});
         CHECK(door.allowed() == 3);
         CHECK(door.look(at(11s)) == state::open);
     }
@@ -513,9 +537,9 @@ TEST_CASE("G5: requests of a window that rolled, and get no answer, leave the li
     answer(door, send(door, at(0s)), left_of(2, 0, 10s), at(0s));
     send(door, 2, at(10s));
     REQUIRE(door.look(at(10s)) == state::full);
-    door.end();
+    door.end({});
     CHECK(door.look(at(10s)) == state::open);
-    door.end();
+    door.end({});
     CHECK(door.allowed() == 2);
 }
 
@@ -710,19 +734,19 @@ TEST_CASE("G6: who cannot wait for a pause to end goes without, but not through 
         CHECK(door.waiting() == 2);
         CHECK(door.allowed() == 0);
         CHECK(pump(door, at(30s)) == line{&waiters[0]}); // one is still under way
-        door.end();
+        door.end({});
         CHECK(pump(door, at(30s)) == line{&waiters[2]});
     }
     SUBCASE("the pause between probes, one at a time")
     {
         bring_down(door, at(0s));
-        door.pause_until(at(30s));
+        pause_until(door, at(30s));
         for (auto& waiter : waiters)
             door.enqueue(waiter);
         door.hurry(waiters[1]);
         door.hurry(waiters[2]);
         CHECK(pump(door, at(0s)) == line{&waiters[1]});
-        door.end();
+        door.end({.generation = 1});
         CHECK(pump(door, at(0s)) == line{&waiters[2]});
     }
     SUBCASE("a window of the server that is assumed, while its answers are awaited")
@@ -752,7 +776,7 @@ TEST_CASE("G6: who cannot wait for a pause to end goes without, but not through 
             door.enqueue(waiter);
         door.hurry(waiters[1]);
         CHECK(pump(door, at(0s)).empty());
-        door.end();
+        door.end({});
         CHECK(pump(door, at(0s)) == line{&waiters[0]});
     }
 }
@@ -822,8 +846,8 @@ TEST_CASE("G8: an answer that says nothing of the limit ends the pacing, and not
     door.observe(passes[2], false, std::nullopt, at(0s), 0s);
     CHECK(door.look(at(1s)) == state::closed);
     CHECK(door.window() == 1);
-    door.end();
-    door.end();
+    door.end({});
+    door.end({});
     answer(door, send(door, at(5s)), left_of(60, 7, 25s), at(5s)); // said again
     CHECK(door.allowed() == 7);
 }
@@ -883,11 +907,10 @@ TEST_CASE("G3: after five failures in a row the gate probes, one request at a ti
     }
     SUBCASE("what was never sent does not")
     {
-        door.end();
+        door.end({});
         CHECK(fail(door, passes[5]));
         CHECK(door.probing());
         CHECK(door.window() == 1);
-        CHECK(door.look(at(0s)) == state::full);
         CHECK(fail(door, passes[6]));
         CHECK(fail(door, passes[7]));
         CHECK(door.window() == 1);
@@ -900,34 +923,34 @@ TEST_CASE("G3: after five failures in a row the gate probes, one request at a ti
 TEST_CASE("G6: the pause between probes is advice, and the longest counts")
 {
     gate door(64);
-    door.pause_until(at(100s)); // not while it does not probe
+    pause_until(door, at(90s)); // not while it does not probe
     REQUIRE(door.look(at(0s)) == state::open);
     bring_down(door, at(0s));
     CHECK(door.look(at(0s)) == state::open);
-    door.pause_until(at(4s));
-    door.pause_until(at(3s));
+    pause_until(door, at(6s));
+    pause_until(door, at(3s));
     CHECK(door.look(at(0s)) == state::paused);
     CHECK(!door.paced_out());
-    CHECK(since_start(door.opens_at(at(0s))) == 4s);
-    CHECK(must_wait(door, at(4s - 1ns)));
-    auto const probe = send(door, at(4s));
-    CHECK(must_wait(door, at(4s)));
-    door.observe(probe, false, left_of(60, 5, 20s), at(4s), 0s); // some are left: does not matter
+    CHECK(since_start(door.opens_at(at(0s))) == 6s);
+    CHECK(must_wait(door, at(6s - 1ns)));
+    auto const probe = send(door, at(6s));
+    CHECK(must_wait(door, at(6s)));
+    door.observe(probe, false, left_of(60, 5, 20s), at(6s), 0s); // some are left: does not matter
     REQUIRE(fail(door, probe));
-    door.pause_until(at(9s));
-    CHECK(since_start(door.opens_at(at(4s))) == 9s);
+    pause_until(door, at(9s));
+    CHECK(since_start(door.opens_at(at(6s))) == 9s);
     SUBCASE("together with the end of the server's window the later one counts")
     {
         gate_waiter first;
         first.urgent = true;
         door.enqueue(first);
         gate_pass pass;
-        REQUIRE(door.next(at(4s), pass) == &first);
-        door.observe(pass, false, left_of(60, 0, 20s), at(4s), 0s);
+        REQUIRE(door.next(at(6s), pass) == &first);
+        door.observe(pass, false, left_of(60, 0, 20s), at(6s), 0s);
         REQUIRE(fail(door, pass));
-        CHECK(since_start(door.opens_at(at(4s))) == 24s);
-        door.pause_until(at(30s));
-        CHECK(since_start(door.opens_at(at(4s))) == 30s);
+        CHECK(since_start(door.opens_at(at(6s))) == 26s);
+        pause_until(door, at(30s));
+        CHECK(since_start(door.opens_at(at(6s))) == 30s);
         CHECK(since_start(door.opens_at(at(25s))) == 30s);
         CHECK(!must_wait(door, at(30s)));
     }
@@ -940,38 +963,38 @@ TEST_CASE("G3: a probe that is answered opens the gate by one, and each further 
     for (std::size_t i = 0; i < 4; ++i)
         fail(door, passes[i]);
     REQUIRE(fail(door, passes[4])); // 4 were under way: up to 2 at once
-    door.pause_until(at(10s));
+    pause_until(door, at(12s));
     SUBCASE("of the probe")
     {
         for (int i = 0; i < 3; ++i)
-            door.end();
+            door.end({});
     }
     SUBCASE("one to a request from before ends the probing and its pause, and widens nothing")
     {
         answer(door, passes[5]);
         CHECK(!door.probing());
         CHECK(door.window() == 1);
-        door.end();
-        door.end();
+        door.end({});
+        door.end({});
         CHECK(door.look(at(0s)) == state::open);
     }
-    answer(door, send(door, at(10s)));
+    answer(door, send(door, at(12s)));
     CHECK(!door.probing());
     CHECK(door.window() == 2);
     CHECK(door.look(at(0s)) == state::open); // no pause is left
-    answer(door, send(door, at(10s)));
+    answer(door, send(door, at(12s)));
     CHECK(door.window() == 2); // 2.5
-    answer(door, send(door, at(10s)));
-    answer(door, send(door, at(10s)));
+    answer(door, send(door, at(12s)));
+    answer(door, send(door, at(12s)));
     CHECK(door.window() == 3);
-    CHECK(!fail(door, send(door, at(10s)))); // the count begins anew
+    CHECK(!fail(door, send(door, at(12s)))); // the count begins anew
 }
 
 TEST_CASE("G1: a rejection ends the probing, and closes the gate")
 {
     gate door(64);
     bring_down(door, at(0s));
-    door.pause_until(at(60s));
+    pause_until(door, at(60s));
     auto const probe = [&] {
         gate_waiter hasty;
         hasty.urgent = true;
@@ -1146,8 +1169,8 @@ private:
             if (roll(4) != 0)
             {
                 auto const pause = std::chrono::milliseconds(roll(20'000));
-                door_.pause_until(now_ + pause);
-                paused_until_ = std::max(paused_until_, now_ + pause);
+                door_.pause(now_, pause);
+                paused_until_ = std::max(paused_until_, now_ + pause + pause / 2);
             }
         }
         else if (kind < 18)
@@ -1157,7 +1180,7 @@ private:
                 level_ = 0;
             door_.succeeded(one->pass);
         }
-        door_.end();
+        door_.end(one->pass);
         move(one, sent_, idle_);
         if (may_return && (rejected || failed) && roll(4) != 0)
             come_back(one);
