@@ -281,8 +281,9 @@ turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
     gate.enqueue(*this);
     ++shared.waiting_;
     keeper.pump(*claim.scope);
-    waits_ = answer_ == answer::waits;
     keeper.deliver(held);
+    // Meanwhile another shard may have let it through, and it was delivered before it could be awaited.
+    waits_ = answer_ == answer::waits;
 }
 
 turn::~turn()

@@ -133,6 +133,7 @@ private:
             co_return error(errc::deadline_exceeded, "total_timeout of the listing passed");
         call_options options;
         options.timeout = limit;
+        options.retry = options_.retry;
         planned_request const planned = request_at(token_);
         auto got = co_await core_->run(planned, options);
         if (!got)

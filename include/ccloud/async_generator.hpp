@@ -2,6 +2,7 @@
 #define CCLOUD_ASYNC_GENERATOR_HPP
 
 #include <ccloud/operation.hpp>
+#include <ccloud/retry.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -46,6 +47,9 @@ struct list_options
 
     /** For the whole listing, from its first page on, the consumer's own time included. Default: none. */
     std::optional<std::chrono::milliseconds> total_timeout = std::nullopt;
+
+    /** The policy of each page. Default: `config::retry`. */
+    std::optional<retry_policy> retry = std::nullopt;
 };
 
 static_assert(

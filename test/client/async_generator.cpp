@@ -374,6 +374,19 @@ TEST_CASE("P11: each page has tries and a timeout of its own; total_timeout cove
     });
 }
 
+TEST_CASE("P11: a listing may bring a policy of its own")
+{
+    auto wire = script();
+    wire->reply(429).header("Retry-After", "1");
+    with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+        auto all = iam::ip_groups(cloud).list({.retry = ccloud::retry_policy::none()});
+        auto page = co_await all.next_page();
+        REQUIRE(!page.has_value());
+        CHECK(page.error() == ccloud::condition::throttled);
+    });
+    CHECK(wire->requests().size() == 1);
+}
+
 TEST_CASE("P11: a timeout of zero is none")
 {
     auto wire = script();

@@ -110,6 +110,8 @@ struct conversation
     std::size_t connections = 16;
     bool token = false;
     std::vector<std::size_t> doomed = {}; ///< calls that may end in an error by themselves
+
+    bool is_doomed(std::size_t call) const { return std::find(doomed.begin(), doomed.end(), call) != doomed.end(); }
 };
 
 /** Answers by the number of the request, from 0. */
@@ -228,9 +230,8 @@ public:
             if (i == victim)
                 continue;
             CAPTURE(i);
-            bool const may_fail = std::find(what_.doomed.begin(), what_.doomed.end(), i) != what_.doomed.end();
             CHECK(call(i).ended());
-            CHECK((call(i).ok() || may_fail));
+            CHECK((call(i).ok() || what_.is_doomed(i)));
         }
     }
 
@@ -296,7 +297,7 @@ TEST_CASE("X1, X2, X3: a call is cancelled after every handler: it ends at once,
                     bool more = true;
                     for (int k = 0; more; ++k)
                     {
-                        CAPTURE(what.name);
+                        INFO(what.name);
                         CAPTURE(threads);
                         CAPTURE(how);
                         CAPTURE(victim);
@@ -326,7 +327,7 @@ TEST_CASE("X1, X2, X3: a call is cancelled after every handler: it ends at once,
                         if (threads == ccloud::threading::serial)
                             CHECK(run.requests_of(victim) == before);
                         before = run.requests_of(victim);
-                        if (!call.ok() && what.doomed.empty())
+                        if (!call.ok() && !what.is_doomed(victim))
                             CHECK(call.failure().code() == errc::cancelled);
                         run.check_others(victim);
                         CHECK(run.requests_of(victim) == before);
@@ -345,7 +346,7 @@ TEST_CASE("X1: what a coroutine does not let pass does not touch its call")
             bool more = true;
             for (int k = 0; more; ++k)
             {
-                CAPTURE(what.name);
+                INFO(what.name);
                 CAPTURE(k);
                 play_through run(what, ccloud::threading::serial, hears::terminal);
                 more = run.steps(k);
@@ -366,7 +367,7 @@ TEST_CASE("X3: every call is cancelled at one time, after every handler")
             bool more = true;
             for (int k = 0; more; ++k)
             {
-                CAPTURE(what.name);
+                INFO(what.name);
                 CAPTURE(k);
                 play_through run(what, threads, hears::terminal);
                 more = run.steps(k);
@@ -391,7 +392,7 @@ TEST_CASE("X4: close() after every handler ends all calls at once")
             bool more = true;
             for (int k = 0; more; ++k)
             {
-                CAPTURE(what.name);
+                INFO(what.name);
                 CAPTURE(k);
                 play_through run(what, threads, hears::terminal);
                 more = run.steps(k);
@@ -404,7 +405,7 @@ TEST_CASE("X4: close() after every handler ends all calls at once")
                 for (std::size_t i = 0; i < before.size(); ++i)
                 {
                     REQUIRE(run.call(i).ended());
-                    if (!before[i] && !run.call(i).ok())
+                    if (!before[i] && !run.call(i).ok() && !what.is_doomed(i))
                         CHECK(run.call(i).failure() == condition::cancelled);
                 }
                 run.check_quiet();
@@ -424,7 +425,7 @@ TEST_CASE("X4: the last handle goes after every handler, and all calls with it")
             bool more = true;
             for (int k = 0; more; ++k)
             {
-                CAPTURE(what.name);
+                INFO(what.name);
                 CAPTURE(k);
                 play_through run(what, threads, hears::terminal);
                 more = run.steps(k);
@@ -444,9 +445,9 @@ TEST_CASE("X4: the execution context goes after every handler, and leaks nothing
             bool more = true;
             for (int k = 0; more; ++k)
             {
-                CAPTURE(what.name);
+                INFO(what.name);
                 CAPTURE(k);
-                play_through run(what, threads, hears::terminal);
+                play_through run(what, threads, hears::nothing);
                 more = run.steps(k);
                 run.drop_context();
             }
@@ -673,6 +674,40 @@ TEST_CASE("shards: a closed one that ends its last request tells the others when
     other->close();
 }
 
+TEST_CASE("shards: the end of a request on one thread wakes a call that waits on another")
+{
+    auto const common = shared_limits(1);
+    ccloud::call_options options;
+    options.timeout = 0ms;
+    shard here(
+        common, [](ccloud::http_request const&) { return said(200).after(1s); }, 1
+    );
+    here.add(options);
+    here.poll();
+    CHECK(here.core().snapshot().in_flight == 1); // and no more: nobody else was there when it began
+    auto work = [&common, options](bool& good) {
+        shard there(
+            common, [](ccloud::http_request const&) { return said(200); }, 1
+        );
+        auto const guard = asio::make_work_guard(there.context());
+        auto& waiting = there.add(options);
+        while (!waiting.ended())
+            there.context().run_one(); // nothing of its own would ever wake it
+        good = waiting.ok();
+    };
+    bool good = false;
+    std::thread other(work, std::ref(good));
+    while (here.core().snapshot().waiting == 0)
+        std::this_thread::yield();
+    ccloud::testing::virtual_clock::of_this_thread().advance();
+    here.poll();
+    CHECK(here.all_ended());
+    other.join();
+    CHECK(good);
+    CHECK(here.core().snapshot().in_flight == 0);
+    CHECK(here.core().snapshot().waiting == 0);
+}
+
 TEST_CASE("shards: two threads share a gate: thousands of calls, throttled and cancelled, lose nothing")
 {
     constexpr int calls = 1'000;
@@ -784,6 +819,6 @@ TEST_CASE("shards: two threads share a gate: thousands of calls, throttled and c
         CHECK(got.good > calls / 2);
         CHECK(got.last.in_flight == 0);
         CHECK(got.last.waiting == 0);
-        CHECK(got.last.gate_waits + got.last.attempts > 0);
+        CHECK(got.last.attempts >= static_cast<std::uint64_t>(got.good));
     }
 }

@@ -92,6 +92,7 @@ struct played_call
 
 /** What lets a call be cancelled. */
 enum class hears {
+    nothing,  ///< it was not made to be cancelled at all
     terminal, ///< as Asio has it by default
     anything,
 };
@@ -119,6 +120,17 @@ public:
         cloud_.emplace(context_->get_executor(), std::move(settings), std::move(wire));
     }
 
+    stage(stage const&) = delete;
+    stage& operator=(stage const&) = delete;
+
+    /** Ends what is under way, in proper order. */
+    ~stage()
+    {
+        cloud_.reset();
+        if (context_)
+            poll();
+    }
+
     ccloud::client& cloud() { return *cloud_; }
     boost::asio::io_context& context() { return *context_; }
 
@@ -126,12 +138,14 @@ public:
     played_call& add(ccloud::http_request request, ccloud::call_options options = {}, hears what = hears::terminal)
     {
         auto& made = calls_.emplace_back();
-        boost::asio::co_spawn(
-            *context_, play(cloud_->execute(std::move(request), options), made, what, clock_),
-            boost::asio::bind_cancellation_slot(
-                made.signal.slot(), [&made](std::exception_ptr failed) { made.thrown = failed; }
-            )
-        );
+        auto work = play(cloud_->execute(std::move(request), options), made, what, clock_);
+        auto then = [&made](std::exception_ptr failed) { made.thrown = failed; };
+        if (what == hears::nothing)
+            boost::asio::co_spawn(*context_, std::move(work), then);
+        else
+            boost::asio::co_spawn(
+                *context_, std::move(work), boost::asio::bind_cancellation_slot(made.signal.slot(), then)
+            );
         return made;
     }
 

@@ -355,7 +355,7 @@ TEST_CASE("a connection can be created from a temporary of each cloud, and updat
 
 TEST_CASE("options of a call can be written in place")
 {
-    auto wire = replies(8, group());
+    auto wire = replies(11, group());
     with_client(wire, [&](client cloud) -> asio::awaitable<void> {
         iam::ip_groups groups(cloud);
         auto got = co_await groups.get(long_id);
@@ -367,6 +367,14 @@ TEST_CASE("options of a call can be written in place")
         got = co_await groups.get(long_id, {.timeout = 5s, .attempt_timeout = 500ms});
         CHECK(got.has_value());
         got = co_await groups.get(long_id, {.retry = ccloud::retry_policy::none(), .replayable = true});
+        CHECK(got.has_value());
+        got = co_await groups.get(long_id, {.retry = {{.max_attempts = 2}}});
+        CHECK(got.has_value());
+        got = co_await groups.get(long_id, {.retry = ccloud::retry_policy{.max_attempts = 2, .base_delay = 1s}});
+        CHECK(got.has_value());
+        auto impatient = ccloud::retry_policy::defaults();
+        impatient.on_exhausted = ccloud::on_exhausted::fail_fast;
+        got = co_await groups.get(long_id, {.timeout = 5s, .retry = impatient});
         CHECK(got.has_value());
         got = co_await groups.get(long_id, ccloud::call_options{.timeout = 5s});
         CHECK(got.has_value());
