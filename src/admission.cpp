@@ -124,7 +124,15 @@ nanoseconds gatekeeper::close_gate(permit const& of, nanoseconds delay, bool tol
     return opens ? *opens - now : nanoseconds(0);
 }
 
-bool gatekeeper::end(permit& done, ending const& how) noexcept
+gatekeeper::probe gatekeeper::note_failure(permit const& of) noexcept
+{
+    lock const held(shared_->mutex_);
+    auto& gate = of.scope_->gate;
+    bool const probing = gate.failed(of.pass_);
+    return {probing, probing && gate.waiting() > 0};
+}
+
+void gatekeeper::end(permit& done, ending const& how) noexcept
 {
     auto const now = wire_.now();
     auto const jitter = core::draw(nanoseconds(0), longest_jitter, wire_.roll());
@@ -136,13 +144,10 @@ bool gatekeeper::end(permit& done, ending const& how) noexcept
     // What failed on the way says nothing of the limit; everything else should.
     if (how.limits || (how.status != 0 && how.status < 500))
         gate.observe(done.pass_, how.health == core::health::busy, how.limits, now, jitter);
-    bool probing = false;
     if (how.health == core::health::well)
         gate.succeeded(done.pass_);
-    else if (how.health == core::health::failing)
-        probing = gate.failed(done.pass_);
-    if (probing && how.pause)
-        gate.pause(now, *how.pause);
+    if (how.pause)
+        gate.pause_until(now + *how.pause);
     gate.end(done.pass_);
     scope->last_used = now;
     if (how.tokens > 0)
@@ -152,7 +157,6 @@ bool gatekeeper::end(permit& done, ending const& how) noexcept
         pump(*scope);
         deliver(held);
     }
-    return probing;
 }
 
 bool gatekeeper::take_tokens(int cost) noexcept
@@ -177,21 +181,28 @@ void gatekeeper::describe(metrics& into) noexcept
     into.retry_budget = shared_->budget_.left();
 }
 
-/** Lets those go that may, and has the timer ring when others may. */
+/** Lets those go that may, turns those away that would wait in vain, and has the timer ring when others may go. */
 void gatekeeper::pump(gate_scope& scope) noexcept
 {
     auto const now = wire_.now();
+    auto const answer = [this](core::gate_waiter& waiter, turn::answer what) {
+        auto& woken = static_cast<turn&>(waiter);
+        woken.answer_ = what;
+        woken.told_ = true;
+        --shared_->waiting_;
+        woken.keeper_.woken_.push_back(&woken);
+        if (&woken.keeper_ != this)
+            woken.keeper_.post_wake();
+    };
     core::gate_pass pass;
     while (auto* const waiter = scope.gate.next(now, pass))
     {
-        auto& next = static_cast<turn&>(*waiter);
-        next.pass_ = pass;
-        next.answer_ = turn::answer::granted;
-        --shared_->waiting_;
-        next.keeper_.granted_.push_back(&next);
-        if (&next.keeper_ != this)
-            next.keeper_.post_wake();
+        static_cast<turn&>(*waiter).pass_ = pass;
+        answer(*waiter, turn::answer::granted);
     }
+    scope.gate.turn_away(now, [&](core::gate_waiter& waiter) {
+        answer(waiter, waiter.impatient ? turn::answer::exhausted : turn::answer::will_not_do);
+    });
     if (scope.gate.waiting() == 0)
         return;
     if (closed_)
@@ -200,16 +211,17 @@ void gatekeeper::pump(gate_scope& scope) noexcept
         wire_.arm(*this, *opens);
 }
 
-/** Wakes this shard's calls that were let through. A call's end may let further ones through: they are woken by the
+/** Wakes this shard's calls that have their answer. A call's end may let further ones through: they are woken by the
     same loop, not from within. */
 void gatekeeper::deliver(lock& held) noexcept
 {
     if (std::exchange(delivering_, true))
         return;
-    while (!granted_.empty())
+    while (!woken_.empty())
     {
-        auto* const next = granted_.front();
-        granted_.pop_front();
+        auto* const next = woken_.front();
+        woken_.pop_front();
+        next->told_ = false;
         held.unlock();
         next->finish(wake::granted);
         held.lock();
@@ -256,6 +268,7 @@ turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
     ticket = claim.ticket;
     deadline = claim.deadline;
     needs = claim.needs;
+    impatient = claim.on_exhausted == on_exhausted::fail_fast;
 
     auto& shared = *keeper.shared_;
     gatekeeper::lock held(shared.mutex_);
@@ -263,16 +276,17 @@ turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
     auto const state = gate.look(began_);
     bool const closed = state == core::gate::state::closed;
     bool const paused = state == core::gate::state::paused;
-    if (claim.on_exhausted == on_exhausted::fail_fast && (closed || (paused && gate.paced_out())))
+    bool const fits = (!closed && !paused) || core::gate::fits(*this, *gate.opens_at(began_));
+    if (impatient && (closed || (paused && gate.paced_out())))
         answer_ = answer::exhausted;
-    else if (closed && cannot_wait_for(*gate.opens_at(began_)))
+    else if (closed && !fits)
         answer_ = answer::will_not_do;
     else if (shared.max_pending_ > 0 && shared.waiting_ >= shared.max_pending_)
         answer_ = answer::queue_full;
     if (answer_ != answer::waits)
         return;
 
-    urgent = paused && cannot_wait_for(*gate.opens_at(began_));
+    urgent = !fits;
     if (deadline != steady_time::max())
     {
         bool const has_last_call = deadline - began_ > needs;
@@ -305,9 +319,9 @@ turn::end turn::conclude() noexcept
     result.probing = gate.probing();
     if (auto const opens = gate.opens_at(now))
         result.opens_in = *opens - now;
+    forget_telling();
     if (answer_ == answer::granted)
     {
-        std::erase(keeper_.granted_, this);
         permit_.hold(keeper_, claim_.scope, pass_);
         answer_ = answer::waits; // it is the permit's now
     }
@@ -325,11 +339,6 @@ void turn::cancel() noexcept
     finish(wake::cancelled);
 }
 
-bool turn::cannot_wait_for(steady_time when) const noexcept
-{
-    return deadline != steady_time::max() && (when > deadline || deadline - when < needs);
-}
-
 /** The last call for a try, so long before the deadline as a try needs, and the deadline. */
 void turn::ring() noexcept
 {
@@ -337,19 +346,17 @@ void turn::ring() noexcept
     {
         gatekeeper::lock held(keeper_.shared_->mutex_);
         if (!queued)
-            return;
-        auto& gate = claim_.scope->gate;
-        bool const closed = gate.look(now) == core::gate::state::closed;
-        if (now < deadline && !(closed && cannot_wait_for(*gate.opens_at(now))))
+            return; // its answer is on the way
+        if (now < deadline)
         {
             keeper_.wire_.arm(*this, deadline);
-            gate.hurry(*this);
+            claim_.scope->gate.hurry(*this);
             keeper_.pump(*claim_.scope);
             keeper_.deliver(held);
             return;
         }
         step_out();
-        answer_ = closed ? answer::will_not_do : answer::too_late;
+        answer_ = answer::too_late;
     }
     finish(wake::expired);
 }
@@ -358,6 +365,7 @@ void turn::ring() noexcept
 void turn::step_out() noexcept
 {
     auto& gate = claim_.scope->gate;
+    forget_telling();
     if (queued)
     {
         gate.leave(*this);
@@ -365,11 +373,16 @@ void turn::step_out() noexcept
     }
     else if (answer_ == answer::granted)
     {
-        std::erase(keeper_.granted_, this);
         gate.end(pass_);
         answer_ = answer::waits;
         keeper_.pump(*claim_.scope);
     }
+}
+
+void turn::forget_telling() noexcept
+{
+    if (std::exchange(told_, false))
+        std::erase(keeper_.woken_, this);
 }
 
 } // namespace ccloud::detail

@@ -124,18 +124,26 @@ public:
     /** The request was turned away: closes the gate for so long. @return until it opens */
     std::chrono::nanoseconds close_gate(permit const& of, std::chrono::nanoseconds delay, bool told) noexcept;
 
+    /** The request failed as if the server were down. */
+    struct probe
+    {
+        bool probing = false;    ///< the gate lets one call at a time try, with pauses between
+        bool for_others = false; ///< and others wait for what becomes of it
+    };
+    probe note_failure(permit const& of) noexcept;
+
     /** How a try ended. */
     struct ending
     {
         core::health health = core::health::unknown;
         int status = 0;
         std::optional<core::limit_sample> limits;
-        std::optional<std::chrono::nanoseconds> pause; ///< of a failure: until the call's next try
+        std::optional<std::chrono::nanoseconds> pause; ///< until the call's next try: of a gate that probes
         int tokens = 0;                                ///< that come back to the budget
     };
 
-    /** Ends the request. @return whether the gate probes, and the call is to pause there rather than by itself */
-    bool end(permit& done, ending const& how) noexcept;
+    /** Ends the request. */
+    void end(permit& done, ending const& how) noexcept;
 
     bool take_tokens(int cost) noexcept;
     void return_tokens(int cost) noexcept;
@@ -167,7 +175,7 @@ private:
     std::shared_ptr<admission> shared_;
     transport& wire_;
     asio::any_io_executor executor_;
-    std::deque<turn*> granted_; // to be woken; guarded
+    std::deque<turn*> woken_; // those that have their answer; guarded
     bool delivering_ = false;
     bool posted_ = false;
     bool closed_ = false;
@@ -208,15 +216,16 @@ public:
 private:
     friend class gatekeeper;
 
-    bool cannot_wait_for(steady_time when) const noexcept;
     void ring() noexcept;
     void step_out() noexcept;
+    void forget_telling() noexcept;
 
     gatekeeper& keeper_;
     gate_claim& claim_;
     permit& permit_;
     steady_time began_;
     core::gate_pass pass_;
+    bool told_ = false; // is to be woken; guarded
     bool waits_ = false;
     answer answer_ = answer::waits; // guarded until the wait is over
 };

@@ -33,6 +33,7 @@ struct answered
     int attempts = 0;
     std::vector<attempt> failed; ///< the tries before the one that succeeded
     attempt last;                ///< that one
+    std::chrono::nanoseconds elapsed{};
 };
 
 /** Counts events of one shard. Written on its executor only, read anywhere. */

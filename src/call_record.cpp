@@ -188,76 +188,26 @@ std::optional<error> call_record::begin_try(exchange& last)
 
 std::optional<error> call_record::judge(exchange& got)
 {
-    auto& gates = core_.gates();
-    auto& wire = core_.wire();
-    auto const& settings = core_.settings();
-    auto entry = entry_for(got);
-    std::optional<core::server_hint> hint;
-    gatekeeper::ending ending;
-    ending.status = entry.status;
-    if (got.answered())
-    {
-        auto const now = wire.wall_now();
-        hint = core::find_hint(entry.status, got.response.headers(), settings.reset_form, now);
-        ending.limits = core::read_limits(got.response.headers(), settings.reset_form, now);
-        entry.request_id = request_id_of(got);
-    }
-    if (entry.status == 429)
-        core_.counts().throttled.add();
+    auto tried = look_at(got);
+    auto why = core::classify(tried.ended);
+    auto wait = draw_wait(tried, why);
+    if (core_.settings().classifier)
+        why = ask_classifier(got, tried.ended, why, wait);
+    bool const waits_at_gate = tell_gate(tried, why, wait);
 
-    auto ended = outcome_of(got);
-    if (hint)
-    {
-        ended.hint = entry.server_hint = hint->wait;
-        ended.retry_after = hint->source == delay_source::retry_after;
-        entry.hint_text = hint->text.substr(0, longest_hint_text);
-    }
-    auto const source = hint ? hint->source : delay_source::none;
-    ending.health = core::health_of(ended);
-    auto why = core::classify(ended);
-    auto wait = why == retry_reason::throttled
-                    ? core::throttle_wait(policy_, gates.throttle_level(permit_), ended.hint, source, wire.roll())
-                    : core::transient_wait(policy_, used_.backoffs, ended.hint, source, wire.roll());
-    if (settings.classifier)
-        why = ask_classifier(got, ended, why, wait);
-    if (ending.health == core::health::busy)
-    {
-        // All hear of it, whatever becomes of this call.
-        auto const most = std::max<nanoseconds>(policy_.max_server_delay, policy_.throttle_max_delay);
-        bool const told = ended.hint.value_or(nanoseconds(0)) > nanoseconds(0);
-        auto const opens = gates.close_gate(permit_, std::min(wait.length, most), told);
-        if (why == retry_reason::throttled)
-            wait.length = opens;
-    }
-
-    auto const now = wire.now();
+    auto const now = core_.wire().now();
     nanoseconds const remaining = how.deadline == steady_time::max() ? nanoseconds::max() : how.deadline - now;
-    auto next = core::next_step(policy_, used_, ended, why, wait.length, remaining);
+    auto next = core::next_step(policy_, used_, tried.ended, why, wait.length, remaining);
     bool const repeats = next.what == core::decision::action::wait && pay(next);
-    if (settings.observer)
-        settings.observer->attempt_end(seen(), tries_, entry);
-    if (next.what != core::decision::action::stop)
-    {
-        entry.reason = next.reason;
-        if (repeats)
-        {
-            entry.delay = wait.length;
-            entry.delay_source = wait.source;
-        }
-        count(next.reason);
-        if (settings.observer)
-            settings.observer->retry_scheduled(seen(), entry.delay, entry.delay_source, entry.reason);
-    }
-    record(history_, std::move(entry));
+    note(std::move(tried.entry), next, wait);
     if (next.what == core::decision::action::replay)
     {
-        how.fresh_connection = true;
+        how.fresh_connection = true; // with the permit that it has
         return std::nullopt;
     }
-
     if (repeats)
-        ending.pause = wait.length;
-    bool const waits_at_gate = gates.end(permit_, ending) || next.reason == retry_reason::throttled;
+        tried.ending.pause = wait.length;
+    core_.gates().end(permit_, tried.ending);
     if (!repeats)
         return fail(got, next.why);
     if (!waits_at_gate)
@@ -282,7 +232,8 @@ answered call_record::succeed(exchange got)
         shown.request_id = request_id_of(got);
         settings.observer->attempt_end(seen(), tries_, shown);
     }
-    return answered{std::move(got.response), tries_, std::move(history_), std::move(last)};
+    auto const elapsed = last.started + last.took;
+    return answered{std::move(got.response), tries_, std::move(history_), std::move(last), elapsed};
 }
 
 error call_record::fail_waiting(errc code, exchange& last, std::string why)
@@ -304,18 +255,92 @@ error call_record::give_up(error failure)
     return failure;
 }
 
-core::outcome call_record::outcome_of(exchange const& got)
+/** A try with all that its answer says of repeating it. */
+call_record::tried_once call_record::look_at(exchange const& got)
 {
-    core::outcome ended;
+    tried_once tried;
+    tried.entry = entry_for(got);
+    auto& ended = tried.ended;
     ended.code = got.code;
-    ended.status = got.answered() ? got.response.status() : 0;
+    ended.status = tried.ending.status = tried.entry.status;
     ended.progress = got.progress;
     ended.reused = got.reused;
     ended.response_begun = got.response_begun;
     ended.permanent = got.permanent;
     ended.replayable = replayable_;
     ended.new_credentials = ended.status == 401 && has_new_credentials();
-    return ended;
+    if (got.answered())
+    {
+        auto const now = core_.wire().wall_now();
+        auto const form = core_.settings().reset_form;
+        auto const& headers = got.response.headers();
+        if (auto const hint = core::find_hint(ended.status, headers, form, now))
+        {
+            ended.hint = tried.entry.server_hint = hint->wait;
+            ended.retry_after = hint->source == delay_source::retry_after;
+            tried.source = hint->source;
+            tried.entry.hint_text = hint->text.substr(0, longest_hint_text);
+        }
+        tried.entry.request_id = request_id_of(got);
+        tried.ending.limits = core::read_limits(headers, form, now);
+    }
+    tried.ending.health = core::health_of(ended);
+    if (ended.status == 429)
+        core_.counts().throttled.add();
+    return tried;
+}
+
+core::wait_time call_record::draw_wait(tried_once const& tried, retry_reason why)
+{
+    auto const dice = core_.wire().roll();
+    if (why != retry_reason::throttled)
+        return core::transient_wait(policy_, used_.backoffs, tried.ended.hint, tried.source, dice);
+    auto const level = core_.gates().throttle_level(permit_);
+    return core::throttle_wait(policy_, level, tried.ended.hint, tried.source, dice);
+}
+
+/** All hear of a server that turned this call away, or that fails, whatever becomes of the call. Makes the wait what
+    it is for all. @return whether the call is to wait at the gate, not by itself */
+bool call_record::tell_gate(tried_once const& tried, retry_reason why, core::wait_time& wait)
+{
+    auto& gates = core_.gates();
+    if (tried.ending.health == core::health::busy)
+    {
+        auto const most = std::max<nanoseconds>(policy_.max_server_delay, policy_.throttle_max_delay);
+        bool const told = tried.ended.hint.value_or(nanoseconds(0)) > nanoseconds(0);
+        auto const opens = gates.close_gate(permit_, std::min(wait.length, most), told);
+        if (why != retry_reason::throttled)
+            return false;
+        wait.length = opens;
+        return true;
+    }
+    if (tried.ending.health != core::health::failing)
+        return false;
+    auto const probe = gates.note_failure(permit_);
+    if (probe.for_others)
+        wait.length += wait.length / 2;
+    return probe.probing;
+}
+
+/** Puts a try on record, and tells what follows. */
+void call_record::note(attempt entry, core::decision const& next, core::wait_time const& wait)
+{
+    auto const& eye = core_.settings().observer;
+    if (eye)
+        eye->attempt_end(seen(), tries_, entry);
+    if (next.what != core::decision::action::stop)
+    {
+        entry.reason = next.reason;
+        if (next.what == core::decision::action::wait)
+        {
+            entry.delay = wait.length;
+            entry.delay_source = wait.source;
+        }
+        count(next.reason);
+        if (eye)
+            eye->retry_scheduled(seen(), entry.delay, entry.delay_source, entry.reason);
+    }
+    record(history_, std::move(entry));
 }
 
 /** After a 401: whether the source has another token by now. It is kept for the next try. */

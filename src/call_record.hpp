@@ -65,10 +65,20 @@ public:
     send_options how;
 
 private:
-    core::outcome outcome_of(exchange const& got);
+    struct tried_once
+    {
+        attempt entry;
+        core::outcome ended;
+        delay_source source = delay_source::none; ///< of the server's hint
+        gatekeeper::ending ending;
+    };
+    tried_once look_at(exchange const& got);
+    core::wait_time draw_wait(tried_once const& tried, retry_reason why);
     retry_reason ask_classifier(
         exchange const& got, core::outcome const& ended, retry_reason why, core::wait_time& wait
     ) const;
+    bool tell_gate(tried_once const& tried, retry_reason why, core::wait_time& wait);
+    void note(attempt entry, core::decision const& next, core::wait_time const& wait);
     bool has_new_credentials();
     bool pay(core::decision& next);
     void count(retry_reason why) noexcept;

@@ -164,6 +164,7 @@ error malformed(planned_request const& planned, answered const& got, core::compl
     details->response = response_info(got.response.status(), got.response.headers(), got.attempts);
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = about.to_string();
+    details->elapsed = got.elapsed;
     details->attempts = got.failed;
     record(details->attempts, got.last);
     details->attempts.back().code = errc::malformed_response;

@@ -24,6 +24,7 @@ namespace asio = boost::asio;
 /** What the two sides of a hop share. The signal is touched on the far side only. */
 struct hop_state
 {
+    asio::any_io_executor far; ///< of the work
     asio::cancellation_signal signal;
     bool done = false;
 };
@@ -37,12 +38,17 @@ auto async_hop(asio::any_io_executor there, asio::awaitable<T> work)
 {
     auto start = [](auto handler, asio::any_io_executor target, asio::awaitable<T> job) {
         auto const state = std::make_shared<hop_state>();
+        state->far = target;
         auto const back = asio::get_associated_executor(handler);
         if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
-            slot.assign([state, target](asio::cancellation_type kind) {
-                asio::post(target, [state, kind] {
-                    if (!state->done)
-                        state->signal.emit(kind);
+            // The signal may outlive the execution context, and then must hold nothing of it.
+            slot.assign([waiting = std::weak_ptr(state)](asio::cancellation_type kind) {
+                auto const hop = waiting.lock();
+                if (!hop)
+                    return;
+                asio::post(hop->far, [hop, kind] {
+                    if (!hop->done)
+                        hop->signal.emit(kind);
                 });
             });
         asio::co_spawn(

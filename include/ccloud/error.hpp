@@ -223,7 +223,8 @@ public:
     /** The code of the layer below (Asio, OpenSSL, getaddrinfo), where one caused it. */
     std::error_code const& cause() const noexcept;
 
-    /** Every try, oldest first; the first 15 and the last where there were more. */
+    /** Every try, oldest first. Where there were more than 16: the first ones and the last, and among them one that may
+        have been executed, if any may. */
     std::vector<attempt> const& attempts() const noexcept;
 
     /** From the start of the call to its end, waits included. */

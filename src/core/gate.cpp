@@ -65,6 +65,8 @@ void gate::enqueue(gate_waiter& waiter) noexcept
     ++waiting_;
     if (waiter.urgent)
         ++urgent_;
+    if (waiter.impatient)
+        ++impatient_;
 }
 
 void gate::hurry(gate_waiter& waiter) noexcept
@@ -90,8 +92,7 @@ gate_waiter* gate::next(steady_time now, gate_pass& pass) noexcept
     auto* chosen = first_;
     if (how != state::open)
     {
-        if (auto const ends = pause_ends(now); chosen->deadline != steady_time::max() &&
-                                               (ends > chosen->deadline || chosen->deadline - ends < chosen->needs))
+        if (!fits(*chosen, pause_ends(now)))
             hurry(*chosen);
         if (urgent_ == 0)
             return nullptr;
@@ -135,8 +136,11 @@ void gate::throttled(gate_pass pass, steady_time now, nanoseconds delay, bool to
         narrow();
         ++level_;
     }
-    if (first || told)
-        not_before_ = std::max(not_before_, now + delay);
+    if ((first || told) && now + delay > not_before_)
+    {
+        not_before_ = now + delay;
+        closed_anew_ = true;
+    }
 }
 
 bool gate::failed(gate_pass) noexcept
@@ -192,10 +196,15 @@ void gate::end(gate_pass pass) noexcept
         --current_;
 }
 
-void gate::pause(steady_time now, nanoseconds backoff) noexcept
+void gate::pause_until(steady_time when) noexcept
 {
     if (probing_)
-        probe_at_ = std::max(probe_at_, now + backoff + backoff / 2);
+        probe_at_ = std::max(probe_at_, when);
+}
+
+bool gate::fits(gate_waiter const& waiter, steady_time from) noexcept
+{
+    return waiter.deadline == steady_time::max() || (from <= waiter.deadline && waiter.deadline - from >= waiter.needs);
 }
 
 void gate::set_most(std::size_t most) noexcept
@@ -254,6 +263,8 @@ void gate::unlink(gate_waiter& waiter) noexcept
     --waiting_;
     if (waiter.urgent)
         --urgent_;
+    if (waiter.impatient)
+        --impatient_;
 }
 
 } // namespace ccloud::core

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace ccloud::core {
 
@@ -19,6 +20,7 @@ struct gate_waiter
     std::uint64_t ticket = 0; ///< the call's place in order of arrival, kept from one try to the next; 0: none yet
     steady_time deadline = steady_time::max();
     std::chrono::nanoseconds needs{}; ///< time that a try must have before the deadline
+    bool impatient = false;           ///< does not want to wait where the server's limit is used up
     bool urgent = false;              ///< cannot wait for a pause to end, and goes without
     bool queued = false;
     gate_waiter* previous = nullptr;
@@ -99,8 +101,32 @@ public:
     /** The request is under way no more. */
     void end(gate_pass pass) noexcept;
 
-    /** While it probes: a failed call waits half as long again as it would by itself, for it speaks for all. */
-    void pause(steady_time now, std::chrono::nanoseconds backoff) noexcept;
+    /** While it probes: no probe before that. */
+    void pause_until(steady_time when) noexcept;
+
+    /** Takes out the waiters that would wait in vain, and gives each to `refuse`: at a closed gate those whose deadline
+        comes first, and where the server's limit is used up those that do not want to wait. */
+    template <class Function>
+    void turn_away(steady_time now, Function&& refuse)
+    {
+        auto const how = look(now);
+        bool const closed = how == state::closed;
+        bool const used_up = closed || (how == state::paused && paced_out());
+        if (!(closed && std::exchange(closed_anew_, false)) && !(used_up && impatient_ > 0))
+            return;
+        for (auto* one = first_; one;)
+        {
+            auto& waiter = *std::exchange(one, one->next);
+            if (waiter.impatient || (closed && !fits(waiter, not_before_)))
+            {
+                unlink(waiter);
+                refuse(waiter);
+            }
+        }
+    }
+
+    /** Whether a try from then on would have time enough. */
+    static bool fits(gate_waiter const& waiter, steady_time from) noexcept;
 
     /** How often in a row requests were turned away. */
     int throttle_level() const noexcept { return level_; }
@@ -153,6 +179,8 @@ private:
     std::size_t current_ = 0; ///< of these, since the gate was last narrowed: what its window counts
     std::size_t waiting_ = 0;
     std::size_t urgent_ = 0;
+    std::size_t impatient_ = 0;
+    bool closed_anew_ = false; ///< since waiters were turned away last
     gate_waiter* first_ = nullptr;
     gate_waiter* last_ = nullptr;
 };

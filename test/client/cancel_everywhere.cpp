@@ -447,7 +447,7 @@ TEST_CASE("X4: the execution context goes after every handler, and leaks nothing
             {
                 INFO(what.name);
                 CAPTURE(k);
-                play_through run(what, threads, hears::nothing);
+                play_through run(what, threads, hears::terminal);
                 more = run.steps(k);
                 run.drop_context();
             }

@@ -110,12 +110,6 @@ bool fail(gate& door, gate_pass pass)
     return probing;
 }
 
-/** By a backoff that ends so that the gate's pause, half as long again, ends then. */
-void pause_until(gate& door, steady_time when)
-{
-    door.pause(at(0s), (when - at(0s)) * 2 / 3);
-}
-
 /** Five failures in a row, one after the other. */
 void bring_down(gate& door, steady_time now)
 {
@@ -740,7 +734,7 @@ TEST_CASE("G6: who cannot wait for a pause to end goes without, but not through 
     SUBCASE("the pause between probes, one at a time")
     {
         bring_down(door, at(0s));
-        pause_until(door, at(30s));
+        door.pause_until(at(30s));
         for (auto& waiter : waiters)
             door.enqueue(waiter);
         door.hurry(waiters[1]);
@@ -830,6 +824,68 @@ TEST_CASE("G6: waiters that hurry are counted wherever they are")
     CHECK(door.waiting() == 1);
     CHECK(pump(door, at(30s)) == line{&waiters[2]});
     CHECK(door.waiting() == 0);
+}
+
+TEST_CASE("T4: who waits in vain at a gate that closes is turned away at once, and nobody else")
+{
+    gate door(2);
+    auto const passes = send(door, 2, at(0s));
+    std::array<gate_waiter, 4> waiters;
+    waiters[0].deadline = at(10s);
+    waiters[1].deadline = at(31s);
+    waiters[1].needs = 2s;
+    waiters[2].deadline = at(32s);
+    waiters[2].needs = 2s;
+    for (auto& waiter : waiters)
+        door.enqueue(waiter);
+    line gone;
+    auto const collect = [&gone](gate_waiter& waiter) { gone.push_back(&waiter); };
+    door.turn_away(at(0s), collect);
+    CHECK(gone.empty());
+    reject(door, passes[0], at(0s), 30s);
+    door.turn_away(at(0s), collect);
+    CHECK(gone == line{&waiters[0], &waiters[1]});
+    CHECK(door.waiting() == 2);
+    reject(door, passes[1], at(0s), 31s);
+    door.turn_away(at(0s), collect);
+    CHECK(gone == line{&waiters[0], &waiters[1], &waiters[2]});
+    CHECK(pump(door, at(31s)) == line{&waiters[3]});
+}
+
+TEST_CASE("G7: who does not want to wait is turned away when the limit is used up, and not before")
+{
+    gate door(2);
+    auto const passes = send(door, 2, at(0s));
+    std::array<gate_waiter, 3> waiters;
+    waiters[1].impatient = true;
+    for (auto& waiter : waiters)
+        door.enqueue(waiter);
+    line gone;
+    auto const collect = [&gone](gate_waiter& waiter) { gone.push_back(&waiter); };
+    door.turn_away(at(0s), collect);
+    CHECK(gone.empty()); // it waits for an answer only
+    SUBCASE("by what a response tells")
+    {
+        answer(door, passes[0], left_of(60, 1, 30s), at(0s)); // one left, and one under way
+    }
+    SUBCASE("by a rejection")
+    {
+        reject(door, passes[0], at(0s), 1s);
+    }
+    SUBCASE("not by failures")
+    {
+        for (int i = 0; i < 5; ++i)
+            door.failed(passes[0]);
+        REQUIRE(door.probing());
+        door.end(passes[0]);
+        door.pause_until(at(9s));
+        door.turn_away(at(0s), collect);
+        CHECK(gone.empty());
+        return;
+    }
+    door.turn_away(at(0s), collect);
+    CHECK(gone == line{&waiters[1]});
+    CHECK(waiters[0].next == &waiters[2]);
 }
 
 TEST_CASE("G8: an answer that says nothing of the limit ends the pacing, and nothing else")
@@ -923,12 +979,12 @@ TEST_CASE("G3: after five failures in a row the gate probes, one request at a ti
 TEST_CASE("G6: the pause between probes is advice, and the longest counts")
 {
     gate door(64);
-    pause_until(door, at(90s)); // not while it does not probe
+    door.pause_until(at(90s)); // not while it does not probe
     REQUIRE(door.look(at(0s)) == state::open);
     bring_down(door, at(0s));
     CHECK(door.look(at(0s)) == state::open);
-    pause_until(door, at(6s));
-    pause_until(door, at(3s));
+    door.pause_until(at(6s));
+    door.pause_until(at(3s));
     CHECK(door.look(at(0s)) == state::paused);
     CHECK(!door.paced_out());
     CHECK(since_start(door.opens_at(at(0s))) == 6s);
@@ -937,7 +993,7 @@ TEST_CASE("G6: the pause between probes is advice, and the longest counts")
     CHECK(must_wait(door, at(6s)));
     door.observe(probe, false, left_of(60, 5, 20s), at(6s), 0s); // some are left: does not matter
     REQUIRE(fail(door, probe));
-    pause_until(door, at(9s));
+    door.pause_until(at(9s));
     CHECK(since_start(door.opens_at(at(6s))) == 9s);
     SUBCASE("together with the end of the server's window the later one counts")
     {
@@ -949,7 +1005,7 @@ TEST_CASE("G6: the pause between probes is advice, and the longest counts")
         door.observe(pass, false, left_of(60, 0, 20s), at(6s), 0s);
         REQUIRE(fail(door, pass));
         CHECK(since_start(door.opens_at(at(6s))) == 26s);
-        pause_until(door, at(30s));
+        door.pause_until(at(30s));
         CHECK(since_start(door.opens_at(at(6s))) == 30s);
         CHECK(since_start(door.opens_at(at(25s))) == 30s);
         CHECK(!must_wait(door, at(30s)));
@@ -963,7 +1019,7 @@ TEST_CASE("G3: a probe that is answered opens the gate by one, and each further 
     for (std::size_t i = 0; i < 4; ++i)
         fail(door, passes[i]);
     REQUIRE(fail(door, passes[4])); // 4 were under way: up to 2 at once
-    pause_until(door, at(12s));
+    door.pause_until(at(12s));
     SUBCASE("of the probe")
     {
         for (int i = 0; i < 3; ++i)
@@ -994,7 +1050,7 @@ TEST_CASE("G1: a rejection ends the probing, and closes the gate")
 {
     gate door(64);
     bring_down(door, at(0s));
-    pause_until(door, at(60s));
+    door.pause_until(at(60s));
     auto const probe = [&] {
         gate_waiter hasty;
         hasty.urgent = true;
@@ -1169,8 +1225,8 @@ private:
             if (roll(4) != 0)
             {
                 auto const pause = std::chrono::milliseconds(roll(20'000));
-                door_.pause(now_, pause);
-                paused_until_ = std::max(paused_until_, now_ + pause + pause / 2);
+                door_.pause_until(now_ + pause);
+                paused_until_ = std::max(paused_until_, now_ + pause);
             }
         }
         else if (kind < 18)
