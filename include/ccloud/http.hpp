@@ -83,7 +83,7 @@ public:
     http_request(method verb, std::string target);
 
     /** Adds a header field. Authorization, Host, Content-Length, Transfer-Encoding and Connection belong to the
-        client; a request that sets one of them is refused. */
+        client; a request that sets one of them is refused. Idempotency-Key makes the request replayable. */
     http_request& header(std::string_view name, std::string_view value);
 
     /** Sets the body, and Content-Type to `media_type`. */
