@@ -61,9 +61,17 @@ gatekeeper::gatekeeper(std::shared_ptr<admission> shared, transport& wire, asio:
     : shared_(std::move(shared)), wire_(wire), executor_(std::move(executor))
 {
     fire = [](timer_node& node) noexcept { static_cast<gatekeeper&>(node).wake(); };
-    lock const held(shared_->mutex_);
-    shared_->keepers_.push_back(this);
-    shared_->resize();
+}
+
+std::shared_ptr<gatekeeper> gatekeeper::make(
+    std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor
+)
+{
+    std::shared_ptr<gatekeeper> const made(new gatekeeper(std::move(shared), wire, std::move(executor)));
+    lock const held(made->shared_->mutex_);
+    made->shared_->keepers_.push_back(made.get());
+    made->shared_->resize();
+    return made;
 }
 
 gatekeeper::~gatekeeper()
@@ -78,8 +86,14 @@ gatekeeper::~gatekeeper()
 void gatekeeper::retire() noexcept
 {
     lock const held(shared_->mutex_);
-    if (!std::exchange(closed_, true))
-        hand_over();
+    if (std::exchange(closed_, true))
+        return;
+    for (auto& [name, scope] : shared_->scopes_)
+        scope->gate.take_out(
+            [this](core::gate_waiter const& waiter) { return &static_cast<turn const&>(waiter).keeper_ == this; },
+            [this](core::gate_waiter&) { --shared_->waiting_; }
+        );
+    hand_over();
 }
 
 void gatekeeper::close() noexcept
@@ -178,7 +192,7 @@ void gatekeeper::describe(metrics& into) noexcept
     into.in_flight = 0;
     for (auto const& [name, scope] : shared_->scopes_)
         into.in_flight += scope->gate.in_flight();
-    into.retry_budget = shared_->budget_.left();
+    into.retry_budget = shared_->budget_.left(wire_.now());
 }
 
 /** Lets those go that may, turns those away that would wait in vain, and has the timer ring when others may go. */
@@ -272,6 +286,9 @@ turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
 
     auto& shared = *keeper.shared_;
     gatekeeper::lock held(shared.mutex_);
+    waits_ = true;
+    if (keeper.closed_)
+        return; // the end of all waits is on its way
     auto& gate = claim.scope->gate;
     auto const state = gate.look(began_);
     bool const closed = state == core::gate::state::closed;
@@ -283,7 +300,8 @@ turn::turn(gatekeeper& keeper, gate_claim& claim, permit& into)
         answer_ = answer::will_not_do;
     else if (shared.max_pending_ > 0 && shared.waiting_ >= shared.max_pending_)
         answer_ = answer::queue_full;
-    if (answer_ != answer::waits)
+    waits_ = answer_ == answer::waits;
+    if (!waits_)
         return;
 
     urgent = !fits;

@@ -107,7 +107,11 @@ struct gate_claim
 class gatekeeper final : public std::enable_shared_from_this<gatekeeper>, private timer_node
 {
 public:
-    gatekeeper(std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor);
+    /** Makes one that the other shards know of. */
+    static std::shared_ptr<gatekeeper> make(
+        std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor
+    );
+
     gatekeeper(gatekeeper const&) = delete;
     gatekeeper& operator=(gatekeeper const&) = delete;
     ~gatekeeper();
@@ -151,8 +155,8 @@ public:
     /** Fills in what all shards share. */
     void describe(metrics& into) noexcept;
 
-    /** The shard is to close: other shards take over what its timer would have woken, and post nothing more to its
-        executor. Any thread; its waiting calls must be woken by others. */
+    /** The shard is to close: its calls leave the lines, other shards take over what its timer would have woken, and
+        post nothing more to its executor. Any thread; its waiting calls must be woken by others. */
     void retire() noexcept;
 
     /** Retires, and lets go of the timer. */
@@ -165,6 +169,8 @@ private:
     friend class turn;
 
     using lock = std::unique_lock<std::mutex>;
+
+    gatekeeper(std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor);
 
     void pump(gate_scope& scope) noexcept;
     void deliver(lock& held) noexcept;

@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t most_entries = 16;
 constexpr std::size_t longest_hint_text = 64;
 
+/** For which a gate is closed at the server's word though the policy allows less (rule S4). */
+constexpr nanoseconds longest_closing = std::chrono::seconds(120);
+
 /** 128 random bits as hexadecimal digits. */
 std::string random_key(std::uint64_t high, std::uint64_t low)
 {
@@ -164,8 +167,9 @@ std::optional<error> call_record::end_wait(turn::end const& how_it_ended, exchan
     return std::nullopt;
 }
 
-std::optional<error> call_record::begin_try(exchange& last)
+std::optional<error> call_record::prepare_try(exchange& last)
 {
+    prepared_ = true;
     if (auto const* source = tokens_of(core_.settings()))
     {
         token_ = next_token_.empty() ? ask(*source, {}) : std::exchange(next_token_, {});
@@ -176,6 +180,12 @@ std::optional<error> call_record::begin_try(exchange& last)
             own_ = std::make_unique<http_request>(planned_.request);
         own_->headers().set("Authorization", value);
     }
+    return std::nullopt;
+}
+
+void call_record::begin_try()
+{
+    prepared_ = false;
     if (charged_ > 0)
         spent_ = std::exchange(charged_, 0);
     ++tries_;
@@ -183,15 +193,14 @@ std::optional<error> call_record::begin_try(exchange& last)
     try_started_ = core_.wire().now();
     if (auto const& eye = core_.settings().observer)
         eye->attempt_start(seen(), tries_);
-    return std::nullopt;
 }
 
 std::optional<error> call_record::judge(exchange& got)
 {
     auto tried = look_at(got);
-    auto why = core::classify(tried.ended);
+    auto why = core::reason_for(policy_, used_, tried.ended);
     auto wait = draw_wait(tried, why);
-    if (core_.settings().classifier)
+    if (core_.settings().classifier && !core::is_called_off(tried.ended))
         why = ask_classifier(got, tried.ended, why, wait);
     bool const waits_at_gate = tell_gate(tried, why, wait);
 
@@ -200,12 +209,10 @@ std::optional<error> call_record::judge(exchange& got)
     auto next = core::next_step(policy_, used_, tried.ended, why, wait.length, remaining);
     bool const repeats = next.what == core::decision::action::wait && pay(next);
     note(std::move(tried.entry), next, wait);
+    how.fresh_connection = next.reason == retry_reason::stale_connection || next.reason == retry_reason::misdirected;
     if (next.what == core::decision::action::replay)
-    {
-        how.fresh_connection = true; // with the permit that it has
-        return std::nullopt;
-    }
-    if (repeats)
+        return std::nullopt; // with the permit that it has
+    if (repeats && waits_at_gate)
         tried.ending.pause = wait.length;
     core_.gates().end(permit_, tried.ending);
     if (!repeats)
@@ -299,17 +306,19 @@ core::wait_time call_record::draw_wait(tried_once const& tried, retry_reason why
     return core::throttle_wait(policy_, level, tried.ended.hint, tried.source, dice);
 }
 
-/** All hear of a server that turned this call away, or that fails, whatever becomes of the call. Makes the wait what
-    it is for all. @return whether the call is to wait at the gate, not by itself */
+/** All hear of a server that turned this call away, or that fails, whatever becomes of the call, but none is held up for
+    longer than the client's own policy allows. Makes the wait what it is for all.
+    @return whether the call is to wait at the gate, not by itself */
 bool call_record::tell_gate(tried_once const& tried, retry_reason why, core::wait_time& wait)
 {
     auto& gates = core_.gates();
+    auto const& ours = core_.settings().retry;
     if (tried.ending.health == core::health::busy)
     {
-        auto const most = std::max<nanoseconds>(policy_.max_server_delay, policy_.throttle_max_delay);
+        auto const most = std::max<nanoseconds>(ours.max_server_delay, longest_closing);
         bool const told = tried.ended.hint.value_or(nanoseconds(0)) > nanoseconds(0);
         auto const opens = gates.close_gate(permit_, std::min(wait.length, most), told);
-        if (why != retry_reason::throttled)
+        if (why != retry_reason::throttled || wait.length > opens)
             return false;
         wait.length = opens;
         return true;
@@ -317,9 +326,11 @@ bool call_record::tell_gate(tried_once const& tried, retry_reason why, core::wai
     if (tried.ending.health != core::health::failing)
         return false;
     auto const probe = gates.note_failure(permit_);
+    if (!probe.probing || wait.length > ours.max_delay)
+        return false;
     if (probe.for_others)
         wait.length += wait.length / 2;
-    return probe.probing;
+    return true;
 }
 
 /** Puts a try on record, and tells what follows. */

@@ -47,8 +47,10 @@ public:
     /** After a wait at the gate: the error it ended in. */
     std::optional<error> end_wait(turn::end const& how, exchange& last);
 
-    /** Begins a try, with credentials as they are now; the error where there are none. */
-    std::optional<error> begin_try(exchange& last);
+    /** Gets the request of a try ready, with credentials as they are now; the error where there are none. */
+    bool prepared() const noexcept { return prepared_; }
+    std::optional<error> prepare_try(exchange& last);
+    void begin_try();
     http_request const& request() const noexcept { return own_ ? *own_ : planned_.request; }
 
     /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */
@@ -102,6 +104,7 @@ private:
     steady_time pause_ends_ = steady_time::min();
     std::uint64_t id_;
     bool replayable_;
+    bool prepared_ = false;
     int tries_ = 0;
     int charged_ = 0; ///< tokens for the repetition to come
     int spent_ = 0;   ///< for the last one that was sent

@@ -29,9 +29,7 @@ client_core::client_core(
     : settings_(checked(std::move(settings))), executor_(std::move(executor)), endpoint_(checked_endpoint(settings_)),
       head_(core::make_head(endpoint_.where, auth::authorization(settings_.credentials), settings_.application)),
       wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
-      gates_(std::make_shared<gatekeeper>(
-          common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_
-      ))
+      gates_(gatekeeper::make(common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_))
 {
 }
 
@@ -69,7 +67,7 @@ operation<answered> client_core::run(planned_request const& planned, call_option
     exchange got;
     while (!failure)
     {
-        // Whatever was awaited last: nothing is begun for a caller who has left.
+        // Whatever was awaited or asked last: nothing is begun for a caller who has left.
         auto const cancellation = co_await asio::this_coro::cancellation_state;
         if (closed_ || cancellation.cancelled() != asio::cancellation_type::none)
         {
@@ -92,10 +90,13 @@ operation<answered> client_core::run(planned_request const& planned, call_option
             failure = call.end_wait(place.conclude(), got);
             continue;
         }
+        if (!call.prepared())
+        {
+            failure = call.prepare_try(got);
+            continue;
+        }
 
-        failure = call.begin_try(got);
-        if (failure)
-            break;
+        call.begin_try();
         got = co_await wire_->send(call.request(), endpoint_.where, call.how);
         if (got.answered() && is_success(got.response.status()))
             break;
@@ -111,7 +112,13 @@ std::string_view client_core::scope_of(planned_request const& planned, std::stri
 {
     auto const& request = planned.request;
     if (auto const& key = settings_.rate_scope.key())
-        return storage = key(request.verb(), request.target());
+        try
+        {
+            return storage = key(request.verb(), request.target());
+        }
+        catch (...) // as if there were no such function
+        {
+        }
     if (!planned.scope.empty())
         return planned.scope;
     return core::collection_of(std::string_view(request.target()).substr(endpoint_.base_path.size()));
@@ -287,6 +294,8 @@ client client::with_header(std::string_view name, std::string_view value) const
 {
     if (auto const why = core::refuse_field(name); !why.empty())
         throw configuration_error("header \"" + std::string(name) + "\": " + std::string(why));
+    if (core::is_idempotency_key(name))
+        throw configuration_error("header \"" + std::string(name) + "\": belongs to one request, not to a handle");
     auto extended = std::make_shared<http_headers>(extra_ ? *extra_ : http_headers());
     extended->add(name, value);
     if (!extended->well_formed())

@@ -83,7 +83,7 @@ public:
     http_request(method verb, std::string target);
 
     /** Adds a header field. Authorization, Host, Content-Length, Transfer-Encoding and Connection belong to the
-        client; a request that sets one of them is refused. Idempotency-Key makes the request replayable. */
+        client; a request that sets one of them is refused. */
     http_request& header(std::string_view name, std::string_view value);
 
     /** Sets the body, and Content-Type to `media_type`. */
@@ -93,8 +93,9 @@ public:
         its method. */
     http_request& replayable(bool yes) noexcept;
 
-    /** Lets the server tell repetitions apart, so that the request may be repeated: sends Idempotency-Key with `key`,
-        or, where that is empty, with 128 random bits that the client draws once a call. */
+    /** Lets the server tell repetitions apart, and so makes the request replayable: sends Idempotency-Key with `key`,
+        or, where that is empty, with 128 random bits that the client draws once a call. Only for endpoints that
+        document the field, for others execute every repetition. No API of Confluent Cloud documents it so far. */
     http_request& idempotency_key(std::string_view key = {});
 
     method verb() const noexcept { return verb_; }

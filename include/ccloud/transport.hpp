@@ -45,7 +45,7 @@ struct exchange
 
 /** The one door to the outside world: network, clocks, timers and dice. A test replaces them all at once.
 
-    Threads: every member is called on the client's executor only. */
+    Threads: every member is called on the client's executor only, but `now()` by `client::metrics()` on any. */
 class transport
 {
 public:
@@ -63,7 +63,7 @@ public:
     /** Sixty-four random bits. */
     virtual std::uint64_t roll() noexcept = 0;
 
-    /** Calls `node.fire` at `due`, or moves a node that is armed already. */
+    /** Calls `node.fire` at `due`, or moves a node that is armed already. Never calls it from within. */
     virtual void arm(timer_node& node, steady_time due) = 0;
     virtual void disarm(timer_node& node) noexcept = 0;
 

@@ -114,14 +114,23 @@ public:
         bool const used_up = closed || (how == state::paused && paced_out());
         if (!(closed && std::exchange(closed_anew_, false)) && !(used_up && impatient_ > 0))
             return;
+        take_out(
+            [&](gate_waiter const& waiter) { return waiter.impatient || (closed && !fits(waiter, not_before_)); },
+            refuse
+        );
+    }
+
+    /** Takes out the waiters that `which` names, and gives each to `taken`. */
+    template <class Predicate, class Function>
+    void take_out(Predicate&& which, Function&& taken)
+    {
         for (auto* one = first_; one;)
         {
             auto& waiter = *std::exchange(one, one->next);
-            if (waiter.impatient || (closed && !fits(waiter, not_before_)))
-            {
-                unlink(waiter);
-                refuse(waiter);
-            }
+            if (!which(waiter))
+                continue;
+            unlink(waiter);
+            taken(waiter);
         }
     }
 

@@ -110,17 +110,9 @@ http_request::http_request(method verb, std::string target)
 {
 }
 
-namespace {
-
-constexpr std::string_view key_field = "Idempotency-Key";
-
-} // namespace
-
 http_request& http_request::header(std::string_view name, std::string_view value)
 {
     headers_.add(name, value);
-    if (core::iequals(name, key_field))
-        replayable_ = true;
     return *this;
 }
 
@@ -142,7 +134,7 @@ http_request& http_request::idempotency_key(std::string_view key)
     replayable_ = true;
     wants_key_ = key.empty();
     if (!key.empty())
-        headers_.set(key_field, key);
+        headers_.set("Idempotency-Key", key);
     return *this;
 }
 

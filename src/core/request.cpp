@@ -76,6 +76,11 @@ std::string_view refuse_field(std::string_view name) noexcept
     return {};
 }
 
+bool is_idempotency_key(std::string_view name) noexcept
+{
+    return iequals(name, "Idempotency-Key");
+}
+
 bool is_header_safe(std::string_view text) noexcept
 {
     return std::none_of(text.begin(), text.end(), [](char c) {

@@ -27,6 +27,9 @@ void serialize(http_request const& request, std::string& to);
 /** Why a caller must not set this field; empty where it may. */
 std::string_view refuse_field(std::string_view name) noexcept;
 
+/** Whether the field is Idempotency-Key, which tells the repetitions of one request from others. */
+bool is_idempotency_key(std::string_view name) noexcept;
+
 /** Whether a credential may stand in a header field as it is. */
 bool is_header_safe(std::string_view text) noexcept;
 

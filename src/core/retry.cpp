@@ -100,10 +100,24 @@ health health_of(outcome const& ended) noexcept
     }
 }
 
+bool is_called_off(outcome const& ended) noexcept
+{
+    return ended.status == 0 && (ended.code == errc::cancelled || ended.code == errc::client_closed ||
+                                 ended.code == errc::deadline_exceeded);
+}
+
 bool is_free(retry_reason why) noexcept
 {
     return why == retry_reason::stale_connection || why == retry_reason::misdirected ||
            why == retry_reason::too_early || why == retry_reason::new_credentials;
+}
+
+retry_reason reason_for(retry_policy const& policy, tally const& used, outcome const& ended) noexcept
+{
+    auto const why = classify(ended);
+    if (!is_free(why) || (policy.max_attempts > 1 && (used.free_replays & bit_of(why)) == 0))
+        return why;
+    return ended.status == 0 ? retry_reason::transient : retry_reason::none;
 }
 
 wait_time throttle_wait(
@@ -131,12 +145,8 @@ decision next_step(
     auto const stop = [](gave_up because) { return decision{action::stop, retry_reason::none, because, 0}; };
     if (is_free(why))
     {
-        if ((used.free_replays & bit_of(why)) == 0 && policy.max_attempts > 1)
-        {
-            used.free_replays |= bit_of(why);
-            return {action::replay, why, {}, 0};
-        }
-        why = ended.status == 0 ? retry_reason::transient : retry_reason::none;
+        used.free_replays |= bit_of(why);
+        return {action::replay, why, {}, 0};
     }
     if (why == retry_reason::none)
         return stop(gave_up::not_retryable);

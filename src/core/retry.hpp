@@ -28,6 +28,9 @@ struct outcome
 /** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. */
 retry_reason classify(outcome const& ended) noexcept;
 
+/** Whether the try ended by the wish of this side: cancelled, past the deadline, closed. */
+bool is_called_off(outcome const& ended) noexcept;
+
 /** What an outcome says of the server, whoever asked. */
 enum class health : unsigned char {
     unknown, ///< nothing
@@ -48,6 +51,9 @@ struct tally
     int backoffs = 0;          ///< exponent of the next transient wait
     unsigned free_replays = 0; ///< one bit a reason
 };
+
+/** `classify`, but that what is free comes once a call and reason: afterwards it counts as the failure that it is. */
+retry_reason reason_for(retry_policy const& policy, tally const& used, outcome const& ended) noexcept;
 
 /** A length of time, and where it came from. */
 struct wait_time
@@ -82,7 +88,7 @@ struct decision
     int cost = 0; ///< tokens of the retry budget
 };
 
-/** Decides, and counts what it grants in `used`. `why`: what `classify` and the caller's classifier say. `wait`: what
+/** Decides, and counts what it grants in `used`. `why`: what `reason_for` and the caller's classifier say. `wait`: what
     would have to be waited. `remaining`: until the call's deadline. */
 decision next_step(
     retry_policy const& policy, tally& used, outcome const& ended, retry_reason why, std::chrono::nanoseconds wait,

@@ -21,6 +21,12 @@ void retry_budget::give(int tokens, steady_time now) noexcept
     left_ = std::min(capacity_, left_ + tokens);
 }
 
+int retry_budget::left(steady_time now) noexcept
+{
+    refill(now);
+    return left_;
+}
+
 void retry_budget::refill(steady_time now) noexcept
 {
     if (refilled_ == steady_time::min())

@@ -25,6 +25,8 @@ public:
     /** Gives back, up to the capacity. */
     void give(int tokens, steady_time now) noexcept;
 
+    int left(steady_time now) noexcept;
+
     /** As of the last use. */
     int left() const noexcept { return left_; }
 

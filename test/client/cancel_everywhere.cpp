@@ -85,7 +85,7 @@ public:
             budget_.give(back, now());
     }
 
-    int left() const noexcept { return budget_.left(); }
+    int left() noexcept { return budget_.left(now()); }
 
 private:
     struct account
@@ -641,8 +641,8 @@ TEST_CASE("shards: a closed one that ends its last request tells the others when
     auto const common = shared_limits(1);
     asio::io_context context;
     auto wire = std::make_shared<talking_wire>([](ccloud::http_request const&) { return said(200); });
-    auto const one = std::make_shared<detail::gatekeeper>(common->limits, *wire, context.get_executor());
-    auto const other = std::make_shared<detail::gatekeeper>(common->limits, *wire, context.get_executor());
+    auto const one = detail::gatekeeper::make(common->limits, *wire, context.get_executor());
+    auto const other = detail::gatekeeper::make(common->limits, *wire, context.get_executor());
     auto const now = clock.now();
 
     std::vector<detail::gate_claim> claims(3);

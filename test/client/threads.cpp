@@ -215,3 +215,24 @@ TEST_CASE("a client that was given its transport has one shard")
     ccloud::client const cloud(context.get_executor(), support::test_config(), script());
     CHECK_THROWS_AS(cloud.on(context.get_executor()), ccloud::configuration_error);
 }
+
+TEST_CASE("shards are made and closed on several threads at once")
+{
+    auto settings = support::test_config();
+    settings.endpoint = "http://127.0.0.1:1";
+    asio::io_context context;
+    ccloud::client cloud(context.get_executor(), settings);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&cloud] {
+            for (int round = 0; round < 200; ++round)
+            {
+                asio::io_context there;
+                cloud.on(there.get_executor()).close();
+                there.poll();
+            }
+        });
+    for (auto& thread : threads)
+        thread.join();
+    CHECK(cloud.metrics().waiting == 0);
+}

@@ -97,7 +97,7 @@ struct judged
 /** Judges as the client does, without a classifier; every throttle of the call is one of the endpoint's. */
 judged judge(retry_policy const& policy, tally& used, outcome const& ended, nanoseconds left, std::uint64_t dice)
 {
-    auto const why = core::classify(ended);
+    auto const why = core::reason_for(policy, used, ended);
     auto const wait = why == retry_reason::throttled
                           ? core::throttle_wait(policy, used.throttles, ended.hint, delay_source::retry_after, dice)
                           : core::transient_wait(policy, used.backoffs, ended.hint, delay_source::retry_after, dice);
