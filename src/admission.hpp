@@ -48,7 +48,6 @@ public:
 private:
     friend class gatekeeper;
     friend class turn;
-    friend class permit;
 
     std::shared_ptr<gate_scope> const& find(std::string_view name, steady_time now);
     void resize();
@@ -162,10 +161,7 @@ public:
     /** Retires, and lets go of the timer. */
     void close() noexcept;
 
-    std::shared_ptr<admission> const& shared() const noexcept { return shared_; }
-
 private:
-    friend class permit;
     friend class turn;
 
     using lock = std::unique_lock<std::mutex>;
@@ -230,10 +226,12 @@ private:
     gate_claim& claim_;
     permit& permit_;
     steady_time began_;
-    core::gate_pass pass_;
-    bool told_ = false; // is to be woken; guarded
     bool waits_ = false;
-    answer answer_ = answer::waits; // guarded until the wait is over
+
+    // Guarded, for another shard may let it through.
+    answer answer_ = answer::waits;
+    core::gate_pass pass_;
+    bool told_ = false; ///< is to be woken
 };
 
 } // namespace ccloud::detail
