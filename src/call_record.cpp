@@ -318,7 +318,7 @@ bool call_record::tell_gate(tried_once const& tried, retry_reason why, core::wai
         auto const most = std::max<nanoseconds>(ours.max_server_delay, longest_closing);
         bool const told = tried.ended.hint.value_or(nanoseconds(0)) > nanoseconds(0);
         auto const opens = gates.close_gate(permit_, std::min(wait.length, most), told);
-        if (why != retry_reason::throttled || wait.length > opens)
+        if (why != retry_reason::throttled || wait.length > most)
             return false;
         wait.length = opens;
         return true;

@@ -413,6 +413,26 @@ TEST_CASE("G4: calls go in order of arrival; one that was turned away goes befor
     check_quiet(crowd, 500);
 }
 
+TEST_CASE(
+    "G2, G4: those that were turned away together without a hint wait for the gate alone, and go in order of arrival"
+)
+{
+    int sent = 0;
+    auto wire = talk([&sent](ccloud::http_request const&) { return said(++sent <= 3 ? 429 : 200).after(100ms); });
+    stage on(wire);
+    for (char const* id : {"1", "2", "3"})
+        on.add(get(std::string("/a/v1/things/") + id));
+    on.run();
+    CHECK(
+        targets(*wire) ==
+        list_of(
+            "/a/v1/things/1", "/a/v1/things/2", "/a/v1/things/3", "/a/v1/things/1", "/a/v1/things/2", "/a/v1/things/3"
+        )
+    );
+    CHECK(times(*wire) == times_of({0ms, 0ms, 0ms, 600ms, 700ms, 700ms})); // closed for 500 ms, then one, then two
+    check_quiet(on, 500);
+}
+
 TEST_CASE("G6: pacing is advice: where waiting for the window does not fit the deadline, the call is sent")
 {
     auto wire = talk([](ccloud::http_request const&) {
