@@ -674,6 +674,41 @@ TEST_CASE("shards: a closed one that ends its last request tells the others when
     other->close();
 }
 
+TEST_CASE("shards: the calls of one that is to close leave the line at once, and keep nobody waiting")
+{
+    auto const common = shared_limits(1); // two in all
+    asio::io_context context;
+    auto wire = std::make_shared<talking_wire>([](ccloud::http_request const&) { return said(200); });
+    auto const one = detail::gatekeeper::make(common->limits, *wire, context.get_executor());
+    auto const other = detail::gatekeeper::make(common->limits, *wire, context.get_executor());
+
+    std::vector<detail::gate_claim> claims(4);
+    std::vector<detail::permit> permits(4);
+    REQUIRE(other->try_admit(claims[0], "things", permits[0]));
+    REQUIRE(other->try_admit(claims[1], "things", permits[1]));
+    claims[2].scope = claims[3].scope = claims[0].scope;
+    {
+        detail::turn first(*one, claims[2], permits[2]);
+        detail::turn second(*other, claims[3], permits[3]);
+        one->retire(); // nobody runs its executor any more
+        ccloud::metrics seen;
+        other->describe(seen);
+        CHECK(seen.waiting == 1);
+        permits[0].drop();
+        CHECK(second.conclude().how == detail::turn::answer::granted);
+        CHECK(first.conclude().how == detail::turn::answer::waits);
+        CHECK(permits[3].held());
+        CHECK(!permits[2].held());
+    }
+    permits[1].drop();
+    permits[3].drop();
+    ccloud::metrics seen;
+    other->describe(seen);
+    CHECK(seen.in_flight == 0);
+    CHECK(seen.waiting == 0);
+    other->close();
+}
+
 TEST_CASE("shards: the end of a request on one thread wakes a call that waits on another")
 {
     auto const common = shared_limits(1);
