@@ -37,18 +37,22 @@ std::shared_ptr<gate_scope> const& admission::find(std::string_view name, steady
                        scope.gate.look(now) != core::gate::state::closed;
             });
         }
-        auto const most = connections_ * std::max<std::size_t>(keepers_.size(), 1);
-        found = scopes_.emplace(name, std::make_shared<gate_scope>(most)).first;
+        found = scopes_.emplace(name, std::make_shared<gate_scope>(most_in_flight())).first;
     }
     found->second->last_used = now;
     return found->second;
 }
 
-/** The connections of all shards together bound what is under way. */
+/** The connections of all shards together. */
+std::size_t admission::most_in_flight() const noexcept
+{
+    return connections_ * std::max<std::size_t>(keepers_.size(), 1);
+}
+
 void admission::resize()
 {
     for (auto& [name, scope] : scopes_)
-        scope->gate.set_most(connections_ * std::max<std::size_t>(keepers_.size(), 1));
+        scope->gate.set_most(most_in_flight());
 }
 
 void permit::drop() noexcept
@@ -142,8 +146,8 @@ gatekeeper::probe gatekeeper::note_failure(permit const& of) noexcept
 {
     lock const held(shared_->mutex_);
     auto& gate = of.scope_->gate;
-    bool const probing = gate.failed(of.pass_);
-    return {probing, probing && gate.waiting() > 0};
+    gate.failed();
+    return {gate.probing(), gate.probing() && gate.waiting() > 0};
 }
 
 void gatekeeper::end(permit& done, ending const& how) noexcept

@@ -50,6 +50,7 @@ private:
     friend class turn;
 
     std::shared_ptr<gate_scope> const& find(std::string_view name, steady_time now);
+    std::size_t most_in_flight() const noexcept;
     void resize();
 
     std::size_t const connections_; // of a shard

@@ -86,8 +86,6 @@ call_record::call_record(client_core& core, planned_request const& planned, call
       replayable_(options.replayable.value_or(planned.request.replayable()))
 {
     auto const& settings = core.settings();
-    if (options.retry)
-        policy_refusal_ = policy_refusal(*options.retry);
     how.deadline = core::deadline_after(started_, options.timeout.value_or(settings.total_timeout));
     auto const limit = options.attempt_timeout.value_or(settings.attempt_timeout);
     how.attempt_timeout = core::bounded(limit);
@@ -111,12 +109,13 @@ call_record::~call_record()
         core_.gates().return_tokens(charged_);
 }
 
-std::optional<error> call_record::refusal()
+std::optional<error> call_record::refusal(call_options const& options)
 {
     if (!planned_.refusal.empty())
         return refuse(errc::invalid_argument, planned_.refusal);
-    if (!policy_refusal_.empty())
-        return refuse(errc::invalid_argument, "retry." + std::string(policy_refusal_));
+    auto const why = options.retry ? policy_refusal(*options.retry) : std::string_view();
+    if (!why.empty())
+        return refuse(errc::invalid_argument, "retry." + std::string(why));
     return std::nullopt;
 }
 

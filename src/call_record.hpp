@@ -32,7 +32,7 @@ public:
     ~call_record();
 
     /** Why it cannot even begin. */
-    std::optional<error> refusal();
+    std::optional<error> refusal(call_options const& options);
 
     /** Whether it has to sleep before its next try; until when. */
     bool pauses() const noexcept { return pause_ends_ != steady_time::min(); }
@@ -95,7 +95,6 @@ private:
     client_core& core_;
     planned_request const& planned_;
     retry_policy policy_;
-    std::string_view policy_refusal_;   ///< why the policy cannot be; empty where it can
     std::unique_ptr<http_request> own_; ///< where the planned one is not what is sent
     std::string token_;                 ///< of the last try, where there is a source of tokens
     std::string next_token_;

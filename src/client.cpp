@@ -61,7 +61,7 @@ operation<answered> client_core::hop(planned_request const& planned, call_option
 operation<answered> client_core::run(planned_request const& planned, call_options options)
 {
     call_record call(*this, planned, options);
-    auto failure = call.refusal();
+    auto failure = call.refusal(options);
     auto const throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     exchange got;

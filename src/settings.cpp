@@ -3,6 +3,7 @@
 #include "core/duration.hpp"
 #include "core/request.hpp"
 
+#include <string>
 #include <utility>
 #include <variant>
 

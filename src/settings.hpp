@@ -5,7 +5,7 @@
 
 #include "core/url.hpp"
 
-#include <string>
+#include <string_view>
 
 namespace ccloud::detail {
 

@@ -9,7 +9,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr int failures_before_probing = 5;
 constexpr nanoseconds longest_pause = seconds(120);
 
 /** By which a server that tells whole seconds may be wrong. */
@@ -116,9 +115,7 @@ std::optional<steady_time> gate::opens_at(steady_time now) noexcept
 
 void gate::succeeded(gate_pass pass) noexcept
 {
-    failures_ = 0;
-    probing_ = false;
-    probe_at_ = steady_time::min();
+    stop_probing();
     if (pass.generation != generation_)
         return;
     level_ = 0;
@@ -127,9 +124,7 @@ void gate::succeeded(gate_pass pass) noexcept
 
 void gate::throttled(gate_pass pass, steady_time now, nanoseconds delay, bool told) noexcept
 {
-    failures_ = 0;
-    probing_ = false;
-    probe_at_ = steady_time::min();
+    stop_probing();
     bool const first = pass.generation == generation_;
     if (first)
     {
@@ -143,14 +138,10 @@ void gate::throttled(gate_pass pass, steady_time now, nanoseconds delay, bool to
     }
 }
 
-bool gate::failed(gate_pass) noexcept
+void gate::failed() noexcept
 {
-    if (++failures_ >= failures_before_probing && !probing_)
-    {
-        probing_ = true;
+    if (++failures_ == failures_before_probing)
         narrow();
-    }
-    return probing_;
 }
 
 void gate::observe(
@@ -198,7 +189,7 @@ void gate::end(gate_pass pass) noexcept
 
 void gate::pause_until(steady_time when) noexcept
 {
-    if (probing_)
+    if (probing())
         probe_at_ = std::max(probe_at_, when);
 }
 
@@ -216,6 +207,12 @@ void gate::set_most(std::size_t most) noexcept
 std::optional<std::int64_t> gate::allowed() const noexcept
 {
     return paced_ ? std::optional(std::max<std::int64_t>(allowance(), 0)) : std::nullopt;
+}
+
+void gate::stop_probing() noexcept
+{
+    failures_ = 0;
+    probe_at_ = steady_time::min();
 }
 
 gate_pass gate::admit() noexcept

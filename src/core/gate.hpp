@@ -88,8 +88,8 @@ public:
     /** It was turned away; `delay` is how long to wait from now, at the server's word if `told`. */
     void throttled(gate_pass pass, steady_time now, std::chrono::nanoseconds delay, bool told) noexcept;
 
-    /** It failed as if the server were down. @return whether the gate probes now */
-    bool failed(gate_pass pass) noexcept;
+    /** It failed as if the server were down; enough of them in a row, and the gate probes. */
+    void failed() noexcept;
 
     /** Takes note of what a response says of the limit. Nothing said ends the pacing.
         `jitter`: added to the end of the server's window. */
@@ -142,7 +142,7 @@ public:
 
     void set_most(std::size_t most) noexcept;
 
-    bool probing() const noexcept { return probing_; }
+    bool probing() const noexcept { return failures_ >= failures_before_probing; }
     bool paced_out() const noexcept { return paced_ && allowance() <= 0; }
     std::size_t window() const noexcept { return static_cast<std::size_t>(window_); }
     std::size_t in_flight() const noexcept { return in_flight_; }
@@ -152,7 +152,10 @@ public:
     std::optional<std::int64_t> allowed() const noexcept;
 
 private:
+    static constexpr int failures_before_probing = 5;
+
     gate_pass admit() noexcept;
+    void stop_probing() noexcept;
     bool full() const noexcept { return current_ >= window() || in_flight_ >= most_; }
     std::int64_t allowance() const noexcept { return lowest_ - static_cast<std::int64_t>(in_flight_); }
     steady_time pause_ends(steady_time now) const noexcept;
@@ -169,8 +172,7 @@ private:
     int level_ = 0;
     steady_time not_before_ = steady_time::min();
 
-    int failures_ = 0;
-    bool probing_ = false;
+    int failures_ = 0; ///< in a row
     steady_time probe_at_ = steady_time::min();
 
     // What the server's window is known to hold.
