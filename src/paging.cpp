@@ -91,7 +91,10 @@ private:
             ahead_.reset();
         }
         else
-            page = co_await fetch_one();
+        {
+            auto next = request_at(token_);
+            page = co_await fetch_one(std::move(next));
+        }
         if (page && !page->next.empty())
             prefetch();
         co_return page;
@@ -100,18 +103,21 @@ private:
     /** Starts to fetch the page after the one that is handed out. */
     void prefetch()
     {
-        bool const wanted =
-            options_.prefetch > 0 && !abandoned_ && (!options_.max_pages || pages_ < *options_.max_pages) &&
-            (!options_.max_items || items_ < *options_.max_items) && core_->would_admit(request_at(token_));
+        bool const wanted = options_.prefetch > 0 && !abandoned_ &&
+                            (!options_.max_pages || pages_ < *options_.max_pages) &&
+                            (!options_.max_items || items_ < *options_.max_items);
         if (!wanted)
             return;
+        auto next = request_at(token_);
+        if (!core_->would_admit(next))
+            return;
         prefetching_ = true;
-        auto work = [](std::shared_ptr<http_pager> self) -> asio::awaitable<void> {
+        auto work = [](std::shared_ptr<http_pager> self, planned_request page) -> asio::awaitable<void> {
             co_await asio::this_coro::throw_if_cancelled(false);
-            self->ahead_ = co_await self->fetch_one();
+            self->ahead_ = co_await self->fetch_one(std::move(page));
         };
         asio::co_spawn(
-            core_->executor(), work(shared_from_this()),
+            core_->executor(), work(shared_from_this(), std::move(next)),
             asio::bind_cancellation_slot(
                 stop_prefetch_.slot(),
                 [self = shared_from_this()](std::exception_ptr thrown) {
@@ -125,8 +131,8 @@ private:
         );
     }
 
-    /** Fetches the page the cursor stands at, and moves the cursor on. */
-    operation<raw_page> fetch_one()
+    /** Fetches the page the cursor stands at, by the request for it, and moves the cursor on. */
+    operation<raw_page> fetch_one(planned_request planned)
     {
         auto const limit = time_limit();
         if (deadline_ && *deadline_ <= core_->wire().now())
@@ -134,7 +140,6 @@ private:
         call_options options;
         options.timeout = limit;
         options.retry = options_.retry;
-        planned_request const planned = request_at(token_);
         auto got = co_await core_->run(planned, options);
         if (!got)
             co_return expired_token(std::move(got).error());
