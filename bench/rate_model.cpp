@@ -27,14 +27,6 @@ namespace {
 
 constexpr nanoseconds refusal_takes = milliseconds(1);
 
-exchange failed_exchange(ccloud::errc code, ccloud::progress reached)
-{
-    exchange ended;
-    ended.code = code;
-    ended.progress = reached;
-    return ended;
-}
-
 } // namespace
 
 exchange model_server::meet(steady_time now)
@@ -42,7 +34,7 @@ exchange model_server::meet(steady_time now)
     nanoseconds const at = now - start_;
     auto& noted = requests_.emplace_back(record{at, 0});
     if (at >= rules_.refused_from && at < rules_.refused_until)
-        return failed_exchange(ccloud::errc::connect_failed, ccloud::progress::not_sent);
+        return exchange::failed(ccloud::errc::connect_failed, ccloud::progress::not_sent);
     // All requests are under way for the same time, so they arrive in the order of sending.
     exchange met;
     met.progress = ccloud::progress::answered;
@@ -148,24 +140,23 @@ asio::awaitable<exchange> model_transport::send(http_request const&, origin cons
     using ccloud::detail::wake;
     auto const begun = now();
     if (closed_)
-        co_return failed_exchange(errc::client_closed, ccloud::progress::not_sent);
+        co_return exchange::failed(errc::client_closed, ccloud::progress::not_sent);
     if (options.deadline <= begun)
-        co_return failed_exchange(errc::deadline_exceeded, ccloud::progress::not_sent);
+        co_return exchange::failed(errc::deadline_exceeded, ccloud::progress::not_sent);
     auto met = server_->meet(begun);
     auto const reached = met.answered() ? ccloud::progress::maybe_sent : ccloud::progress::not_sent;
-    bool const limited = options.attempt_timeout > nanoseconds(0) && options.attempt_timeout < options.deadline - begun;
-    auto const limit = limited ? begun + options.attempt_timeout : options.deadline;
+    auto const end = options.ends(begun);
     auto const ready = begun + server_->latency_of(met);
 
     ccloud::detail::parked node;
-    ccloud::detail::armed_timer const timer(*this, node, (std::min)(ready, limit));
+    ccloud::detail::armed_timer const timer(*this, node, (std::min)(ready, end));
     auto const how = co_await lot_.async_park(node);
     if (how == wake::cancelled)
-        co_return failed_exchange(errc::cancelled, reached);
+        co_return exchange::failed(errc::cancelled, reached);
     if (how == wake::closed)
-        co_return failed_exchange(errc::client_closed, reached);
-    if (ready > limit)
-        co_return failed_exchange(limited ? errc::attempt_timeout : errc::deadline_exceeded, reached);
+        co_return exchange::failed(errc::client_closed, reached);
+    if (ready > end)
+        co_return exchange::failed(end < options.deadline ? errc::attempt_timeout : errc::deadline_exceeded, reached);
     co_return std::move(met);
 }
 

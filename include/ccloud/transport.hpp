@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace ccloud {
 
@@ -25,6 +26,13 @@ struct send_options
     std::chrono::nanoseconds attempt_timeout{};  ///< from having a connection; zero: none
     std::chrono::nanoseconds idle_limit{};       ///< take no connection idle for longer; zero: any
     bool fresh_connection = false;               ///< take no connection that has served before
+
+    /** When a try that begins now is to end: after `attempt_timeout` or at the deadline, whichever is first. */
+    steady_time ends(steady_time now) const noexcept
+    {
+        bool const limited = attempt_timeout > std::chrono::nanoseconds(0) && attempt_timeout <= deadline - now;
+        return limited ? now + std::chrono::duration_cast<steady_time::duration>(attempt_timeout) : deadline;
+    }
 };
 
 /** How one try ended: a response, or a code and what led to it. */
@@ -41,6 +49,17 @@ struct exchange
     std::string detail;
 
     bool answered() const noexcept { return progress == progress::answered && code == errc::unset; }
+
+    /** One without an answer. */
+    static exchange failed(errc code, ccloud::progress reached, std::error_code cause = {}, std::string detail = {})
+    {
+        exchange ended;
+        ended.code = code;
+        ended.progress = reached;
+        ended.cause = cause;
+        ended.detail = std::move(detail);
+        return ended;
+    }
 };
 
 /** The one door to the outside world: network, clocks, timers and dice. A test replaces them all at once.

@@ -162,16 +162,6 @@ private:
 
 namespace {
 
-exchange failed_exchange(errc code, progress reached, error_code cause = {}, std::string detail = {})
-{
-    exchange ended;
-    ended.code = code;
-    ended.progress = reached;
-    ended.cause = cause;
-    ended.detail = std::move(detail);
-    return ended;
-}
-
 /** The later of two ends of an exchange loses: why the socket was closed tells more than that it was. */
 errc code_for(connection& used, send_options const& options, steady_time now, errc otherwise, error_code cause)
 {
@@ -182,13 +172,6 @@ errc code_for(connection& used, send_options const& options, steady_time now, er
     case torn::no: break;
     }
     return cause == asio::error::operation_aborted ? errc::cancelled : otherwise;
-}
-
-steady_time attempt_deadline(send_options const& options, steady_time now) noexcept
-{
-    if (options.attempt_timeout <= nanoseconds(0) || options.attempt_timeout > options.deadline - now)
-        return options.deadline;
-    return now + std::chrono::duration_cast<steady_time::duration>(options.attempt_timeout);
 }
 
 /** Says why a response cannot be read. */
@@ -243,7 +226,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
 {
     auto const keep_alive = shared_from_this();
     if (options.deadline <= now())
-        co_return failed_exchange(errc::deadline_exceeded, progress::not_sent);
+        co_return exchange::failed(errc::deadline_exceeded, progress::not_sent);
 
     auto& shard = shard_for(to);
     connection_wish wish(*this, shard);
@@ -254,7 +237,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
     while (!granted)
     {
         if (closed_)
-            co_return failed_exchange(errc::client_closed, progress::not_sent);
+            co_return exchange::failed(errc::client_closed, progress::not_sent);
         settle(shard);
         if (!wish.settled())
         {
@@ -263,12 +246,12 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
                 timer.emplace(*this, wish, options.deadline);
             auto const how = co_await lot_.async_park(wish);
             if (how == detail::wake::expired)
-                co_return failed_exchange(errc::deadline_exceeded, progress::not_sent, {}, "waiting for a connection");
+                co_return exchange::failed(errc::deadline_exceeded, progress::not_sent, {}, "waiting for a connection");
             if (how == detail::wake::closed)
-                co_return failed_exchange(errc::client_closed, progress::not_sent);
+                co_return exchange::failed(errc::client_closed, progress::not_sent);
         }
         if (wish.cancelled)
-            co_return failed_exchange(errc::cancelled, progress::not_sent, {}, "waiting for a connection");
+            co_return exchange::failed(errc::cancelled, progress::not_sent, {}, "waiting for a connection");
         if (wish.failure)
             co_return *std::move(wish.failure);
         granted = wish.take();
@@ -283,7 +266,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
     lease used(*this, shard, *granted);
     exchange ended;
     ended.reused = std::exchange(used->served, true);
-    auto const due = attempt_deadline(options, now());
+    auto const due = options.ends(now());
     if (due != steady_time::max())
         arm(*used, due);
 
@@ -496,7 +479,7 @@ void pooled_transport::begin_dial(shard_of_origin& shard)
     {
         if (auto* const oldest = shard.pool.dial_failed())
             static_cast<connection_wish*>(oldest)->fail(
-                failed_exchange(errc::connect_failed, progress::not_sent, {}, failed.what())
+                exchange::failed(errc::connect_failed, progress::not_sent, {}, failed.what())
             );
     }
 }
@@ -507,14 +490,14 @@ void pooled_transport::dial(shard_of_origin& shard)
     shard.dials.push_back(job);
     job->fire = [](timer_node& node) noexcept {
         auto& late = static_cast<dial_job&>(node);
-        late.owner.fail_dial(late, failed_exchange(errc::connect_timeout, progress::not_sent));
+        late.owner.fail_dial(late, exchange::failed(errc::connect_timeout, progress::not_sent));
     };
     arm(*job, now() + limits_.connect_timeout);
     asio::co_spawn(
         executor_, run_dial(shared_from_this(), job),
         [self = shared_from_this(), job](std::exception_ptr thrown) {
             if (thrown && !job->done)
-                self->fail_dial(*job, failed_exchange(errc::connect_failed, progress::not_sent, {}, "out of memory"));
+                self->fail_dial(*job, exchange::failed(errc::connect_failed, progress::not_sent, {}, "out of memory"));
         }
     );
 }
@@ -537,7 +520,7 @@ asio::awaitable<void> pooled_transport::run_dial(std::shared_ptr<pooled_transpor
         failed = std::get<0>(found);
         if (failed)
         {
-            auto why = failed_exchange(errc::name_resolution_failed, progress::not_sent, failed, where.host());
+            auto why = exchange::failed(errc::name_resolution_failed, progress::not_sent, failed, where.host());
             why.permanent = failed != asio::error::host_not_found_try_again;
             self->fail_dial(*job, std::move(why));
             co_return;
@@ -553,7 +536,7 @@ asio::awaitable<void> pooled_transport::run_dial(std::shared_ptr<pooled_transpor
     failed = std::get<0>(reached);
     if (failed)
     {
-        self->fail_dial(*job, failed_exchange(errc::connect_failed, progress::not_sent, failed, where.to_string()));
+        self->fail_dial(*job, exchange::failed(errc::connect_failed, progress::not_sent, failed, where.to_string()));
         co_return;
     }
     made.socket().set_option(tcp::no_delay(true), failed);
@@ -575,7 +558,7 @@ asio::awaitable<void> pooled_transport::run_dial(std::shared_ptr<pooled_transpor
         if (failed || other_protocol)
         {
             bool const rejected = failed && !complaint.empty();
-            auto why = failed_exchange(
+            auto why = exchange::failed(
                 rejected ? errc::certificate_rejected : errc::tls_failed, progress::not_sent, failed, where.to_string()
             );
             if (rejected)

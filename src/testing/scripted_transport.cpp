@@ -37,15 +37,6 @@ struct injected_failure
     ccloud::progress reached = ccloud::progress::not_sent;
 };
 
-exchange failed_exchange(errc code, ccloud::progress reached, std::string detail = {})
-{
-    exchange ended;
-    ended.code = code;
-    ended.progress = reached;
-    ended.detail = std::move(detail);
-    return ended;
-}
-
 exchange answer(int status, http_headers headers, std::string body)
 {
     exchange ended;
@@ -118,7 +109,7 @@ struct scripted_transport::state
         step now;
         if (injected && injected->index == taken)
         {
-            now.outcome = failed_exchange(injected->code, injected->reached, "injected");
+            now.outcome = exchange::failed(injected->code, injected->reached, {}, "injected");
             injected.reset();
         }
         else if (!script.empty())
@@ -139,7 +130,7 @@ struct scripted_transport::state
         {
             complaint = "the script ran dry at request " + std::to_string(requests.size()) + ", " +
                         std::string(to_string(request.verb())) + ' ' + request.target();
-            now.outcome = failed_exchange(errc::connect_failed, progress::not_sent, complaint);
+            now.outcome = exchange::failed(errc::connect_failed, progress::not_sent, {}, complaint);
             now.outcome.permanent = true;
             now.delay = nanoseconds(0);
         }
@@ -201,7 +192,7 @@ scripted_transport& scripted_transport::reused()
 scripted_transport& scripted_transport::fail(errc code, ccloud::progress reached, bool response_begun)
 {
     auto& added = state_->script.emplace_back();
-    added.outcome = failed_exchange(code, reached);
+    added.outcome = exchange::failed(code, reached);
     added.outcome.response_begun = response_begun;
     return *this;
 }
@@ -264,9 +255,9 @@ asio::awaitable<exchange> scripted_transport::send(http_request const& request, 
 {
     auto& self = *state_;
     if (self.closed)
-        co_return failed_exchange(errc::client_closed, progress::not_sent);
+        co_return exchange::failed(errc::client_closed, progress::not_sent);
     if (options.deadline <= now())
-        co_return failed_exchange(errc::deadline_exceeded, progress::not_sent);
+        co_return exchange::failed(errc::deadline_exceeded, progress::not_sent);
     self.requests.push_back(recorded_request{request, to, options, now()});
     auto met = self.next(request);
 
@@ -274,23 +265,19 @@ asio::awaitable<exchange> scripted_transport::send(http_request const& request, 
     if (met.hangs || delay > nanoseconds(0))
     {
         counted const under_way(self.in_flight);
-        auto const attempt_deadline =
-            options.attempt_timeout > nanoseconds(0) && options.attempt_timeout < options.deadline - now()
-                ? now() + options.attempt_timeout
-                : options.deadline;
+        auto const end = options.ends(now());
         auto const ready = met.hangs ? steady_time::max() : now() + delay;
         auto const here = co_await asio::this_coro::executor;
         detail::parked node;
-        clock_timer const timer(self.clock, node, (std::min)(ready, attempt_deadline));
+        clock_timer const timer(self.clock, node, (std::min)(ready, end));
         auto const how = co_await self.lot_on(here).async_park(node);
         if (how == detail::wake::cancelled)
-            co_return failed_exchange(errc::cancelled, progress::maybe_sent);
+            co_return exchange::failed(errc::cancelled, progress::maybe_sent);
         if (how == detail::wake::closed)
-            co_return failed_exchange(errc::client_closed, progress::maybe_sent);
-        if (ready > attempt_deadline)
-            co_return failed_exchange(
-                attempt_deadline < options.deadline ? errc::attempt_timeout : errc::deadline_exceeded,
-                progress::maybe_sent
+            co_return exchange::failed(errc::client_closed, progress::maybe_sent);
+        if (ready > end)
+            co_return exchange::failed(
+                end < options.deadline ? errc::attempt_timeout : errc::deadline_exceeded, progress::maybe_sent
             );
     }
     if (met.status == 0)
