@@ -3,6 +3,7 @@
 #include <ccloud/ccloud.hpp>
 #include <ccloud/testing/simulator.hpp>
 
+#include "json_rows.hpp"
 #include "rate_model.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -16,9 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,31 +61,6 @@ bool parse(int count, char** arguments, wishes& wanted)
     return true;
 }
 
-class rows
-{
-public:
-    void add(std::string name, double value) { all_.emplace_back(std::move(name), value); }
-
-    void write(std::string const& path) const
-    {
-        std::ofstream file(path);
-        char const* before = "[\n";
-        for (auto const& [name, value] : all_)
-        {
-            char number[32];
-            std::snprintf(number, sizeof number, "%.6g", value);
-            file << before << R"(  {"name": ")" << name << R"(", "value": )" << number << '}';
-            before = ",\n";
-        }
-        file << "\n]\n";
-        if (!file.flush())
-            throw std::runtime_error(path + ": cannot be written");
-    }
-
-private:
-    std::vector<std::pair<std::string, double>> all_;
-};
-
 /** One figure of several runs: all of them are better the smaller they are. */
 class summary
 {
@@ -127,7 +101,7 @@ void line(
     std::fflush(stdout);
 }
 
-void queues(int seeds, rows& notes)
+void queues(int seeds, std::vector<bench::json_row>& notes)
 {
     std::printf(
         "\n%d calls at a server that lets 60 a minute pass, 20 and 100 at once; mean (worst) of %d seeds\n",
@@ -152,10 +126,10 @@ void queues(int seeds, rows& notes)
                 }
                 auto const shape = std::string(what.name) + '/' + std::to_string(parallel);
                 auto const name = "rate/" + shape + '/' + std::string(to_string(who)) + '/';
-                notes.add(name + "sent", sent.mean());
-                notes.add(name + "throttled", throttled.mean());
-                notes.add(name + "failed", failed.mean());
-                notes.add(name + "elapsed", elapsed.mean());
+                notes.push_back({name + "sent", sent.mean(), {}});
+                notes.push_back({name + "throttled", throttled.mean(), {}});
+                notes.push_back({name + "failed", failed.mean(), {}});
+                notes.push_back({name + "elapsed", elapsed.mean(), {}});
                 line(
                     shape, to_string(who), sent.text("%.1f"), throttled.text("%.1f"), failed.text("%.1f"),
                     elapsed.text("%.3f")
@@ -163,7 +137,7 @@ void queues(int seeds, rows& notes)
             }
 }
 
-void fleets(int seeds, rows& notes)
+void fleets(int seeds, std::vector<bench::json_row>& notes)
 {
     constexpr auto brief = rate::short_outage();
     constexpr auto total = rate::total_outage();
@@ -190,9 +164,9 @@ void fleets(int seeds, rows& notes)
             requests.add(refused.requests_per_call);
         }
         std::string const suffix = who == contender::ours ? "" : "/control";
-        notes.add("fleet/outage/failed_share" + suffix, in_outage.mean());
-        notes.add("fleet/outage/peak" + suffix, peak.mean());
-        notes.add("fleet/total/" + std::string(to_string(who)), requests.mean());
+        notes.push_back({"fleet/outage/failed_share" + suffix, in_outage.mean(), {}});
+        notes.push_back({"fleet/outage/peak" + suffix, peak.mean(), {}});
+        notes.push_back({"fleet/total/" + std::string(to_string(who)), requests.mean(), {}});
         line(
             "fleet", to_string(who), in_outage.text("%.2f", percent), in_all.text("%.3f", percent), peak.text("%.2f"),
             requests.text("%.3f")
@@ -290,7 +264,7 @@ private:
     ccloud::client cloud_;
 };
 
-void simulated(rows& notes)
+void simulated(std::vector<bench::json_row>& notes)
 {
     std::printf(
         "\n%d calls at the simulator over TLS, which lets 50 a second pass, %d at once\n", rate::queued_calls,
@@ -311,8 +285,8 @@ void simulated(rows& notes)
             std::count_if(log.begin(), log.end(), [](std::string const& entry) { return entry.ends_with(" 429"); });
         auto const shape = "simulator/" + std::to_string(real_run::parallel);
         auto const name = "rate/" + shape + '/' + std::string(to_string(who)) + '/';
-        notes.add(name + "sent", static_cast<double>(server.requests()));
-        notes.add(name + "throttled", static_cast<double>(throttled));
+        notes.push_back({name + "sent", static_cast<double>(server.requests()), {}});
+        notes.push_back({name + "throttled", static_cast<double>(throttled), {}});
         line(
             shape, to_string(who), std::to_string(server.requests()), std::to_string(throttled),
             std::to_string(one.failed()), ""
@@ -332,13 +306,13 @@ int main(int count, char** arguments)
     }
     try
     {
-        rows notes;
+        std::vector<bench::json_row> notes;
         queues(wanted.seeds, notes);
         fleets(wanted.seeds, notes);
         if (wanted.simulator)
             simulated(notes);
         if (!wanted.json.empty())
-            notes.write(wanted.json);
+            bench::write_json(wanted.json, notes);
         return EXIT_SUCCESS;
     }
     catch (std::exception const& failed)

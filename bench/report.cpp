@@ -1,5 +1,7 @@
 #include "report.hpp"
 
+#include "json_rows.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -43,14 +45,6 @@ std::string who_of(std::string const& name)
     return name.substr(first + 1, name.rfind('/') - first - 1);
 }
 
-std::ofstream open(std::string const& path)
-{
-    std::ofstream file(path);
-    if (!file)
-        throw std::runtime_error(path + ": cannot be written");
-    return file;
-}
-
 } // namespace
 
 void report::begin(std::string_view title)
@@ -81,16 +75,11 @@ void report::note(row noted, double spread)
 
 void report::write_json(std::string const& path) const
 {
-    auto file = open(path);
-    char const* before = "[\n";
+    std::vector<json_row> rows;
     for (auto const& each : sections_)
         for (auto const& one : each.rows)
-        {
-            file << before << R"(  {"name": ")" << one.name << R"(", "value": )" << text("%.6g", one.value)
-                 << R"(, "unit": ")" << one.unit << R"("})";
-            before = ",\n";
-        }
-    file << "\n]\n";
+            rows.push_back({one.name, one.value, one.unit});
+    bench::write_json(path, rows);
 }
 
 void report::write_svg(std::string const& path) const
@@ -135,7 +124,9 @@ void report::write_svg(std::string const& path) const
             y += line;
         }
     }
-    auto file = open(path);
+    std::ofstream file(path);
+    if (!file)
+        throw std::runtime_error(path + ": cannot be written");
     file << text(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"660\" height=\"%d\" font-family=\"sans-serif\" "
         "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
