@@ -27,9 +27,6 @@ public:
 
     int left(steady_time now) noexcept;
 
-    /** As of the last use. */
-    int left() const noexcept { return left_; }
-
 private:
     void refill(steady_time now) noexcept;
 

@@ -283,6 +283,21 @@ private:
 
 constexpr auto both = {ccloud::threading::serial, ccloud::threading::safe};
 
+/** Plays a conversation from its beginning to each of its handlers in turn, and then does something to it. */
+template <class Function>
+void after_every_handler(conversation const& what, ccloud::threading threads, hears ears, Function const& then)
+{
+    bool more = true;
+    for (int k = 0; more; ++k)
+    {
+        INFO(what.name);
+        CAPTURE(k);
+        play_through run(what, threads, ears);
+        more = run.steps(k);
+        then(run);
+    }
+}
+
 } // namespace
 
 TEST_CASE("X1, X2, X3: a call is cancelled after every handler: it ends at once, sends nothing, and holds nobody up")
@@ -294,20 +309,15 @@ TEST_CASE("X1, X2, X3: a call is cancelled after every handler: it ends at once,
             for (auto const how : {kind::terminal, kind::partial, kind::total})
                 for (std::size_t victim = 0; victim < what.calls.size(); ++victim)
                 {
-                    bool more = true;
-                    for (int k = 0; more; ++k)
-                    {
-                        INFO(what.name);
-                        CAPTURE(threads);
-                        CAPTURE(how);
-                        CAPTURE(victim);
-                        CAPTURE(k);
-                        play_through run(what, threads, how == kind::terminal ? hears::terminal : hears::anything);
-                        more = run.steps(k);
+                    CAPTURE(threads);
+                    CAPTURE(how);
+                    CAPTURE(victim);
+                    auto const ears = how == kind::terminal ? hears::terminal : hears::anything;
+                    after_every_handler(what, threads, ears, [&](play_through& run) {
                         auto& call = run.call(victim);
                         // To hear of other kinds than the terminal one, a coroutine must have begun.
                         if (call.ended() || (how != kind::terminal && !call.started))
-                            continue;
+                            return;
                         ++runs;
                         // As a handler of the caller's executor, in line with the others.
                         bool heard = false;
@@ -333,7 +343,7 @@ TEST_CASE("X1, X2, X3: a call is cancelled after every handler: it ends at once,
                         CHECK(run.requests_of(victim) == before);
                         run.check_quiet();
                         run.check_works();
-                    }
+                    });
                 }
     CHECK(runs > 1'000);
 }
@@ -342,35 +352,20 @@ TEST_CASE("X1: what a coroutine does not let pass does not touch its call")
 {
     for (auto const& what : conversations())
         for (auto const how : {asio::cancellation_type::partial, asio::cancellation_type::total})
-        {
-            bool more = true;
-            for (int k = 0; more; ++k)
-            {
-                INFO(what.name);
-                CAPTURE(k);
-                play_through run(what, ccloud::threading::serial, hears::terminal);
-                more = run.steps(k);
+            after_every_handler(what, ccloud::threading::serial, hears::terminal, [&](play_through& run) {
                 for (auto& each : run.on().calls())
                     if (!each.ended())
                         each.cancel(how);
                 run.check_others(what.calls.size());
                 run.check_works();
-            }
-        }
+            });
 }
 
 TEST_CASE("X3: every call is cancelled at one time, after every handler")
 {
     for (auto const& what : conversations())
         for (auto const threads : both)
-        {
-            bool more = true;
-            for (int k = 0; more; ++k)
-            {
-                INFO(what.name);
-                CAPTURE(k);
-                play_through run(what, threads, hears::terminal);
-                more = run.steps(k);
+            after_every_handler(what, threads, hears::terminal, [&](play_through& run) {
                 asio::post(run.on().context(), [&run] {
                     for (auto& each : run.on().calls())
                         if (!each.ended())
@@ -380,22 +375,14 @@ TEST_CASE("X3: every call is cancelled at one time, after every handler")
                 CHECK(run.all_ended());
                 run.check_quiet();
                 run.check_works();
-            }
-        }
+            });
 }
 
 TEST_CASE("X4: close() after every handler ends all calls at once")
 {
     for (auto const& what : conversations())
         for (auto const threads : both)
-        {
-            bool more = true;
-            for (int k = 0; more; ++k)
-            {
-                INFO(what.name);
-                CAPTURE(k);
-                play_through run(what, threads, hears::terminal);
-                more = run.steps(k);
+            after_every_handler(what, threads, hears::terminal, [&](play_through& run) {
                 std::vector<bool> before;
                 for (auto& each : run.on().calls())
                     before.push_back(each.ended());
@@ -413,45 +400,26 @@ TEST_CASE("X4: close() after every handler ends all calls at once")
                 REQUIRE(!refused.has_value());
                 CHECK(refused.error().code() == errc::client_closed);
                 CHECK(run.requests() == requests);
-            }
-        }
+            });
 }
 
 TEST_CASE("X4: the last handle goes after every handler, and all calls with it")
 {
     for (auto const& what : conversations())
         for (auto const threads : both)
-        {
-            bool more = true;
-            for (int k = 0; more; ++k)
-            {
-                INFO(what.name);
-                CAPTURE(k);
-                play_through run(what, threads, hears::terminal);
-                more = run.steps(k);
+            after_every_handler(what, threads, hears::terminal, [&](play_through& run) {
                 run.on().drop_client();
                 run.on().poll();
                 CHECK(run.all_ended());
                 run.check_quiet();
-            }
-        }
+            });
 }
 
 TEST_CASE("X4: the execution context goes after every handler, and leaks nothing")
 {
     for (auto const& what : conversations())
         for (auto const threads : both)
-        {
-            bool more = true;
-            for (int k = 0; more; ++k)
-            {
-                INFO(what.name);
-                CAPTURE(k);
-                play_through run(what, threads, hears::terminal);
-                more = run.steps(k);
-                run.drop_context();
-            }
-        }
+            after_every_handler(what, threads, hears::terminal, [&](play_through& run) { run.drop_context(); });
 }
 
 namespace {

@@ -40,6 +40,17 @@ struct noted final : timer_node
     }
 };
 
+/** Has every call of the nodes noted. */
+template <class Nodes>
+void listen(Nodes& nodes, std::vector<noted*>& calls)
+{
+    for (auto& node : nodes)
+    {
+        node.fire = &noted::call;
+        node.calls = &calls;
+    }
+}
+
 } // namespace
 
 TEST_CASE("nodes fire in order of time, none before it is due")
@@ -47,11 +58,7 @@ TEST_CASE("nodes fire in order of time, none before it is due")
     timer_queue queue;
     std::vector<noted*> calls;
     std::array<noted, 4> nodes;
-    for (auto& node : nodes)
-    {
-        node.fire = &noted::call;
-        node.calls = &calls;
-    }
+    listen(nodes, calls);
     queue.arm(nodes[0], at(30));
     queue.arm(nodes[1], at(10));
     queue.arm(nodes[2], at(20));
@@ -75,11 +82,7 @@ TEST_CASE("a node that is armed while others fire is called in the same turn whe
     timer_queue queue;
     std::vector<noted*> calls;
     std::array<noted, 2> nodes;
-    for (auto& node : nodes)
-    {
-        node.fire = &noted::call;
-        node.calls = &calls;
-    }
+    listen(nodes, calls);
     nodes[0].queue = &queue;
     nodes[0].again = at(15);
     queue.arm(nodes[0], at(10));
@@ -101,11 +104,7 @@ TEST_CASE("nodes that are due at the same time fire in the order in which they w
     timer_queue queue;
     std::vector<noted*> calls;
     std::array<noted, 5> nodes;
-    for (auto& node : nodes)
-    {
-        node.fire = &noted::call;
-        node.calls = &calls;
-    }
+    listen(nodes, calls);
     for (auto const which : {2u, 0u, 3u, 1u, 4u})
         queue.arm(nodes[which], at(10));
     queue.arm(nodes[2], at(10)); // armed anew: the last
@@ -135,12 +134,9 @@ TEST_CASE("a hundred thousand nodes fire by time, and those of one time as they 
     std::mt19937 dice(20260101);
     auto const some_time = [&dice] { return at(static_cast<long long>(dice() % 50)); };
     calls.reserve(count);
+    listen(nodes, calls);
     for (auto& node : nodes)
-    {
-        node.fire = &noted::call;
-        node.calls = &calls;
         queue.arm(node, some_time());
-    }
     std::vector<noted*> expected;
     for (std::size_t i = 0; i < count; ++i)
     {
@@ -174,11 +170,7 @@ TEST_CASE("a hundred thousand random steps leave the queue as a plain list would
     std::array<noted, count> nodes;
     std::array<std::optional<steady_time>, count> model;
     std::array<int, count> armed_in{}; // step
-    for (auto& node : nodes)
-    {
-        node.fire = &noted::call;
-        node.calls = &calls;
-    }
+    listen(nodes, calls);
     std::mt19937 dice(20260101);
     long long now = 0;
     for (int step = 0; step < 100'000; ++step)
