@@ -92,7 +92,6 @@ struct played_call
 
 /** What lets a call be cancelled. */
 enum class hears {
-    nothing,  ///< it was not made to be cancelled at all
     terminal, ///< as Asio has it by default
     anything,
 };
@@ -139,13 +138,12 @@ public:
     {
         auto& made = calls_.emplace_back();
         auto work = play(cloud_->execute(std::move(request), options), made, what, clock_);
-        auto then = [&made](std::exception_ptr failed) { made.thrown = failed; };
-        if (what == hears::nothing)
-            boost::asio::co_spawn(*context_, std::move(work), then);
-        else
-            boost::asio::co_spawn(
-                *context_, std::move(work), boost::asio::bind_cancellation_slot(made.signal.slot(), then)
-            );
+        boost::asio::co_spawn(
+            *context_, std::move(work),
+            boost::asio::bind_cancellation_slot(
+                made.signal.slot(), [&made](std::exception_ptr failed) { made.thrown = failed; }
+            )
+        );
         return made;
     }
 
