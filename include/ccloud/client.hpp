@@ -42,6 +42,13 @@ static_assert(
     "GCC 12 destroys other aggregate temporaries in co_await twice"
 );
 
+/** How a drain ended. */
+struct drained
+{
+    std::size_t finished = 0; ///< calls that were on the wire, and came to their own end
+    std::size_t cut = 0;      ///< calls that were not back in time, and were ended
+};
+
 /** A handle to a client of the API: configuration, credentials, connections.
 
     Copies are cheap and share everything; so do the collections made from one.
@@ -104,6 +111,31 @@ public:
     /** Cancels every call of every handle of this shard, closes every connection, and refuses what comes with
         `errc::client_closed`. Does not wait; idempotent; any thread. */
     void close() noexcept;
+
+    /** Lets what is on the wire finish, and closes then: new calls, and those that wait, end with
+        `errc::client_closed` at once; those whose request was sent have `drain_timeout` to end by themselves and are
+        cut then; after that every connection is closed, with TLS's goodbye where it is idle. At the end no socket is
+        open. May be awaited any number of times, after `close()`, too. Where the wait is cancelled, the client closes
+        at once. */
+    operation<drained> close(std::chrono::milliseconds drain_timeout) const;
+
+    /** Closes the connections of this shard that are idle. Any thread, as the next four. */
+    void close_idle() const noexcept;
+
+    /** The machine has moved to another network: closes what is idle, uses no present connection for a further request,
+        and forgets the addresses of names. */
+    void network_changed() const noexcept;
+
+    /** Makes connections ahead of need, until there are so many: within the limits of `config::pool`. */
+    void warm_up(std::size_t connections) const;
+
+    /** Takes a connection out of use, once its exchange has ended: `connection_info::id`. */
+    void poison(std::uint64_t connection) const noexcept;
+
+    /** Reads certificates and keys again, for all shards; `settings` says from where. New connections use them; the
+        present ones take no further request.
+        @throws configuration_error where something cannot be used; then nothing has changed. */
+    void reload_tls(config::tls_options const& settings) const;
 
 private:
     friend struct detail::client_access; // for the collections

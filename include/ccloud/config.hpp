@@ -77,10 +77,11 @@ public:
     config();
 
     /** Reads CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET, or CONFLUENT_CLOUD_BEARER_TOKEN;
-        CONFLUENT_CLOUD_ENDPOINT (default: the public endpoint); SSL_CERT_FILE (default: the system's bundle).
+        CONFLUENT_CLOUD_ENDPOINT (default: the public endpoint); SSL_CERT_FILE (default: the system's bundle);
+        https_proxy or HTTPS_PROXY where the endpoint is https, and no_proxy or NO_PROXY.
         Unset and empty are the same.
-        @throws configuration_error where no credentials, half a key, or both kinds are set, or the endpoint or
-        the CA file cannot be used. */
+        @throws configuration_error where no credentials, half a key, or both kinds are set, or the endpoint, the
+        proxy or the CA file cannot be used. */
     static config from_environment();
 
     /** The same with another source of variables: `lookup(name)` gives the value, or nothing. For tests. */
@@ -128,31 +129,88 @@ public:
     /** Is told what happens; null: nobody is. Shared by the shards. */
     std::shared_ptr<ccloud::observer> observer;
 
+    /** How to prove who the server is, and who we are. Files are PEM, and are read by the client's constructor and by
+        `client::reload_tls`. Of a pair of a file and a text at most one may be set. TLS is 1.2 or later; the server's
+        certificate is always verified; renegotiation, compression and early data are not used. */
     struct tls_options
     {
-        /** PEM file with the certificate authorities to trust instead of the system's; empty: the system's.
-            Read by the client's constructor. */
+        /** Certificate authorities to trust instead of the system's; all empty: the system's. A directory is one that
+            `openssl rehash` has made. */
         std::string ca_file;
+        std::string ca_directory;
+        std::string ca_pem;
+
+        /** Trust the system's authorities beside those above. */
+        bool add_to_system = false;
+
+        /** Our certificate with its chain, and its private key: for servers that want to know their clients (mTLS). Not
+            shown to a proxy. */
+        std::string certificate_file;
+        std::string certificate_pem;
+        std::string key_file;
+        std::string key_pem;
+        std::string key_password;
+
+        /** Refuse TLS 1.2. */
+        bool require_tls_1_3 = false;
     };
     tls_options tls;
+
+    struct proxy_options
+    {
+        /** `scheme://[user:password@]host[:port]` with scheme http (default port 80) or https (443) for HTTP CONNECT,
+            socks5 (1080; names are looked up here) or socks5h (by the proxy). User and password are percent-encoded.
+            Empty: none. */
+        std::string url;
+
+        /** Hosts to reach without it, separated by commas: names, which stand for their subdomains, too; addresses;
+            networks ("10.0.0.0/8"); each but a network with a port or without; "*" for all. */
+        std::string no_proxy;
+    };
+    proxy_options proxy;
 
     struct pool_options
     {
         /** Connections to one origin, idle and dialling ones included; further calls wait in line. 1 to 10,000. */
         std::size_t max_connections_per_origin = 16;
 
-        /** Name look-up, TCP and TLS together. More than zero. */
+        /** Connections of all shards of the client together, but each shard may have one. 0: any number. */
+        std::size_t max_connections = 256;
+
+        /** Connections that one shard keeps idle; the one idle for longest goes. 0: all. */
+        std::size_t max_idle_connections = 0;
+
+        /** Connections that are being made at the same time. 1 to 10,000. */
+        std::size_t max_concurrent_dials = 4;
+
+        /** Name look-up, TCP, proxy and TLS together. More than zero. */
         std::chrono::milliseconds connect_timeout{10'000};
 
-        /** An idle connection is closed after this long: below the 60 s of common load balancers. Zero: none is
-            kept. */
+        /** Name look-up alone; then addresses known from before are used, if any. More than zero. */
+        std::chrono::milliseconds resolve_timeout{5'000};
+
+        /** How long the addresses of a name are good. Zero: each connection looks up. */
+        std::chrono::milliseconds address_lifetime{30'000};
+
+        /** An idle connection is closed after this long, or up to a tenth sooner: below the 60 s of common load
+            balancers. The server's `Keep-Alive: timeout` counts where it is shorter. Zero: none is kept. */
         std::chrono::milliseconds idle_timeout{50'000};
 
         /** A request that must not be sent twice takes no connection that was idle for longer than this, for the
             server may be about to close it. Zero: it takes any. */
         std::chrono::milliseconds idle_limit_for_post{5'000};
+
+        /** A connection takes no further request after this long, or up to a fifth sooner, so that a change of
+            addresses is followed. Zero: any time. */
+        std::chrono::milliseconds max_lifetime{600'000};
+
+        /** Requests a connection is used for. 0: any number. */
+        std::size_t max_requests_per_connection = 0;
     };
     pool_options pool;
+
+    /** Ask for gzip. What comes compressed is inflated either way. */
+    bool compression = false;
 
     struct size_limits
     {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -27,8 +28,13 @@
     |     name_resolution_failed   the host has no address
     |     connect_failed           refused, reset or unreachable before TLS was up
     |     connect_timeout          no connection within connect_timeout
+    |     proxy_authentication_failed    the proxy wants other credentials, or some
+    |     proxy_refused            the proxy does not open the way
     |     tls_failed               the handshake broke off
-    |     certificate_rejected     the peer's certificate was not accepted (never repeated)
+    |     tls_version_unsupported  the server speaks no TLS that we accept
+    |     certificate_wrong_host, certificate_expired, certificate_self_signed, certificate_unknown_authority,
+    |     certificate_rejected     the peer's certificate was not accepted, for that reason or another (never repeated)
+    |     client_certificate_rejected    the server wants a certificate of ours, or another one (never repeated)
     |     cancelled, deadline_exceeded   where they came before the first byte
     |
     +-- maybe sent           bytes left this process, no answer came back
@@ -41,6 +47,7 @@
     +-- answered             the server said no (errc::http_status); conditions tell the cases apart:
     |     invalid_request 400 422      unauthenticated 401    quota_exceeded 402     forbidden 403
     |     not_found 404                conflict 409           throttled 429          server_failure 5xx
+    |     redirect_refused         it named another place, and going there is not allowed
     |
     +-- answered, unreadable
           malformed_response       not the JSON that was asked for (with JSON path and byte offset)
@@ -63,14 +70,23 @@ enum class errc {
     name_resolution_failed,
     connect_failed,
     connect_timeout,
+    proxy_authentication_failed,
+    proxy_refused,
     tls_failed,
+    tls_version_unsupported,
+    certificate_wrong_host,
+    certificate_expired,
+    certificate_self_signed,
+    certificate_unknown_authority,
     certificate_rejected,
+    client_certificate_rejected,
     write_failed,
     connection_lost,
     attempt_timeout,
     deadline_exceeded,
     cancelled,
     http_status,
+    redirect_refused,
     malformed_response,
     response_too_large,
     page_link_without_token,
@@ -95,13 +111,14 @@ enum class condition {
     server_failure,     ///< 5xx
     timed_out,          ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
     cancelled,          ///< cancelled, or the client was closed
-    network,            ///< resolution, connection, TLS or transfer failed
+    network,            ///< resolution, connection, proxy, TLS or transfer failed
+    tls_failure,        ///< of these, TLS: the handshake failed, or a certificate was not accepted
     malformed_response, ///< answered, but unreadable
 };
 
 /** How far a try, or a call with all its tries, got. Retry, errors and documentation use these three words. */
 enum class progress : unsigned char {
-    not_sent,   ///< provably no byte of the request was given to the network
+    not_sent,   ///< provably not executed: no byte of the request was given to the network, or TLS kept it out
     maybe_sent, ///< the server may or may not have acted on it
     answered,   ///< a response head arrived
 };
@@ -127,6 +144,7 @@ enum class retry_reason : unsigned char {
     stale_connection, ///< the kept connection turned out to be closed; free of charge
     misdirected,      ///< 421; once, on a fresh connection, free of charge
     too_early,        ///< 425; once, free of charge
+    redirected,       ///< the server named another place within itself; free of charge
     new_credentials,  ///< 401, and the source of credentials gave others; once, free of charge
     classifier,       ///< `config::classifier` asked for it
 };
@@ -168,6 +186,7 @@ struct attempt
     ccloud::progress progress = progress::not_sent;
     std::size_t bytes_written = 0;
     bool reused = false;                                 ///< on a connection that had served before
+    std::uint64_t connection = 0;                        ///< `connection_info::id`; 0: there was none
     int status = 0;                                      ///< 0: no answer
     errc code = errc::unset;                             ///< what went wrong with it
     std::optional<std::chrono::nanoseconds> server_hint; ///< what the server asked to wait

@@ -3,6 +3,7 @@
 
 #include <ccloud/error.hpp>
 #include <ccloud/http.hpp>
+#include <ccloud/observe.hpp>
 #include <ccloud/timer.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -47,6 +48,7 @@ struct exchange
     http_response response;        ///< where `answered`
     std::error_code cause;
     std::string detail;
+    connection_use use; ///< for observers; may be empty
 
     bool answered() const noexcept { return progress == progress::answered && code == errc::unset; }
 
@@ -64,7 +66,7 @@ struct exchange
 
 /** The one door to the outside world: network, clocks, timers and dice. A test replaces them all at once.
 
-    Threads: every member is called on the client's executor only, but `now()` by `client::metrics()` on any. */
+    Threads: every member is called on the client's executor only, but `now()` and `describe()` by `client::metrics()` on any. */
 class transport
 {
 public:
@@ -88,6 +90,15 @@ public:
 
     /** Ends every exchange with `errc::client_closed`, closes every connection, and refuses what comes. */
     virtual void close() noexcept = 0;
+
+    /** What the members of `client` with the same names ask for. A transport without a pool has nothing to do. */
+    virtual void close_idle() noexcept {}
+    virtual void network_changed() noexcept {}
+    virtual void warm_up(origin const& /*to*/, std::size_t /*connections*/) noexcept {}
+    virtual void poison(std::uint64_t /*connection*/) noexcept {}
+
+    /** Fills in what it counts. Any thread. */
+    virtual void describe(connection_metrics&) const noexcept {}
 };
 
 } // namespace ccloud

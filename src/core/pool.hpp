@@ -1,21 +1,69 @@
 #ifndef CCLOUD_CORE_POOL_HPP
 #define CCLOUD_CORE_POOL_HPP
 
+#include <ccloud/observe.hpp>
 #include <ccloud/timer.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
 
 namespace ccloud::core {
 
+/** Both clocks, for the steady one stands still while a machine sleeps. */
+struct pool_time
+{
+    steady_time steady{};
+    wall_time wall{};
+};
+
+/** What a pool may do; zero durations and numbers as in `config::pool_options`. */
+struct pool_limits
+{
+    std::size_t cap = 16;      ///< idle + active + dialling
+    std::size_t max_idle = 0;  ///< 0: all
+    std::size_t max_dials = 4; ///< at the same time
+    std::uint64_t max_requests = 0;
+    std::chrono::nanoseconds max_lifetime{}; ///< less up to a fifth, drawn for each connection
+    std::chrono::nanoseconds dial_grace{};   ///< a call waits so long for a connection to come back before it dials
+    std::chrono::nanoseconds dial_backoff{}; ///< after a failed dial, doubled by each further one; drawn from zero on
+    std::chrono::nanoseconds longest_dial_backoff{};
+};
+
+/** The slots that the pools of several shards share. Any thread. */
+class slot_quota
+{
+public:
+    /** 0: any number. */
+    explicit slot_quota(std::size_t most) noexcept : most_(most) {}
+
+    /** Takes one where there is one, or in any case. */
+    bool take(bool in_any_case) noexcept;
+    void give() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
+    std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+private:
+    std::size_t const most_;
+    std::atomic<std::size_t> used_{0};
+};
+
 /** A connection, as far as the pool is concerned. */
 struct pooled
 {
-    bool served = false; ///< was given a request before
+    std::uint64_t requests = 0; ///< given to it so far
+    steady_time made{};
     steady_time idle_since{};
-    steady_time expires = steady_time::max(); ///< is to be closed then, if idle
+    wall_time idle_since_wall{};
+    steady_time expires = (steady_time::max)(); ///< is to be closed then, if idle
+    steady_time retires = (steady_time::max)(); ///< takes no further request from then on
+    std::uint64_t epoch = 0;
+    bool poisoned = false;
+    bool idle = false; ///< the pool holds it
+
+    bool served() const noexcept { return requests > 0; }
 };
 
 /** A call that waits for a connection. Lives with the call; it is queued or not. */
@@ -23,31 +71,38 @@ struct pool_waiter
 {
     bool fresh = false;                    ///< takes no connection that has served
     std::chrono::nanoseconds idle_limit{}; ///< takes none idle for longer; zero: any
+    steady_time since{};                   ///< in the line
     bool queued = false;
     pool_waiter* previous = nullptr;
     pool_waiter* next = nullptr;
 };
 
-/** The connections to one origin: who gets which, when to dial and when to close. No I/O, no clock: the driver tells
-    what happened, then asks `next()` what to do until there is nothing.
+/** The connections to one origin: who gets which, when to dial and when to close. No I/O, no clock, no dice: the driver
+    tells what happened, then asks `next()` what to do until there is nothing, and again at `wake_at()`.
 
     Waiters are served in order of arrival, each by whatever comes first, a returned connection or a finished dial;
-    idle connections are reused last in, first out. Dials belong to the pool, not to a waiter. At every moment
-    idle + active + dialling is at most the cap. */
+    idle connections are reused last in, first out. Dials belong to the pool, not to a waiter. A slot is a connection
+    that is idle, active or being dialled; there are never more than the cap, nor, but for the first one, more than
+    the quota has. */
 class origin_pool
 {
 public:
-    explicit origin_pool(std::size_t cap) noexcept : cap_(cap) {}
+    /** The quota outlives the pool; null: there is none. */
+    explicit origin_pool(pool_limits const& limits, slot_quota* quota = nullptr) noexcept;
     origin_pool(origin_pool const&) = delete;
     origin_pool& operator=(origin_pool const&) = delete;
+    ~origin_pool();
 
-    void enqueue(pool_waiter& waiter) noexcept;
+    void enqueue(pool_waiter& waiter, steady_time now) noexcept;
 
-    /** Puts a waiter back to the front: what it was granted was of no use. */
+    /** Puts a waiter back to the front, with its time: what it was granted was of no use. */
     void enqueue_front(pool_waiter& waiter) noexcept;
 
     /** Takes a waiter out of the line; nothing where it is not in it. */
     void cancel(pool_waiter& waiter) noexcept;
+
+    /** There should be so many connections, whether anybody waits or not. Dials that fail are not made up for. */
+    void warm_up(std::size_t connections) noexcept;
 
     struct step
     {
@@ -55,21 +110,29 @@ public:
             none,
             grant, ///< `connection` is `waiter`'s now, and active
             dial,  ///< begin one; counted already
-            close, ///< `connection` makes room; no longer counted
+            close, ///< `connection` is no longer counted, for `reason`
         } what = action::none;
         pool_waiter* waiter = nullptr;
         pooled* connection = nullptr;
+        close_reason reason = close_reason::evicted;
     };
-    step next(steady_time now);
+    step next(pool_time now);
 
-    /** A dial succeeded; the connection is idle for now. */
-    void dialed(pooled& connection, steady_time now);
+    /** When to ask `next()` again though nothing has happened: an idle connection expires, a dial may begin. */
+    std::optional<steady_time> wake_at() const noexcept;
+
+    /** A dial succeeded; the connection is idle for now, until `expires`. */
+    void dialed(pooled& connection, pool_time now, std::chrono::nanoseconds keep, std::uint64_t dice);
 
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
-    pool_waiter* dial_failed() noexcept;
+    pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
 
-    /** An active connection comes back, to be kept for so long. */
-    void returned(pooled& connection, steady_time now, std::chrono::nanoseconds keep);
+    /** Takes the oldest waiter out of the line: for a failure that all would meet. Null where there is none. */
+    pool_waiter* take_waiter() noexcept;
+
+    /** An active connection comes back, to be kept for so long.
+        @return why it is to be closed instead, where it is; then it is no longer counted */
+    std::optional<close_reason> returned(pooled& connection, pool_time now, std::chrono::nanoseconds keep);
 
     /** A granted connection comes back as it was: it was not used. */
     void ungranted(pooled& connection);
@@ -80,29 +143,38 @@ public:
     /** An idle connection was closed by its peer. */
     void lost_idle(pooled& connection) noexcept;
 
-    bool is_idle(pooled const& connection) const noexcept;
-
-    /** Takes an idle connection that is past its time; null where there is none. */
-    pooled* take_expired(steady_time now) noexcept;
+    /** No present connection takes a further request. */
+    void retire_all() noexcept;
 
     /** Takes any idle connection; null where there is none. */
     pooled* take_idle() noexcept;
 
-    /** When the next idle connection expires. */
-    std::optional<steady_time> next_expiry() const noexcept;
-
+    std::deque<pooled*> const& idle_connections() const noexcept { return idle_; }
     std::size_t idle() const noexcept { return idle_.size(); }
     std::size_t active() const noexcept { return active_; }
     std::size_t dialing() const noexcept { return dialing_; }
     std::size_t waiters() const noexcept { return waiters_; }
 
 private:
-    pooled* take_for(pool_waiter const& waiter, steady_time now) noexcept;
+    std::size_t slots() const noexcept { return idle_.size() + active_ + dialing_; }
+    pooled* take_for(pool_waiter const& waiter, pool_time now) noexcept;
+    std::optional<close_reason> worn_out(pooled const& connection, steady_time now) const noexcept;
+    std::optional<close_reason> past_use(pooled const& connection, pool_time now) const noexcept;
+    pool_waiter const* next_to_dial_for() const noexcept;
+    steady_time may_dial_from(pool_waiter const& waiter) const noexcept;
+    void keep(pooled& connection) noexcept;
+    void drop(pooled& connection) noexcept;
+    void free_slot() noexcept;
 
-    std::size_t cap_;
+    pool_limits const limits_;
+    slot_quota* const quota_;
     std::size_t active_ = 0;
     std::size_t dialing_ = 0;
     std::size_t waiters_ = 0;
+    std::size_t wanted_ = 0; ///< dials still to be begun for `warm_up`
+    std::uint64_t epoch_ = 0;
+    unsigned failed_dials_ = 0; ///< in a row
+    steady_time dial_from_{};
     pool_waiter* first_ = nullptr;
     pool_waiter* last_ = nullptr;
     std::deque<pooled*> idle_; // newest at the back
