@@ -4,8 +4,51 @@
 
 namespace ccloud::core {
 
-void origin_pool::enqueue(pool_waiter& waiter) noexcept
+using std::chrono::nanoseconds;
+using action = origin_pool::step::action;
+
+namespace {
+
+constexpr nanoseconds none(0);
+
+/** More than clocks are set right by, less than any idle timeout. */
+constexpr std::chrono::seconds shortest_sleep{1};
+
+constexpr std::chrono::milliseconds quota_pause{50};
+
+nanoseconds drawn(nanoseconds most, std::uint64_t dice) noexcept
 {
+    return nanoseconds(static_cast<std::int64_t>(dice % (static_cast<std::uint64_t>(most.count()) + 1)));
+}
+
+} // namespace
+
+nanoseconds shortened(nanoseconds whole, unsigned part, std::uint64_t dice) noexcept
+{
+    return whole - drawn(std::max(none, whole / part), dice);
+}
+
+bool slot_quota::take(bool in_any_case) noexcept
+{
+    auto used = used_.load(std::memory_order_relaxed);
+    do
+        if (!in_any_case && most_ > 0 && used >= most_)
+            return false;
+    while (!used_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed));
+    return true;
+}
+
+origin_pool::origin_pool(pool_limits const& limits, slot_quota* quota) noexcept : limits_(limits), quota_(quota) {}
+
+origin_pool::~origin_pool()
+{
+    for (auto left = slots(); left > 0; --left)
+        free_slot();
+}
+
+void origin_pool::enqueue(pool_waiter& waiter, steady_time now) noexcept
+{
+    waiter.since = now;
     waiter.queued = true;
     waiter.next = nullptr;
     waiter.previous = last_;
@@ -34,120 +77,271 @@ void origin_pool::cancel(pool_waiter& waiter) noexcept
     --waiters_;
 }
 
-origin_pool::step origin_pool::next(steady_time now)
+pool_waiter* origin_pool::take_waiter() noexcept
 {
-    for (auto* waiter = first_; waiter && !idle_.empty(); waiter = waiter->next)
-        if (auto* const connection = take_for(*waiter, now))
-        {
-            cancel(*waiter);
-            ++active_;
-            return {step::action::grant, waiter, connection};
-        }
-    if (waiters_ <= dialing_)
-        return {};
-    if (idle_.size() + active_ + dialing_ < cap_)
-    {
-        ++dialing_;
-        return {step::action::dial, nullptr, nullptr};
-    }
-    if (!idle_.empty())
-    {
-        // Nobody in the line may take it: it makes room for one that somebody may.
-        auto* const oldest = idle_.front();
-        idle_.pop_front();
-        return {step::action::close, nullptr, oldest};
-    }
-    return {};
-}
-
-pooled* origin_pool::take_for(pool_waiter const& waiter, steady_time now) noexcept
-{
-    for (auto at = idle_.end(); at != idle_.begin();)
-    {
-        auto* const connection = *--at;
-        bool const too_old =
-            waiter.idle_limit > std::chrono::nanoseconds(0) && now - connection->idle_since > waiter.idle_limit;
-        bool const expired = connection->served && connection->expires <= now; // a new one is for whoever waits
-        if ((waiter.fresh && connection->served) || too_old || expired)
-            continue;
-        idle_.erase(at);
-        return connection;
-    }
-    return nullptr;
-}
-
-void origin_pool::dialed(pooled& connection, steady_time now)
-{
-    --dialing_;
-    connection.idle_since = now;
-    idle_.push_back(&connection);
-}
-
-pool_waiter* origin_pool::dial_failed() noexcept
-{
-    --dialing_;
     auto* const oldest = first_;
     if (oldest)
         cancel(*oldest);
     return oldest;
 }
 
-void origin_pool::returned(pooled& connection, steady_time now, std::chrono::nanoseconds keep)
+void origin_pool::warm_up(std::size_t connections) noexcept
+{
+    wanted_ = std::min(connections, limits_.cap);
+}
+
+origin_pool::step origin_pool::next(pool_time now)
+{
+    look_at_all_ = slept(now) || look_at_all_;
+    if (first_ && !idle_.empty())
+        if (auto const granted = grant_one(now); granted.what != action::none)
+            return granted;
+    if (look_at_all_ || now.steady >= next_close_)
+        if (auto const closing = close_one(now); closing.what != action::none)
+            return closing;
+    if (limits_.max_idle > 0 && idle_.size() > limits_.max_idle)
+    {
+        free_slot();
+        return {action::close, nullptr, take(idle_.begin()), close_reason::evicted};
+    }
+    return dial_one(now.steady);
+}
+
+/** Whether the machine has slept since: then idle connections are older than the steady clock says. */
+bool origin_pool::slept(pool_time now) noexcept
+{
+    auto const ahead = now.wall.time_since_epoch() -
+                       std::chrono::duration_cast<wall_time::duration>(now.steady.time_since_epoch());
+    bool const jumped = clocks_ && ahead - *clocks_ >= shortest_sleep;
+    clocks_ = ahead;
+    return jumped;
+}
+
+/** Why a connection takes no further request. */
+std::optional<close_reason> origin_pool::worn_out(pooled const& connection, steady_time now) const noexcept
+{
+    if (connection.poisoned)
+        return close_reason::poisoned;
+    if (connection.epoch != epoch_)
+        return close_reason::superseded;
+    if (limits_.max_requests > 0 && connection.requests >= limits_.max_requests)
+        return close_reason::max_requests;
+    if (connection.retires <= now)
+        return close_reason::lifetime;
+    return std::nullopt;
+}
+
+/** Why an idle connection is to be closed. */
+std::optional<close_reason> origin_pool::past_use(pooled const& connection, pool_time now) const noexcept
+{
+    if (auto const why = worn_out(connection, now.steady))
+        return why;
+    if (connection.expires == steady_time::max())
+        return std::nullopt;
+    bool const expired = connection.expires <= now.steady ||
+                         now.wall - connection.idle_since_wall >= connection.expires - connection.idle_since;
+    return expired ? std::optional(close_reason::idle_timeout) : std::nullopt;
+}
+
+origin_pool::step origin_pool::close_one(pool_time now) noexcept
+{
+    next_close_ = steady_time::max();
+    for (auto at = idle_.begin(); at != idle_.end(); ++at)
+    {
+        if (auto const why = past_use(**at, now))
+        {
+            next_close_ = now.steady; // there may be more
+            free_slot();
+            return {action::close, nullptr, take(at), *why};
+        }
+        next_close_ = std::min({next_close_, (*at)->expires, (*at)->retires});
+    }
+    look_at_all_ = false;
+    return {};
+}
+
+origin_pool::step origin_pool::grant_one(pool_time now) noexcept
+{
+    for (auto* waiter = first_; waiter; waiter = waiter->next)
+        if (auto* const connection = take_for(*waiter, now))
+        {
+            cancel(*waiter);
+            ++active_;
+            return {action::grant, waiter, connection};
+        }
+    return {};
+}
+
+pooled* origin_pool::take_for(pool_waiter const& waiter, pool_time now) noexcept
+{
+    for (auto at = idle_.end(); at != idle_.begin();)
+    {
+        auto const& connection = **--at;
+        auto const spent = past_use(connection, now);
+        // A new one is for whoever waits, however short the idle timeout.
+        bool const usable = !spent || (*spent == close_reason::idle_timeout && !connection.served());
+        bool const too_old = waiter.idle_limit > none && now.steady - connection.idle_since > waiter.idle_limit;
+        if (usable && !too_old && !(waiter.fresh && connection.served()))
+            return take(at);
+    }
+    return nullptr;
+}
+
+/** When a dial is wanted: for the first waiter without one, else to warm up. */
+std::optional<steady_time> origin_pool::wants_dial_at() const noexcept
+{
+    if (dialing_ >= limits_.max_dials)
+        return std::nullopt;
+    if (waiters_ > dialing_)
+    {
+        auto const* waiter = first_;
+        for (auto skipped = dialing_; skipped > 0; --skipped)
+            waiter = waiter->next;
+        // One that is in use may come back soon, but a waiter for a fresh one has nothing of that.
+        bool const may_be_served = active_ > 0 && !waiter->fresh;
+        return std::max(dial_from_, may_be_served ? waiter->since + limits_.dial_grace : steady_time{});
+    }
+    if (slots() < wanted_)
+        return dial_from_;
+    return std::nullopt;
+}
+
+origin_pool::step origin_pool::dial_one(steady_time now) noexcept
+{
+    auto const due = wants_dial_at();
+    if (!due || now < *due)
+        return {};
+    if (slots() < limits_.cap && (!quota_ || quota_->take(slots() == 0)))
+    {
+        ++dialing_;
+        if (slots() >= wanted_)
+            wanted_ = 0;
+        return {action::dial};
+    }
+    // Nobody in the line may take an idle one: it makes room for one that somebody may.
+    if (waiters_ > dialing_ && !idle_.empty())
+    {
+        free_slot();
+        return {action::close, nullptr, take(idle_.begin()), close_reason::evicted};
+    }
+    if (slots() < limits_.cap)
+        dial_from_ = now + quota_pause; // other shards do not tell when they close one
+    return {};
+}
+
+std::optional<steady_time> origin_pool::wake_at() const noexcept
+{
+    auto earliest = idle_.empty() ? steady_time::max() : next_close_;
+    bool const has_room = slots() < limits_.cap;
+    if (auto const due = wants_dial_at(); due && has_room)
+        earliest = std::min(earliest, *due);
+    return earliest == steady_time::max() ? std::nullopt : std::optional(earliest);
+}
+
+void origin_pool::dialed(pooled& connection, pool_time now, nanoseconds keep_for, std::uint64_t dice)
+{
+    --dialing_;
+    failed_dials_ = 0;
+    dial_from_ = {};
+    connection.made = connection.idle_since = now.steady;
+    connection.idle_since_wall = now.wall;
+    connection.expires = now.steady + keep_for;
+    if (limits_.max_lifetime > none)
+        connection.retires = now.steady + shortened(limits_.max_lifetime, 5, dice);
+    keep(connection);
+}
+
+pool_waiter* origin_pool::dial_failed(steady_time now, std::uint64_t dice) noexcept
+{
+    --dialing_;
+    free_slot();
+    wanted_ = 0;
+    if (now >= dial_from_) // else it began before the backoff, with another that failed
+    {
+        auto most = limits_.dial_backoff;
+        for (auto n = failed_dials_; n > 0 && most < limits_.longest_dial_backoff; --n)
+            most *= 2;
+        ++failed_dials_;
+        dial_from_ = now + drawn(std::min(most, limits_.longest_dial_backoff), dice);
+    }
+    return take_waiter();
+}
+
+std::optional<close_reason> origin_pool::returned(pooled& connection, pool_time now, nanoseconds keep_for)
 {
     --active_;
-    connection.idle_since = now;
-    connection.expires = now + keep;
-    idle_.push_back(&connection);
+    if (auto const why = worn_out(connection, now.steady))
+    {
+        free_slot();
+        return why;
+    }
+    connection.idle_since = now.steady;
+    connection.idle_since_wall = now.wall;
+    connection.expires = now.steady + keep_for;
+    keep(connection);
+    return std::nullopt;
 }
 
 void origin_pool::ungranted(pooled& connection)
 {
     --active_;
-    idle_.push_back(&connection);
+    look_at_all_ = true;
+    keep(connection);
 }
 
 void origin_pool::lost() noexcept
 {
     --active_;
+    free_slot();
 }
 
 void origin_pool::lost_idle(pooled& connection) noexcept
 {
-    idle_.erase(std::remove(idle_.begin(), idle_.end(), &connection), idle_.end());
+    take(std::find(idle_.begin(), idle_.end(), &connection));
+    free_slot();
 }
 
-bool origin_pool::is_idle(pooled const& connection) const noexcept
+void origin_pool::poison(pooled& connection) noexcept
 {
-    return std::find(idle_.begin(), idle_.end(), &connection) != idle_.end();
+    connection.poisoned = true;
+    look_at_all_ = true;
 }
 
-pooled* origin_pool::take_expired(steady_time now) noexcept
+void origin_pool::retire_all() noexcept
 {
-    auto const found =
-        std::find_if(idle_.begin(), idle_.end(), [now](pooled const* one) { return one->expires <= now; });
-    if (found == idle_.end())
-        return nullptr;
-    auto* const connection = *found;
-    idle_.erase(found);
-    return connection;
+    ++epoch_;
+    look_at_all_ = true;
 }
 
 pooled* origin_pool::take_idle() noexcept
 {
     if (idle_.empty())
         return nullptr;
-    auto* const newest = idle_.back();
-    idle_.pop_back();
-    return newest;
+    free_slot();
+    return take(idle_.end() - 1);
 }
 
-std::optional<steady_time> origin_pool::next_expiry() const noexcept
+void origin_pool::keep(pooled& connection)
 {
-    std::optional<steady_time> earliest;
-    for (auto const* one : idle_)
-        if (!earliest || one->expires < *earliest)
-            earliest = one->expires;
-    return earliest;
+    idle_.push_back(&connection);
+    connection.idle = true;
+    if (connection.epoch != epoch_)
+        look_at_all_ = true;
+    next_close_ = std::min({next_close_, connection.expires, connection.retires});
+}
+
+pooled* origin_pool::take(std::deque<pooled*>::iterator at) noexcept
+{
+    auto* const connection = *at;
+    idle_.erase(at);
+    connection->idle = false;
+    return connection;
+}
+
+void origin_pool::free_slot() noexcept
+{
+    if (quota_)
+        quota_->give();
 }
 
 } // namespace ccloud::core

@@ -59,7 +59,7 @@ struct pooled
     wall_time idle_since_wall{};
     steady_time expires = (steady_time::max)(); ///< is to be closed then, if idle
     steady_time retires = (steady_time::max)(); ///< takes no further request from then on
-    std::uint64_t epoch = 0;
+    std::uint64_t epoch = 0; ///< `origin_pool::epoch()` when its dial began
     bool poisoned = false;
     bool idle = false; ///< the pool holds it
 
@@ -143,8 +143,12 @@ public:
     /** An idle connection was closed by its peer. */
     void lost_idle(pooled& connection) noexcept;
 
-    /** No present connection takes a further request. */
+    /** The connection takes no further request. */
+    void poison(pooled& connection) noexcept;
+
+    /** None of those does that were dialled, or begun to be, before now. */
     void retire_all() noexcept;
+    std::uint64_t epoch() const noexcept { return epoch_; }
 
     /** Takes any idle connection; null where there is none. */
     pooled* take_idle() noexcept;
@@ -157,13 +161,16 @@ public:
 
 private:
     std::size_t slots() const noexcept { return idle_.size() + active_ + dialing_; }
-    pooled* take_for(pool_waiter const& waiter, pool_time now) noexcept;
+    bool slept(pool_time now) noexcept;
     std::optional<close_reason> worn_out(pooled const& connection, steady_time now) const noexcept;
     std::optional<close_reason> past_use(pooled const& connection, pool_time now) const noexcept;
-    pool_waiter const* next_to_dial_for() const noexcept;
-    steady_time may_dial_from(pool_waiter const& waiter) const noexcept;
-    void keep(pooled& connection) noexcept;
-    void drop(pooled& connection) noexcept;
+    step close_one(pool_time now) noexcept;
+    step grant_one(pool_time now) noexcept;
+    step dial_one(steady_time now) noexcept;
+    pooled* take_for(pool_waiter const& waiter, pool_time now) noexcept;
+    std::optional<steady_time> wants_dial_at() const noexcept;
+    void keep(pooled& connection);
+    pooled* take(std::deque<pooled*>::iterator at) noexcept;
     void free_slot() noexcept;
 
     pool_limits const limits_;
@@ -171,14 +178,20 @@ private:
     std::size_t active_ = 0;
     std::size_t dialing_ = 0;
     std::size_t waiters_ = 0;
-    std::size_t wanted_ = 0; ///< dials still to be begun for `warm_up`
+    std::size_t wanted_ = 0; ///< connections, by `warm_up`
     std::uint64_t epoch_ = 0;
     unsigned failed_dials_ = 0; ///< in a row
     steady_time dial_from_{};
+    steady_time next_close_ = (steady_time::max)(); ///< no idle connection expires or retires before
+    bool look_at_all_ = false;                      ///< an idle connection is not to be used any more
+    std::optional<wall_time::duration> clocks_;     ///< by how much the wall's is ahead of the steady one
     pool_waiter* first_ = nullptr;
     pool_waiter* last_ = nullptr;
     std::deque<pooled*> idle_; // newest at the back
 };
+
+/** A duration less up to a part of it: `shortened(t, 10, dice)` is between nine tenths of it and all. */
+std::chrono::nanoseconds shortened(std::chrono::nanoseconds whole, unsigned part, std::uint64_t dice) noexcept;
 
 } // namespace ccloud::core
 
