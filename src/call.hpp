@@ -6,13 +6,14 @@
 
 #include "admission.hpp"
 #include "core/codec.hpp"
+#include "core/counter.hpp"
 #include "core/url.hpp"
 #include "endpoint.hpp"
 #include "park.hpp"
 
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@
 #include <vector>
 
 namespace ccloud::net {
-class tls_profile;
+class shared_network;
 }
 
 namespace ccloud::detail {
@@ -36,37 +37,26 @@ struct answered
     std::chrono::nanoseconds elapsed{};
 };
 
-/** Counts events of one shard. Written on its executor only, read anywhere. */
-class counter
-{
-public:
-    void add(std::uint64_t more = 1) noexcept { value_.store(get() + more, std::memory_order_relaxed); }
-    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
-
-private:
-    std::atomic<std::uint64_t> value_{0};
-};
-
 struct counters
 {
-    counter calls;
-    counter succeeded;
-    counter failed;
-    counter attempts;
-    counter transient_retries;
-    counter throttle_retries;
-    counter replays;
-    counter throttled;
-    counter gate_waits;
-    counter gate_waited; ///< nanoseconds
-    counter budget_exhausted;
-    counter refused;
+    core::counter calls;
+    core::counter succeeded;
+    core::counter failed;
+    core::counter attempts;
+    core::counter transient_retries;
+    core::counter throttle_retries;
+    core::counter replays;
+    core::counter throttled;
+    core::counter gate_waits;
+    core::counter gate_waited; ///< nanoseconds
+    core::counter budget_exhausted;
+    core::counter refused;
 };
 
 /** What the shards of a client share. */
 struct shared_parts
 {
-    std::shared_ptr<net::tls_profile const> tls; ///< null where the endpoint has none
+    std::shared_ptr<net::shared_network> network;
     std::shared_ptr<admission> limits;
 };
 
@@ -106,10 +96,25 @@ public:
     bool would_admit(planned_request const& planned);
 
     void close() noexcept;
+
+    /** Lets what is on the wire finish, then closes. Awaited on `executor()`. */
+    operation<drained> drain(std::chrono::milliseconds timeout);
+
+    /** Asks something of the transport, on its executor; any thread. Nothing once the client is closed. */
+    template <class Ask>
+    void ask_wire(Ask ask)
+    {
+        asio::dispatch(executor_, [self = shared_from_this(), ask = std::move(ask)] {
+            if (!self->closed_)
+                ask(*self->wire_);
+        });
+    }
+
     metrics snapshot() const noexcept;
 
     asio::any_io_executor const& executor() const noexcept { return executor_; }
     config const& settings() const noexcept { return settings_; }
+    origin const& where() const noexcept { return endpoint_.where; }
     transport& wire() noexcept { return *wire_; }
     parking_lot& lot() noexcept { return lot_; }
 
@@ -120,6 +125,26 @@ public:
     std::uint64_t next_call() noexcept { return ++calls_; }
 
 private:
+    /** A call that is on the wire. */
+    class on_wire
+    {
+    public:
+        explicit on_wire(client_core& core) noexcept : core_(core) { ++core_.on_wire_; }
+        on_wire(on_wire const&) = delete;
+        on_wire& operator=(on_wire const&) = delete;
+        ~on_wire()
+        {
+            if (--core_.on_wire_ == 0)
+                core_.drains_.finish_all(wake::granted);
+        }
+
+    private:
+        client_core& core_;
+    };
+
+    void begin_drain();
+    void close_now();
+
     config const settings_;
     asio::any_io_executor executor_;
     core::endpoint endpoint_;
@@ -130,6 +155,9 @@ private:
     std::shared_ptr<gatekeeper> gates_;
     counters counts_;
     std::uint64_t calls_ = 0;
+    std::size_t on_wire_ = 0;  ///< calls whose request is being sent or answered
+    parking_lot drains_;       ///< who waits for them
+    bool draining_ = false;    ///< nothing more is sent
     bool closed_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
+#include "core/redirect.hpp"
 #include "core/server_hint.hpp"
 #include "settings.hpp"
 
@@ -194,6 +195,13 @@ void call_record::begin_try()
         eye->attempt_start(seen(), tries_);
 }
 
+void call_record::end_try(exchange const& got) const
+{
+    auto const& eye = core_.settings().observer;
+    if (eye && got.use.connection)
+        eye->connection_used(seen(), tries_, got.use);
+}
+
 std::optional<error> call_record::judge(exchange& got)
 {
     auto tried = look_at(got);
@@ -219,6 +227,43 @@ std::optional<error> call_record::judge(exchange& got)
     if (!waits_at_gate)
         pause_ends_ = now + wait.length;
     return std::nullopt;
+}
+
+bool call_record::is_redirect(exchange const& got) const noexcept
+{
+    return got.answered() && core::is_redirect(got.response.status(), planned_.request.verb());
+}
+
+std::optional<error> call_record::follow(exchange& got)
+{
+    auto const location = got.response.headers().find("Location").value_or(std::string_view());
+    auto next = core::follow(location, core_.where(), request().target());
+    if (next.refusal.empty() && ++redirects_ > core::most_redirects)
+        next.refusal = "more than " + std::to_string(core::most_redirects) + " times in a row";
+    auto entry = entry_for(got);
+    entry.request_id = request_id_of(got);
+    core::decision decided;
+    if (next.refusal.empty())
+    {
+        decided.what = core::decision::action::replay;
+        decided.reason = retry_reason::redirected;
+    }
+    note(std::move(entry), decided, {});
+    if (next.refusal.empty())
+    {
+        if (!own_)
+            own_ = std::make_unique<http_request>(planned_.request);
+        own_->move_to(std::move(next.target));
+        return std::nullopt; // with the permit that it has
+    }
+    gatekeeper::ending ending;
+    ending.health = core::health::well;
+    ending.status = got.response.status();
+    core_.gates().end(permit_, ending);
+    auto failure = fail(got, gave_up::not_retryable);
+    failure.edit().code = errc::redirect_refused;
+    failure.edit().detail = "redirected " + next.refusal;
+    return failure;
 }
 
 answered call_record::succeed(exchange got)
@@ -481,6 +526,7 @@ attempt call_record::entry_for(exchange const& got) const
     entry.progress = got.answered() ? progress::answered : got.progress;
     entry.bytes_written = got.bytes_written;
     entry.reused = got.reused;
+    entry.connection = got.use.connection ? got.use.connection->id : 0;
     entry.status = got.answered() ? got.response.status() : 0;
     if (!got.answered())
         entry.code = got.code;

@@ -51,10 +51,16 @@ public:
     bool prepared() const noexcept { return prepared_; }
     std::optional<error> prepare_try(exchange& last);
     void begin_try();
+    void end_try(exchange const& got) const;
     http_request const& request() const noexcept { return own_ ? *own_ : planned_.request; }
 
     /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */
     std::optional<error> judge(exchange& got);
+
+    /** Whether the server sends the request elsewhere, and follows it there: the call's error, or nothing where there is
+        to be another try. */
+    bool is_redirect(exchange const& got) const noexcept;
+    std::optional<error> follow(exchange& got);
 
     answered succeed(exchange got);
 
@@ -105,6 +111,7 @@ private:
     bool replayable_;
     bool prepared_ = false;
     int tries_ = 0;
+    int redirects_ = 0;
     int charged_ = 0; ///< tokens for the repetition to come
     int spent_ = 0;   ///< for the last one that was sent
     core::tally used_;

@@ -5,6 +5,7 @@
 #include "auth/authorization.hpp"
 #include "call.hpp"
 #include "call_record.hpp"
+#include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
 #include "core/request.hpp"
@@ -27,9 +28,12 @@ client_core::client_core(
     std::shared_ptr<shared_parts const> common
 )
     : settings_(checked(std::move(settings))), executor_(std::move(executor)), endpoint_(checked_endpoint(settings_)),
-      head_(core::make_head(endpoint_.where, auth::authorization(settings_.credentials), settings_.application)),
+      head_(core::make_head(
+          endpoint_.where, auth::authorization(settings_.credentials), settings_.application, settings_.compression
+      )),
       wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
-      gates_(gatekeeper::make(common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_))
+      gates_(gatekeeper::make(common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_)),
+      drains_(executor_)
 {
 }
 
@@ -69,9 +73,9 @@ operation<answered> client_core::run(planned_request const& planned, call_option
     {
         // Whatever was awaited or asked last: nothing is begun for a caller who has left.
         auto const cancellation = co_await asio::this_coro::cancellation_state;
-        if (closed_ || cancellation.cancelled() != asio::cancellation_type::none)
+        if (draining_ || cancellation.cancelled() != asio::cancellation_type::none)
         {
-            failure = call.fail_waiting(closed_ ? errc::client_closed : errc::cancelled, got);
+            failure = call.fail_waiting(draining_ ? errc::client_closed : errc::cancelled, got);
             break;
         }
         if (call.pauses())
@@ -97,10 +101,14 @@ operation<answered> client_core::run(planned_request const& planned, call_option
         }
 
         call.begin_try();
-        got = co_await wire_->send(call.request(), endpoint_.where, call.how);
+        {
+            on_wire const counted(*this);
+            got = co_await wire_->send(call.request(), endpoint_.where, call.how);
+        }
+        call.end_try(got);
         if (got.answered() && is_success(got.response.status()))
             break;
-        failure = call.judge(got);
+        failure = call.is_redirect(got) ? call.follow(got) : call.judge(got);
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (failure)
@@ -146,19 +154,56 @@ metrics client_core::snapshot() const noexcept
     now.budget_exhausted = counts_.budget_exhausted.get();
     now.refused = counts_.refused.get();
     gates_->describe(now);
+    wire_->describe(now.connections);
     return now;
 }
 
 void client_core::close() noexcept
 {
     gates_->retire();
-    asio::dispatch(executor_, [self = shared_from_this()] {
-        if (std::exchange(self->closed_, true))
-            return;
-        self->gates_->close();
-        self->lot_.finish_all(wake::closed);
-        self->wire_->close();
-    });
+    asio::dispatch(executor_, [self = shared_from_this()] { self->close_now(); });
+}
+
+/** From here on nothing is sent; what waits to be, ends. */
+void client_core::begin_drain()
+{
+    if (std::exchange(draining_, true))
+        return;
+    gates_->retire();
+    gates_->close();
+    lot_.finish_all(wake::closed);
+}
+
+void client_core::close_now()
+{
+    begin_drain();
+    if (!std::exchange(closed_, true))
+        wire_->close();
+}
+
+operation<drained> client_core::drain(std::chrono::milliseconds timeout)
+{
+    auto const throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    begin_drain();
+    drained end;
+    auto const all = on_wire_;
+    if (on_wire_ > 0 && !closed_ && timeout > std::chrono::milliseconds(0))
+    {
+        parked node;
+        armed_timer const timer(*wire_, node, core::deadline_after(wire_->now(), timeout));
+        (void)co_await drains_.async_park(node);
+    }
+    end.cut = on_wire_;
+    end.finished = all - end.cut;
+    close_now();
+    if (on_wire_ > 0) // their end is on its way
+    {
+        parked node;
+        (void)co_await drains_.async_park(node);
+    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    co_return result<drained>(end, response_info());
 }
 
 error malformed(planned_request const& planned, answered const& got, core::complaint const& about)
@@ -232,12 +277,13 @@ std::shared_ptr<client_core> make_core(
 )
 {
     settings = checked(std::move(settings));
-    bool const needs_tls = checked_endpoint(settings).where.tls();
+    (void)checked_endpoint(settings);
     auto where = executor_for(std::move(executor), settings.threading);
     if (!common)
-        common = std::make_shared<shared_parts>(shared_parts{
-            needs_tls ? net::make_tls_profile(settings.tls) : nullptr, std::make_shared<admission>(settings)});
-    auto wire = net::make_transport(where, settings, common->tls);
+        common = std::make_shared<shared_parts>(
+            shared_parts{net::share_network(settings), std::make_shared<admission>(settings)}
+        );
+    auto wire = net::make_transport(where, settings, common->network);
     return std::make_shared<client_core>(std::move(where), std::move(settings), std::move(wire), std::move(common));
 }
 
@@ -326,6 +372,57 @@ metrics client::metrics() const noexcept
 void client::close() noexcept
 {
     core_->close();
+}
+
+namespace {
+
+operation<drained> drain_call(std::shared_ptr<detail::client_core> core, std::chrono::milliseconds timeout)
+{
+    auto const here = co_await asio::this_coro::executor;
+    if (core->runs_on(here))
+        co_return co_await core->drain(timeout);
+    auto work = [](std::shared_ptr<detail::client_core> far, std::chrono::milliseconds patience) -> operation<drained> {
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+        co_return co_await far->drain(patience);
+    };
+    auto there = work(core, timeout);
+    auto crossing = detail::async_hop(core->executor(), std::move(there));
+    co_return co_await std::move(crossing);
+}
+
+} // namespace
+
+operation<drained> client::close(std::chrono::milliseconds drain_timeout) const
+{
+    return drain_call(core_, drain_timeout);
+}
+
+void client::close_idle() const noexcept
+{
+    core_->ask_wire([](transport& wire) { wire.close_idle(); });
+}
+
+void client::network_changed() const noexcept
+{
+    core_->ask_wire([](transport& wire) { wire.network_changed(); });
+}
+
+void client::warm_up(std::size_t connections) const
+{
+    core_->ask_wire([to = core_->where(), connections](transport& wire) { wire.warm_up(to, connections); });
+}
+
+void client::poison(std::uint64_t connection) const noexcept
+{
+    core_->ask_wire([connection](transport& wire) { wire.poison(connection); });
+}
+
+void client::reload_tls(config::tls_options const& settings) const
+{
+    if (!core_->common())
+        throw configuration_error("reload_tls(): a client that was given its transport has no TLS of its own");
+    net::reload_tls(*core_->common()->network, settings);
+    close_idle();
 }
 
 } // namespace ccloud

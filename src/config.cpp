@@ -2,6 +2,7 @@
 #include <ccloud/error.hpp>
 
 #include "auth/authorization.hpp"
+#include "core/proxy.hpp"
 #include "core/url.hpp"
 
 #include <cstdlib>
@@ -46,6 +47,19 @@ config config::from_environment(std::function<std::optional<std::string>(std::st
     auto const parsed = core::parse_endpoint(settings.endpoint, settings.allow_plaintext);
     if (auto const* wrong = std::get_if<std::string>(&parsed))
         throw configuration_error("CONFLUENT_CLOUD_ENDPOINT: " + *wrong);
+
+    auto const either = [&variable](std::string_view lower, std::string_view upper) {
+        auto value = variable(lower);
+        return value.empty() ? variable(upper) : value;
+    };
+    if (std::get<core::endpoint>(parsed).where.tls())
+    {
+        settings.proxy.url = either("https_proxy", "HTTPS_PROXY");
+        settings.proxy.no_proxy = either("no_proxy", "NO_PROXY");
+        auto const through = core::parse_proxy(settings.proxy.url);
+        if (auto const* wrong = std::get_if<std::string>(&through); wrong && !settings.proxy.url.empty())
+            throw configuration_error(*wrong + " (from https_proxy or HTTPS_PROXY)");
+    }
 
     settings.tls.ca_file = variable("SSL_CERT_FILE");
     if (!settings.tls.ca_file.empty() && !std::ifstream(settings.tls.ca_file))

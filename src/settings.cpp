@@ -1,6 +1,7 @@
 #include "settings.hpp"
 
 #include "core/duration.hpp"
+#include "core/proxy.hpp"
 #include "core/request.hpp"
 
 #include <string>
@@ -31,11 +32,23 @@ void check(config const& settings)
         pool.max_connections_per_origin >= 1 && pool.max_connections_per_origin <= 10'000,
         "pool.max_connections_per_origin: must be 1 to 10000"
     );
+    require(
+        pool.max_concurrent_dials >= 1 && pool.max_concurrent_dials <= 10'000,
+        "pool.max_concurrent_dials: must be 1 to 10000"
+    );
     require(pool.connect_timeout > milliseconds(0), "pool.connect_timeout: must be more than zero");
+    require(pool.resolve_timeout > milliseconds(0), "pool.resolve_timeout: must be more than zero");
     require(
         pool.idle_timeout >= milliseconds(0) && pool.idle_limit_for_post >= milliseconds(0),
         "pool: idle limits must not be negative"
     );
+    require(
+        pool.address_lifetime >= milliseconds(0) && pool.max_lifetime >= milliseconds(0),
+        "pool: lifetimes must not be negative"
+    );
+    if (!settings.proxy.url.empty())
+        if (auto const parsed = core::parse_proxy(settings.proxy.url); auto const* wrong = std::get_if<std::string>(&parsed))
+            throw configuration_error(*wrong);
     require(
         settings.limits.response_header >= 1024 && settings.limits.response_body >= 1024,
         "limits: must be at least 1024 bytes"
@@ -51,7 +64,8 @@ config checked(config settings)
     settings.retry = bounded(settings.retry);
     for (auto* const duration :
          {&settings.total_timeout, &settings.attempt_timeout, &settings.pool.connect_timeout,
-          &settings.pool.idle_timeout, &settings.pool.idle_limit_for_post})
+          &settings.pool.resolve_timeout, &settings.pool.address_lifetime, &settings.pool.idle_timeout,
+          &settings.pool.idle_limit_for_post, &settings.pool.max_lifetime})
         *duration = core::bounded(*duration);
     return settings;
 }

@@ -35,6 +35,9 @@ public:
     /** Adds one field in place of every earlier one of the same name. */
     http_headers& set(std::string_view name, std::string_view value);
 
+    /** Takes out every field of that name. */
+    http_headers& remove(std::string_view name);
+
     /** Adds the fields of another block at the end. */
     http_headers& append(http_headers const& other);
 
@@ -108,6 +111,9 @@ public:
 
     /** Sets the body alone; its Content-Type is among the fields already. */
     void content(std::string bytes) noexcept { body_ = std::move(bytes); }
+
+    /** Sets the target alone. */
+    void move_to(std::string target) noexcept { target_ = std::move(target); }
 
     bool replayable() const noexcept { return replayable_; }
     bool wants_key() const noexcept { return wants_key_; }

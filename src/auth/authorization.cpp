@@ -2,6 +2,7 @@
 
 #include <ccloud/error.hpp>
 
+#include "core/base64.hpp"
 #include "core/request.hpp"
 
 #include <string_view>
@@ -9,23 +10,6 @@
 namespace ccloud::auth {
 
 namespace {
-
-/** RFC 4648 section 4 */
-std::string base64(std::string_view bytes)
-{
-    static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    text.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3)
-    {
-        unsigned group = 0;
-        for (std::size_t j = 0; j < 3; ++j)
-            group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-        for (std::size_t j = 0; j < 4; ++j)
-            text += i + j > bytes.size() ? '=' : digits[group >> (18 - 6 * j) & 63];
-    }
-    return text;
-}
 
 struct to_value
 {
@@ -48,7 +32,7 @@ struct to_value
             throw configuration_error("credentials: the id of the API key contains \":\"");
         if (!core::is_header_safe(key.id()) || !core::is_header_safe(key.secret()))
             throw configuration_error("credentials: the API key contains control characters");
-        return "Basic " + base64(key.id() + ':' + key.secret());
+        return "Basic " + core::base64(key.id() + ':' + key.secret());
     }
 
     std::string operator()(bearer_token const& token) const

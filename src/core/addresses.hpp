@@ -38,7 +38,7 @@ private:
     std::vector<failure> failures_;
 };
 
-/** The addresses of names, for a while. */
+/** The addresses of names, for a while. The pointers it gives live until it is changed. */
 class name_cache
 {
 public:

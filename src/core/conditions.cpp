@@ -30,14 +30,23 @@ public:
         case errc::name_resolution_failed: return "the host name could not be resolved";
         case errc::connect_failed: return "the connection could not be made";
         case errc::connect_timeout: return "the connection was not made in time";
+        case errc::proxy_authentication_failed: return "the proxy does not accept the credentials";
+        case errc::proxy_refused: return "the proxy does not connect";
         case errc::tls_failed: return "the TLS handshake failed";
+        case errc::tls_version_unsupported: return "no common version of TLS";
+        case errc::certificate_wrong_host: return "the server's certificate is for another host";
+        case errc::certificate_expired: return "the server's certificate has expired, or is not valid yet";
+        case errc::certificate_self_signed: return "the server's certificate is self-signed";
+        case errc::certificate_unknown_authority: return "the server's certificate is of an unknown authority";
         case errc::certificate_rejected: return "the server's certificate was not accepted";
+        case errc::client_certificate_rejected: return "the server does not accept our certificate, or wants one";
         case errc::write_failed: return "the connection broke while the request was written";
         case errc::connection_lost: return "the connection was lost before the whole response was there";
         case errc::attempt_timeout: return "no whole response in time";
         case errc::deadline_exceeded: return "the deadline of the call passed";
         case errc::cancelled: return "cancelled";
         case errc::http_status: return "the server answered with an error";
+        case errc::redirect_refused: return "the server redirects to where the call may not go";
         case errc::malformed_response: return "the response could not be read";
         case errc::response_too_large: return "the response is larger than the limit";
         case errc::page_link_without_token: return "the link to the next page has no page_token";
@@ -67,6 +76,37 @@ bool names_quota(error::data const& about) noexcept
     });
 }
 
+bool is_tls_failure(errc code) noexcept
+{
+    switch (code)
+    {
+    case errc::tls_failed:
+    case errc::tls_version_unsupported:
+    case errc::certificate_wrong_host:
+    case errc::certificate_expired:
+    case errc::certificate_self_signed:
+    case errc::certificate_unknown_authority:
+    case errc::certificate_rejected:
+    case errc::client_certificate_rejected: return true;
+    default: return false;
+    }
+}
+
+bool is_network_failure(errc code) noexcept
+{
+    switch (code)
+    {
+    case errc::name_resolution_failed:
+    case errc::connect_failed:
+    case errc::connect_timeout:
+    case errc::proxy_authentication_failed:
+    case errc::proxy_refused:
+    case errc::write_failed:
+    case errc::connection_lost: return true;
+    default: return is_tls_failure(code);
+    }
+}
+
 bool holds(error::data const& about, condition what) noexcept
 {
     int const status = about.response.status();
@@ -87,11 +127,8 @@ bool holds(error::data const& about, condition what) noexcept
         return about.code == errc::connect_timeout || about.code == errc::attempt_timeout ||
                about.code == errc::deadline_exceeded || about.gave_up == gave_up::deadline_would_pass;
     case condition::cancelled: return about.code == errc::cancelled || about.code == errc::client_closed;
-    case condition::network:
-        return about.code == errc::name_resolution_failed || about.code == errc::connect_failed ||
-               about.code == errc::connect_timeout || about.code == errc::tls_failed ||
-               about.code == errc::certificate_rejected || about.code == errc::write_failed ||
-               about.code == errc::connection_lost;
+    case condition::network: return is_network_failure(about.code);
+    case condition::tls_failure: return is_tls_failure(about.code);
     case condition::malformed_response:
         return about.code == errc::malformed_response || about.code == errc::response_too_large ||
                about.code == errc::page_link_without_token || about.code == errc::pagination_loop ||
@@ -175,6 +212,7 @@ std::string_view to_string(retry_reason why) noexcept
     case retry_reason::stale_connection: return "stale connection";
     case retry_reason::misdirected: return "misdirected";
     case retry_reason::too_early: return "too early";
+    case retry_reason::redirected: return "redirected";
     case retry_reason::new_credentials: return "new credentials";
     case retry_reason::classifier: return "classifier";
     }

@@ -59,13 +59,18 @@ http_headers& http_headers::add(std::string_view name, std::string_view value)
 
 http_headers& http_headers::set(std::string_view name, std::string_view value)
 {
+    return remove(name).add(name, value);
+}
+
+http_headers& http_headers::remove(std::string_view name)
+{
     http_headers others;
     for_each([&](std::string_view other, std::string_view kept) {
         if (!core::iequals(other, name))
             others.add(other, kept);
     });
     text_ = std::move(others.text_);
-    return add(name, value);
+    return *this;
 }
 
 http_headers& http_headers::append(http_headers const& other)

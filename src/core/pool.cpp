@@ -21,6 +21,12 @@ nanoseconds drawn(nanoseconds most, std::uint64_t dice) noexcept
     return nanoseconds(static_cast<std::int64_t>(dice % (static_cast<std::uint64_t>(most.count()) + 1)));
 }
 
+/** By the clock that says more. */
+nanoseconds idle_for(pooled const& connection, pool_time now) noexcept
+{
+    return std::max<nanoseconds>(now.steady - connection.idle_since, now.wall - connection.idle_since_wall);
+}
+
 } // namespace
 
 nanoseconds shortened(nanoseconds whole, unsigned part, std::uint64_t dice) noexcept
@@ -38,7 +44,9 @@ bool slot_quota::take(bool in_any_case) noexcept
     return true;
 }
 
-origin_pool::origin_pool(pool_limits const& limits, slot_quota* quota) noexcept : limits_(limits), quota_(quota) {}
+origin_pool::origin_pool(pool_limits const& limits, slot_quota* quota) noexcept : limits_(limits), quota_(quota)
+{
+}
 
 origin_pool::~origin_pool()
 {
@@ -110,8 +118,8 @@ origin_pool::step origin_pool::next(pool_time now)
 /** Whether the machine has slept since: then idle connections are older than the steady clock says. */
 bool origin_pool::slept(pool_time now) noexcept
 {
-    auto const ahead = now.wall.time_since_epoch() -
-                       std::chrono::duration_cast<wall_time::duration>(now.steady.time_since_epoch());
+    auto const ahead =
+        now.wall.time_since_epoch() - std::chrono::duration_cast<wall_time::duration>(now.steady.time_since_epoch());
     bool const jumped = clocks_ && ahead - *clocks_ >= shortest_sleep;
     clocks_ = ahead;
     return jumped;
@@ -136,10 +144,7 @@ std::optional<close_reason> origin_pool::past_use(pooled const& connection, pool
 {
     if (auto const why = worn_out(connection, now.steady))
         return why;
-    if (connection.expires == steady_time::max())
-        return std::nullopt;
-    bool const expired = connection.expires <= now.steady ||
-                         now.wall - connection.idle_since_wall >= connection.expires - connection.idle_since;
+    bool const expired = idle_for(connection, now) >= connection.expires - connection.idle_since;
     return expired ? std::optional(close_reason::idle_timeout) : std::nullopt;
 }
 
@@ -162,13 +167,20 @@ origin_pool::step origin_pool::close_one(pool_time now) noexcept
 
 origin_pool::step origin_pool::grant_one(pool_time now) noexcept
 {
-    for (auto* waiter = first_; waiter; waiter = waiter->next)
+    auto const due = wants_dial_at();
+    bool const lacks_room = slots() >= limits_.cap && due && *due <= now.steady;
+    std::size_t ahead = 0;
+    for (auto* waiter = first_; waiter; waiter = waiter->next, ++ahead)
+    {
         if (auto* const connection = take_for(*waiter, now))
         {
             cancel(*waiter);
             ++active_;
             return {action::grant, waiter, connection};
         }
+        if (lacks_room && waiter->fresh && ahead >= dialing_)
+            break; // those behind it could keep every connection busy for ever
+    }
     return {};
 }
 
@@ -180,7 +192,7 @@ pooled* origin_pool::take_for(pool_waiter const& waiter, pool_time now) noexcept
         auto const spent = past_use(connection, now);
         // A new one is for whoever waits, however short the idle timeout.
         bool const usable = !spent || (*spent == close_reason::idle_timeout && !connection.served());
-        bool const too_old = waiter.idle_limit > none && now.steady - connection.idle_since > waiter.idle_limit;
+        bool const too_old = waiter.idle_limit > none && idle_for(connection, now) > waiter.idle_limit;
         if (usable && !too_old && !(waiter.fresh && connection.served()))
             return take(at);
     }
@@ -224,7 +236,9 @@ origin_pool::step origin_pool::dial_one(steady_time now) noexcept
         free_slot();
         return {action::close, nullptr, take(idle_.begin()), close_reason::evicted};
     }
-    if (slots() < limits_.cap)
+    if (waiters_ <= dialing_)
+        wanted_ = 0; // there is no room to warm up
+    else if (slots() < limits_.cap)
         dial_from_ = now + quota_pause; // other shards do not tell when they close one
     return {};
 }
@@ -232,7 +246,7 @@ origin_pool::step origin_pool::dial_one(steady_time now) noexcept
 std::optional<steady_time> origin_pool::wake_at() const noexcept
 {
     auto earliest = idle_.empty() ? steady_time::max() : next_close_;
-    bool const has_room = slots() < limits_.cap;
+    bool const has_room = slots() < limits_.cap || !idle_.empty(); // an idle one makes room
     if (auto const due = wants_dial_at(); due && has_room)
         earliest = std::min(earliest, *due);
     return earliest == steady_time::max() ? std::nullopt : std::optional(earliest);
@@ -251,10 +265,15 @@ void origin_pool::dialed(pooled& connection, pool_time now, nanoseconds keep_for
     keep(connection);
 }
 
-pool_waiter* origin_pool::dial_failed(steady_time now, std::uint64_t dice) noexcept
+void origin_pool::dial_abandoned() noexcept
 {
     --dialing_;
     free_slot();
+}
+
+pool_waiter* origin_pool::dial_failed(steady_time now, std::uint64_t dice) noexcept
+{
+    dial_abandoned();
     wanted_ = 0;
     if (now >= dial_from_) // else it began before the backoff, with another that failed
     {
@@ -340,6 +359,10 @@ pooled* origin_pool::take(std::deque<pooled*>::iterator at) noexcept
 
 void origin_pool::free_slot() noexcept
 {
+    if (wanted_ > 0)
+        --wanted_; // what goes is not made up for
+    if (failed_dials_ == 0)
+        dial_from_ = {}; // it was the quota that had no room
     if (quota_)
         quota_->give();
 }

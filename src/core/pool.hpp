@@ -127,6 +127,9 @@ public:
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
     pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
 
+    /** A dial was given up; nobody is to blame. */
+    void dial_abandoned() noexcept;
+
     /** Takes the oldest waiter out of the line: for a failure that all would meet. Null where there is none. */
     pool_waiter* take_waiter() noexcept;
 

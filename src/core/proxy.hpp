@@ -51,11 +51,11 @@ inline constexpr std::size_t longest_connect_reply = 8 * 1024;
 struct connect_reply
 {
     enum class state : unsigned char {
-        incomplete, ///< read on
-        accepted,   ///< the tunnel begins right after the head
+        incomplete,      ///< read on
+        accepted,        ///< the tunnel begins right after the head
         unauthenticated, ///< 407
-        refused,    ///< any other status
-        malformed,  ///< no HTTP/1 response, too long, or something came after the head of an acceptance
+        refused,         ///< any other status
+        malformed,       ///< no HTTP/1 response, too long, or something came after the head of an acceptance
     } is = state::incomplete;
     int status = 0;
     std::string reason; ///< the status line without its version, printable: "403 Filtered"; or what is malformed

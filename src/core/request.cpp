@@ -16,13 +16,17 @@ std::string user_agent(std::string_view application)
     return text.append(product).append(contact);
 }
 
-http_headers make_head(origin const& to, std::string_view authorization, std::string_view application)
+http_headers make_head(
+    origin const& to, std::string_view authorization, std::string_view application, bool compression
+)
 {
     http_headers head;
     head.add("Host", to.authority());
     if (!authorization.empty())
         head.add("Authorization", authorization);
     head.add("User-Agent", user_agent(application)).add("Accept", "application/json");
+    if (compression)
+        head.add("Accept-Encoding", "gzip");
     return head;
 }
 

@@ -9,9 +9,11 @@
 
 namespace ccloud::core {
 
-/** The header lines that all requests of one credential share: Host, Authorization, User-Agent, Accept. Made once.
-    Without `authorization` each try sets its own. */
-http_headers make_head(origin const& to, std::string_view authorization, std::string_view application);
+/** The header lines that all requests of one credential share: Host, Authorization, User-Agent, Accept and, with
+    `compression`, Accept-Encoding. Made once. Without `authorization` each try sets its own. */
+http_headers make_head(
+    origin const& to, std::string_view authorization, std::string_view application, bool compression
+);
 
 /** The product this library names itself by in User-Agent. */
 std::string user_agent(std::string_view application);

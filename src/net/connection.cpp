@@ -1,114 +1,102 @@
 #include "net/connection.hpp"
 
-#include "core/keep_alive.hpp"
-
-#include <boost/beast/http/error.hpp>
-
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace ccloud::net {
 
-namespace http = beast::http;
-
-response_reader::response_reader(config::size_limits const& limits) : body_limit_(limits.response_body)
-{
-    constexpr std::size_t beast_most = 0xffffffff;
-    header_limit(static_cast<std::uint32_t>((std::min)(limits.response_header, beast_most)));
-    body_limit(static_cast<std::uint64_t>(limits.response_body));
-    eager(true);
-}
-
-http_response response_reader::take()
-{
-    return http_response(status_, std::move(headers_), std::move(body_));
-}
-
-void response_reader::on_response_impl(int code, text, int, error_code&)
-{
-    status_ = code;
-    only_explains_ = core::may_be_repeated(code);
-    if (!only_explains_)
-        return;
-    body_limit_ = (std::min)(body_limit_, enough_to_explain);
-    body_limit(boost::none); // Beast would refuse what is longer
-}
-
-void response_reader::on_field_impl(http::field, text name, text value, error_code&)
-{
-    if (header_complete_) // trailers mean nothing to us
-        return;
-    if (headers_.empty())
-        headers_.reserve(512);
-    headers_.add(std::string_view(name.data(), name.size()), std::string_view(value.data(), value.size()));
-}
-
-void response_reader::on_header_impl(error_code& failed)
-{
-    header_complete_ = true;
-    // Both framings at once are an attempt to smuggle (RFC 9112 section 6.3).
-    if (headers_.contains("Content-Length") && headers_.contains("Transfer-Encoding"))
-        failed = http::error::bad_transfer_encoding;
-}
-
-void response_reader::on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&)
-{
-    if (length)
-        body_.reserve(static_cast<std::size_t>((std::min)(*length, static_cast<std::uint64_t>(body_limit_))));
-}
-
-void response_reader::keep(text piece)
-{
-    body_.append(piece.data(), (std::min)(piece.size(), body_limit_ - body_.size()));
-}
-
-std::size_t response_reader::on_body_impl(text piece, error_code&)
-{
-    keep(piece);
-    return piece.size();
-}
-
-std::size_t response_reader::on_chunk_body_impl(std::uint64_t, text piece, error_code& failed)
-{
-    if (!only_explains_ && body_.size() + piece.size() > body_limit_)
-        failed = http::error::body_limit;
-    else
-        keep(piece);
-    return piece.size();
-}
-
-connection::connection(asio::any_io_executor const& executor, tls_profile const* tls)
-{
-    if (tls)
-        tls_ = std::make_unique<tls_stream>(tcp_socket(executor), tls->context());
-    else
-        plain_ = std::make_unique<tcp_socket>(executor);
-}
+using boost::system::error_code;
 
 connection::~connection() = default;
+
+tls_peer& connection::add_tls(std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port)
+{
+    auto peer = std::make_unique<tls_peer>(std::move(profile), std::move(host), port);
+    if (!tls_)
+    {
+        outer_ = std::move(peer);
+        tls_ = std::make_unique<tls_stream>(socket_, outer_->context());
+        return *outer_;
+    }
+    inner_ = std::move(peer);
+    nested_ = std::make_unique<nested_tls_stream>(*tls_, inner_->context());
+    return *inner_;
+}
+
+SSL* connection::tls() noexcept
+{
+    if (nested_)
+        return nested_->native_handle();
+    return tls_ ? tls_->native_handle() : nullptr;
+}
+
+void connection::start_upload()
+{
+    upload_ = {true, 0, {}};
+    upload_more();
+}
+
+void connection::upload_more()
+{
+    constexpr std::size_t one_record = 16 * 1024;
+    auto const rest = std::string_view(outgoing).substr(upload_.written, one_record);
+    auto next = [self = shared_from_this()](error_code failed, std::size_t written) {
+        auto& state = self->upload_;
+        state.written += written;
+        state.failed = failed;
+        state.under_way = !failed && state.written < self->outgoing.size();
+        if (state.under_way)
+            self->upload_more();
+    };
+    on_top([&](auto& stream) {
+        asio::async_write(stream, asio::buffer(rest.data(), rest.size()), std::move(next));
+    });
+}
 
 void connection::tear(torn why) noexcept
 {
     if (torn_ == torn::no)
         torn_ = why;
-    boost::system::error_code ignored;
-    socket().close(ignored);
+    error_code ignored;
+    socket_.close(ignored);
 }
 
-bool connection::alive()
+void connection::say_goodbye() noexcept
 {
-    if (!socket().is_open())
-        return false;
+    if (!tls_ || !socket_.is_open())
+        return;
+    // The socket does not block: this sends close_notify if it can, looks once for the peer's, and gives up.
+    try
+    {
+        error_code ignored;
+        if (nested_)
+            nested_->shutdown(ignored);
+        tls_->shutdown(ignored);
+    }
+    catch (...)
+    {
+    }
+}
+
+std::optional<close_reason> connection::look(error_code& failed)
+{
+    if (!socket_.is_open())
+        return close_reason::ended;
     char byte = 0;
-    if (!tls_)
-        return ::recv(plain_->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-               (errno == EAGAIN || errno == EWOULDBLOCK);
     // Tickets and key updates make a healthy TLS 1.3 connection readable, and TLS may hold records that the socket does
     // not show any more: only a read through TLS can tell.
-    boost::system::error_code failed;
-    tls_->read_some(asio::buffer(&byte, 1), failed);
-    return failed == asio::error::would_block;
+    on_top([&](auto& stream) { stream.read_some(asio::buffer(&byte, 1), failed); });
+    if (failed == asio::error::would_block)
+        return std::nullopt;
+    if (!failed)
+        return close_reason::unsolicited;
+    if (failed == asio::error::eof)
+        return tls_ ? close_reason::said_goodbye : close_reason::ended;
+    if (failed == asio::error::connection_reset || failed == asio::error::broken_pipe)
+        return close_reason::reset;
+    return close_reason::ended;
 }
 
 } // namespace ccloud::net

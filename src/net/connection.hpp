@@ -1,6 +1,7 @@
 #ifndef CCLOUD_NET_CONNECTION_HPP
 #define CCLOUD_NET_CONNECTION_HPP
 
+#include <ccloud/observe.hpp>
 #include <ccloud/timer.hpp>
 
 #include "core/pool.hpp"
@@ -24,17 +25,31 @@ namespace ccloud::net {
 /** Why a connection was torn down under an exchange. */
 enum class torn : unsigned char { no, timed_out, closed };
 
-/** One connection to an origin, over TLS or plain. Made once and never moved. */
+/** One connection to an origin, through a proxy or not, over TLS or plain. Begins as a socket; layers of TLS come on
+    top. Made once and never moved. */
 class connection : public core::pooled, public timer_node, public std::enable_shared_from_this<connection>
 {
 public:
-    connection(asio::any_io_executor const& executor, tls_profile const* tls);
+    explicit connection(asio::any_io_executor const& executor) : socket_(executor) {}
     ~connection();
 
-    tcp_socket& socket() noexcept { return tls_ ? tls_->next_layer() : *plain_; }
-    tls_stream* tls() noexcept { return tls_.get(); }
+    tcp_socket& socket() noexcept { return socket_; }
 
-    /** Writes all of `bytes`; gives `tuple(error_code, written)`. */
+    /** Puts a layer of TLS on top, at most two. */
+    tls_peer& add_tls(std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port);
+
+    /** The topmost layer; null for a plain connection. */
+    SSL* tls() noexcept;
+    tls_peer const* peer() const noexcept { return inner_ ? inner_.get() : outer_.get(); }
+
+    /** Shakes hands on the topmost layer; gives `tuple(error_code)`. */
+    auto async_handshake()
+    {
+        return asio::async_initiate<token const, void(boost::system::error_code)>(shake_hands{this}, awaited);
+    }
+
+    /** Writes all of `bytes`; gives `tuple(error_code, written)`. What is no longer than a TLS record becomes one, and
+        one call of the system. */
     auto async_write(std::string_view bytes)
     {
         return asio::async_initiate<token const, void(boost::system::error_code, std::size_t)>(
@@ -50,21 +65,55 @@ public:
         );
     }
 
+    /** Writes `outgoing` in the background, record by record, while others read: a server may answer before it has read
+        all (RFC 9112 section 9.5). Ends with the connection. */
+    void start_upload();
+
+    /** How an upload goes. Without one, all zero. */
+    struct upload
+    {
+        bool under_way = false;
+        std::size_t written = 0;
+        boost::system::error_code failed;
+    };
+    upload const& uploading() const noexcept { return upload_; }
+
     /** Closes the socket; what is under way on it ends by `operation_aborted`. */
     void tear(torn why) noexcept;
     torn torn_by() const noexcept { return torn_; }
 
-    /** Whether an idle connection can be used: looks at the socket without waiting. Post-handshake messages of TLS are
-        taken in; data, a goodbye or a reset make it useless. */
-    bool alive();
+    /** Says goodbye (close_notify) without waiting for the peer's. Only while nothing is under way. */
+    void say_goodbye() noexcept;
+
+    /** Looks at an idle connection without waiting: why it can no longer be used, if so. Post-handshake messages of TLS
+        are taken in. `failed` is what the look gave. */
+    std::optional<close_reason> look(boost::system::error_code& failed);
+    bool alive()
+    {
+        boost::system::error_code ignored;
+        return !look(ignored);
+    }
 
     bool watched = false; ///< a read-readiness wait is armed
     std::string outgoing; ///< the request as bytes; its capacity is kept
     std::optional<response_reader> reader;
+    std::shared_ptr<connection_info const> info;
 
 private:
     using token = asio::as_tuple_t<asio::deferred_t>;
     static constexpr token awaited{asio::deferred};
+
+    /** Calls `use` with the topmost layer. */
+    template <class Use>
+    void on_top(Use&& use)
+    {
+        if (nested_)
+            use(*nested_);
+        else if (tls_)
+            use(*tls_);
+        else
+            use(socket_);
+    }
 
     struct write_all
     {
@@ -73,10 +122,7 @@ private:
         template <class Handler>
         void operator()(Handler&& handler, asio::const_buffer bytes) const
         {
-            if (self->tls_)
-                asio::async_write(*self->tls_, bytes, std::forward<Handler>(handler));
-            else
-                asio::async_write(*self->plain_, bytes, std::forward<Handler>(handler));
+            self->on_top([&](auto& stream) { asio::async_write(stream, bytes, std::forward<Handler>(handler)); });
         }
     };
 
@@ -87,15 +133,32 @@ private:
         template <class Handler>
         void operator()(Handler&& handler, asio::mutable_buffer into) const
         {
-            if (self->tls_)
-                self->tls_->async_read_some(into, std::forward<Handler>(handler));
-            else
-                self->plain_->async_read_some(into, std::forward<Handler>(handler));
+            self->on_top([&](auto& stream) { stream.async_read_some(into, std::forward<Handler>(handler)); });
         }
     };
 
-    std::unique_ptr<tls_stream> tls_; // one of the two
-    std::unique_ptr<tcp_socket> plain_;
+    struct shake_hands
+    {
+        connection* self;
+
+        template <class Handler>
+        void operator()(Handler&& handler) const
+        {
+            if (self->nested_)
+                self->nested_->async_handshake(nested_tls_stream::client, std::forward<Handler>(handler));
+            else
+                self->tls_->async_handshake(tls_stream::client, std::forward<Handler>(handler));
+        }
+    };
+
+    void upload_more();
+
+    tcp_socket socket_;
+    std::unique_ptr<tls_peer> outer_; // before the stream that points to it
+    std::unique_ptr<tls_stream> tls_;
+    std::unique_ptr<tls_peer> inner_;
+    std::unique_ptr<nested_tls_stream> nested_;
+    upload upload_;
     torn torn_ = torn::no;
 };
 

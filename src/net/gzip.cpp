@@ -66,7 +66,7 @@ bool looks_like_gzip(std::string_view body) noexcept
     return body.starts_with("\x1f\x8b");
 }
 
-std::optional<std::string> gunzip(std::string_view body, std::size_t most)
+std::optional<std::string> gunzip(std::string_view body, std::size_t most, bool* too_large)
 {
     if (!looks_like_gzip(body))
         return std::nullopt;
@@ -85,7 +85,7 @@ std::optional<std::string> gunzip(std::string_view body, std::size_t most)
     {
         auto const filled = content.size();
         if (filled > most)
-            return std::nullopt;
+            break;
         content.resize((std::min)(room, filled + (std::max<std::size_t>)(16 * 1024, filled)));
         state.next_out = content.data() + filled;
         state.avail_out = content.size() - filled;
@@ -95,9 +95,15 @@ std::optional<std::string> gunzip(std::string_view body, std::size_t most)
         if (stuck || (failed && failed != zlib::error::end_of_stream && failed != zlib::error::need_buffers))
             return std::nullopt;
     }
+    if (content.size() > most)
+    {
+        if (too_large)
+            *too_large = true;
+        return std::nullopt;
+    }
     boost::crc_32_type checksum;
     checksum.process_bytes(content.data(), content.size());
-    if (content.size() > most || state.avail_in != trailer_size)
+    if (state.avail_in != trailer_size)
         return std::nullopt;
     auto const trailer = deflated->substr(deflated->size() - trailer_size);
     if (checksum.checksum() != little_endian(trailer) ||

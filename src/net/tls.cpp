@@ -1,66 +1,303 @@
 #include "net/tls.hpp"
 
-#include <ccloud/error.hpp>
-
 #include "core/url.hpp"
-#include "net/factory.hpp"
+#include "net/shared_network.hpp"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <string_view>
 
 namespace ccloud::net {
+
+using boost::system::error_code;
 
 namespace {
 
 constexpr std::string_view http_1_1("\x08http/1.1", 9);
 
-boost::system::error_code last_error()
+/** Tickets are good for less than a server may say (RFC 8446 section 4.6.1 allows a week). */
+constexpr std::chrono::hours longest_ticket{24};
+
+error_code last_error()
 {
     return {static_cast<int>(::ERR_get_error()), asio::error::get_ssl_category()};
 }
 
+[[noreturn]] void refuse(std::string option, std::string const& why = last_error().message())
+{
+    throw configuration_error(std::move(option) + ": " + why);
+}
+
+struct bio_delete
+{
+    void operator()(BIO* bio) const noexcept { ::BIO_free(bio); }
+};
+struct certificate_delete
+{
+    void operator()(X509* certificate) const noexcept { ::X509_free(certificate); }
+};
+using certificate_pointer = std::unique_ptr<X509, certificate_delete>;
+
+void trust_text(SSL_CTX* context, std::string const& pem)
+{
+    std::unique_ptr<BIO, bio_delete> const text(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    int added = 0;
+    while (auto const one = certificate_pointer(::PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr)))
+        added += ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get());
+    bool const to_the_end = ::ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    if (added == 0 || !to_the_end)
+        refuse("tls.ca_pem", "has no certificate that can be read");
+    ::ERR_clear_error();
+}
+
+void trust(asio::ssl::context& context, config::tls_options const& options)
+{
+    auto* const handle = context.native_handle();
+    error_code failed;
+    bool const only_system = options.ca_file.empty() && options.ca_directory.empty() && options.ca_pem.empty();
+    if (only_system || options.add_to_system)
+        context.set_default_verify_paths(failed);
+    if (failed)
+        refuse("tls: the system's certificates cannot be read", failed.message());
+    if (!options.ca_file.empty() && ::SSL_CTX_load_verify_file(handle, options.ca_file.c_str()) != 1)
+        refuse("tls.ca_file: \"" + options.ca_file + "\" cannot be read");
+    if (!options.ca_directory.empty() && ::SSL_CTX_load_verify_dir(handle, options.ca_directory.c_str()) != 1)
+        refuse("tls.ca_directory: \"" + options.ca_directory + "\" cannot be read");
+    if (!options.ca_pem.empty())
+        trust_text(handle, options.ca_pem);
+}
+
+/** Of a pair of options that exclude each other. */
+void at_most_one(std::string const& file, std::string const& pem, char const* which)
+{
+    if (!file.empty() && !pem.empty())
+        refuse("tls." + std::string(which) + "_file and tls." + which + "_pem", "only one of the two may be set");
+}
+
+void show(asio::ssl::context& context, config::tls_options const& options)
+{
+    at_most_one(options.certificate_file, options.certificate_pem, "certificate");
+    at_most_one(options.key_file, options.key_pem, "key");
+    bool const has_certificate = !options.certificate_file.empty() || !options.certificate_pem.empty();
+    bool const has_key = !options.key_file.empty() || !options.key_pem.empty();
+    if (has_certificate != has_key)
+        refuse(
+            has_certificate ? "tls.key_file, tls.key_pem" : "tls.certificate_file, tls.certificate_pem",
+            has_certificate ? "none is set, but a certificate is" : "none is set, but a key is"
+        );
+    if (!has_certificate)
+        return;
+    error_code failed;
+    if (!options.certificate_file.empty())
+        context.use_certificate_chain_file(options.certificate_file, failed);
+    else
+        context.use_certificate_chain(asio::buffer(options.certificate_pem), failed);
+    if (failed)
+        refuse(
+            options.certificate_file.empty() ? "tls.certificate_pem cannot be read"
+                                             : "tls.certificate_file: \"" + options.certificate_file +
+                                                   "\" cannot be read",
+            failed.message()
+        );
+    // Without this OpenSSL asks for a password at the terminal.
+    context.set_password_callback(
+        [password = options.key_password](std::size_t, asio::ssl::context::password_purpose) { return password; },
+        failed
+    );
+    if (!options.key_file.empty())
+        context.use_private_key_file(options.key_file, asio::ssl::context::pem, failed);
+    else
+        context.use_private_key(asio::buffer(options.key_pem), asio::ssl::context::pem, failed);
+    if (failed)
+        refuse(
+            options.key_file.empty() ? "tls.key_pem cannot be used"
+                                     : "tls.key_file: \"" + options.key_file + "\" cannot be used",
+            failed.message()
+        );
+    if (::SSL_CTX_check_private_key(context.native_handle()) != 1)
+        refuse("tls: the key is not that of the certificate");
+}
+
+errc code_of(long verify_result) noexcept
+{
+    switch (verify_result)
+    {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return errc::certificate_wrong_host;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID: return errc::certificate_expired;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return errc::certificate_self_signed;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+    case X509_V_ERR_CERT_UNTRUSTED: return errc::certificate_unknown_authority;
+    default: return errc::certificate_rejected;
+    }
+}
+
+bool is_about_version(int reason) noexcept
+{
+    return reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION ||
+           reason == SSL_R_WRONG_SSL_VERSION || reason == SSL_R_WRONG_VERSION_NUMBER ||
+           reason == SSL_R_UNSUPPORTED_SSL_VERSION || reason == SSL_R_VERSION_TOO_LOW;
+}
+
+/** Alerts by which a server refuses a client's certificate, or the want of one. Servers of TLS 1.2 often say no more
+    than "handshake failure". */
+bool is_about_our_certificate(int reason) noexcept
+{
+    switch (reason)
+    {
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED: return true;
+    default: return false;
+    }
+}
+
+bool speaks_other_protocol(SSL* ssl)
+{
+    unsigned char const* name = nullptr;
+    unsigned length = 0;
+    ::SSL_get0_alpn_selected(ssl, &name, &length);
+    return length > 0 && std::string_view(reinterpret_cast<char const*>(name), length) != http_1_1.substr(1);
+}
+
+bool is_for(X509* certificate, std::string const& host) noexcept
+{
+    if (core::is_ip_address(host))
+        return ::X509_check_ip_asc(certificate, host.c_str(), 0) == 1;
+    return ::X509_check_host(certificate, host.c_str(), host.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) ==
+           1;
+}
+
+bool is_too_old(SSL_SESSION const* session) noexcept
+{
+    auto const age = std::time(nullptr) - static_cast<std::time_t>(::SSL_SESSION_get_time(session));
+    auto const most = std::min<long>(::SSL_SESSION_get_timeout(session), std::chrono::seconds(longest_ticket).count());
+    return age < 0 || age >= most;
+}
+
 } // namespace
 
-tls_profile::tls_profile(config::tls_options const& options) : context_(asio::ssl::context::tls_client)
+void session_store::put(std::string const& peer, session_pointer session)
+{
+    std::lock_guard const lock(mutex_);
+    auto& kept = sessions_[peer];
+    kept.push_front(std::move(session));
+    if (kept.size() > most_)
+        kept.pop_back();
+}
+
+session_pointer session_store::take(std::string const& peer)
+{
+    std::lock_guard const lock(mutex_);
+    auto const found = sessions_.find(peer);
+    if (found == sessions_.end())
+        return nullptr;
+    auto& kept = found->second;
+    std::erase_if(kept, [](session_pointer const& one) { return is_too_old(one.get()); });
+    if (kept.empty())
+        return nullptr;
+    if (::SSL_SESSION_get_protocol_version(kept.front().get()) < TLS1_3_VERSION)
+    {
+        ::SSL_SESSION_up_ref(kept.front().get());
+        return session_pointer(kept.front().get());
+    }
+    auto newest = std::move(kept.front());
+    kept.pop_front();
+    return newest;
+}
+
+std::size_t session_store::size() const noexcept
+{
+    std::lock_guard const lock(mutex_);
+    std::size_t all = 0;
+    for (auto const& [peer, kept] : sessions_)
+        all += kept.size();
+    return all;
+}
+
+tls_profile::tls_profile(config::tls_options const& options, bool shows_certificate, std::size_t tickets_for_a_peer)
+    : context_(asio::ssl::context::tls_client), tickets_(tickets_for_a_peer)
 {
     auto* const handle = context_.native_handle();
-    ::SSL_CTX_set_min_proto_version(handle, TLS1_2_VERSION);
+    ::SSL_CTX_set_min_proto_version(handle, options.require_tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     ::SSL_CTX_set_options(handle, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    ::SSL_CTX_set_session_cache_mode(handle, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    ::SSL_CTX_sess_set_new_cb(handle, tls_peer::on_session);
+    ::SSL_CTX_set_cert_cb(handle, tls_peer::on_certificate_request, nullptr);
     context_.set_verify_mode(asio::ssl::verify_peer);
-    boost::system::error_code failed;
-    if (options.ca_file.empty())
-        context_.set_default_verify_paths(failed);
-    else
-        context_.load_verify_file(options.ca_file, failed);
-    if (failed)
-        throw configuration_error(
-            (options.ca_file.empty() ? std::string("tls: the system's certificates")
-                                     : "tls.ca_file: \"" + options.ca_file + "\"") +
-            " cannot be read: " + failed.message()
-        );
+    ::ERR_clear_error();
+    trust(context_, options);
+    if (shows_certificate)
+        show(context_, options);
 }
 
-std::shared_ptr<tls_profile const> make_tls_profile(config::tls_options const& options)
+tls_peer::tls_peer(std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port)
+    : profile_(std::move(profile)), host_(std::move(host)), name_(host_ + ' ' + std::to_string(port))
 {
-    return std::make_shared<tls_profile>(options);
 }
 
-boost::system::error_code prepare(tls_stream& stream, std::string const& host)
+int tls_peer::index() noexcept
+{
+    // Application data are Asio's.
+    static int const mine = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return mine;
+}
+
+/** Keeps a copy: OpenSSL spoils a session when its connection ends without a goodbye. */
+int tls_peer::on_session(SSL* ssl, SSL_SESSION* session)
+{
+    auto const* const self = static_cast<tls_peer const*>(::SSL_get_ex_data(ssl, index()));
+    if (!self || ::SSL_get_verify_result(ssl) != X509_V_OK)
+        return 0;
+    try
+    {
+        if (session_pointer copy(::SSL_SESSION_dup(session)); copy)
+            self->profile_->tickets().put(self->name_, std::move(copy));
+    }
+    catch (...) // of OpenSSL no exception may get out; then there is one ticket less
+    {
+    }
+    return 0; // OpenSSL keeps its own
+}
+
+int tls_peer::on_certificate_request(SSL* ssl, void*)
+{
+    if (auto* const self = static_cast<tls_peer*>(::SSL_get_ex_data(ssl, index())))
+        self->asked_ = true;
+    return 1;
+}
+
+error_code tls_peer::prepare(SSL* ssl)
 {
     ::ERR_clear_error();
-    auto* const ssl = stream.native_handle();
-    if (core::is_ip_address(host))
+    if (::SSL_set_ex_data(ssl, index(), this) != 1)
+        return last_error();
+    if (core::is_ip_address(host_))
     {
-        if (::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl), host.c_str()) != 1)
+        if (::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl), host_.c_str()) != 1)
             return last_error();
     }
     else
     {
         ::SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        if (::SSL_set1_host(ssl, host.c_str()) != 1 || ::SSL_set_tlsext_host_name(ssl, host.c_str()) != 1)
+        if (::SSL_set1_host(ssl, host_.c_str()) != 1 || ::SSL_set_tlsext_host_name(ssl, host_.c_str()) != 1)
             return last_error();
     }
     // Zero is success here.
@@ -68,23 +305,40 @@ boost::system::error_code prepare(tls_stream& stream, std::string const& host)
             ssl, reinterpret_cast<unsigned char const*>(http_1_1.data()), static_cast<unsigned>(http_1_1.size())
         ) != 0)
         return last_error();
+    if (auto const ticket = profile_->tickets().take(name_))
+        ::SSL_set_session(ssl, ticket.get());
     return {};
 }
 
-std::string certificate_complaint(tls_stream& stream)
+tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 {
-    auto const verdict = ::SSL_get_verify_result(stream.native_handle());
-    if (verdict == X509_V_OK)
-        return {};
-    return ::X509_verify_cert_error_string(verdict);
+    auto const verified = ::SSL_get_verify_result(ssl);
+    if (verified != X509_V_OK)
+        return {code_of(verified), ::X509_verify_cert_error_string(verified), true};
+    if (failed)
+    {
+        // What TLS itself objects to will not change; a broken connection may.
+        bool const by_tls = failed.category() == asio::error::get_ssl_category();
+        if (by_tls && is_about_version(ERR_GET_REASON(static_cast<unsigned long>(failed.value()))))
+            return {errc::tls_version_unsupported, failed.message(), true};
+        if (rejects_our_certificate(failed))
+            return {errc::client_certificate_rejected, failed.message(), true};
+        return {errc::tls_failed, failed.message(), by_tls};
+    }
+    if (speaks_other_protocol(ssl))
+        return {errc::tls_failed, "the server chose another protocol than http/1.1", true};
+    certificate_pointer const shown(::SSL_get1_peer_certificate(ssl));
+    if (!shown)
+        return {errc::certificate_rejected, "the server showed no certificate", true};
+    if (!is_for(shown.get(), host_))
+        return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true};
+    return {};
 }
 
-bool speaks_other_protocol(tls_stream& stream)
+bool tls_peer::rejects_our_certificate(error_code const& failed) const noexcept
 {
-    unsigned char const* name = nullptr;
-    unsigned length = 0;
-    ::SSL_get0_alpn_selected(stream.native_handle(), &name, &length);
-    return length > 0 && std::string_view(reinterpret_cast<char const*>(name), length) != http_1_1.substr(1);
+    return asked_ && failed.category() == asio::error::get_ssl_category() &&
+           is_about_our_certificate(ERR_GET_REASON(static_cast<unsigned long>(failed.value())));
 }
 
 } // namespace ccloud::net

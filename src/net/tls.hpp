@@ -2,43 +2,114 @@
 #define CCLOUD_NET_TLS_HPP
 
 #include <ccloud/config.hpp>
-#include <ccloud/http.hpp>
+#include <ccloud/error.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 
 namespace ccloud::net {
 
 namespace asio = boost::asio;
 
 using tcp_socket = asio::ip::tcp::socket;
-using tls_stream = asio::ssl::stream<tcp_socket>;
+using tls_stream = asio::ssl::stream<tcp_socket&>;
+using nested_tls_stream = asio::ssl::stream<tls_stream&>; ///< to the origin through an HTTPS proxy
 
-/** TLS 1.2 and later, with the peer's certificate verified. Made once, then only read: connections of any thread may
-    share it. */
+struct session_delete
+{
+    void operator()(SSL_SESSION* session) const noexcept { ::SSL_SESSION_free(session); }
+};
+using session_pointer = std::unique_ptr<SSL_SESSION, session_delete>;
+
+/** Sessions that servers let us resume, by peer. Any thread. */
+class session_store
+{
+public:
+    explicit session_store(std::size_t most_for_a_peer) noexcept : most_(most_for_a_peer) {}
+
+    void put(std::string const& peer, session_pointer session);
+
+    /** The newest one that is not too old; null where there is none. One of TLS 1.3 is given away (RFC 8446 appendix
+        C.4), one of TLS 1.2 may be used again. */
+    session_pointer take(std::string const& peer);
+
+    std::size_t size() const noexcept;
+
+private:
+    std::size_t const most_;
+    mutable std::mutex mutex_;
+    std::map<std::string, std::deque<session_pointer>, std::less<>> sessions_;
+};
+
+/** How we speak TLS: whom we trust, what we show, and the tickets that were got that way. Made once, then only read but
+    for the tickets: connections of any thread may share it. */
 class tls_profile
 {
 public:
-    explicit tls_profile(config::tls_options const& options);
+    /** @throws configuration_error */
+    tls_profile(config::tls_options const& options, bool shows_certificate, std::size_t tickets_for_a_peer);
 
-    asio::ssl::context& context() const noexcept { return context_; }
+    asio::ssl::context& context() noexcept { return context_; }
+    session_store& tickets() noexcept { return tickets_; }
 
 private:
-    mutable asio::ssl::context context_;
+    asio::ssl::context context_;
+    session_store tickets_;
 };
 
-/** Tells the stream whom it talks to: the certificate must be for this host, SNI names it (unless it is an address,
-    RFC 6066 section 3), and ALPN offers http/1.1 alone. */
-boost::system::error_code prepare(tls_stream& stream, std::string const& host);
+/** One side of a TLS connection: whom it talks to, under which profile. OpenSSL's stream points to it, so it outlives
+    the stream and does not move. */
+class tls_peer
+{
+public:
+    tls_peer(std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port);
+    tls_peer(tls_peer const&) = delete;
+    tls_peer& operator=(tls_peer const&) = delete;
 
-/** Why the handshake was refused for the peer's certificate; empty where it was not for that. */
-std::string certificate_complaint(tls_stream& stream);
+    asio::ssl::context& context() noexcept { return profile_->context(); }
 
-/** Whether ALPN chose a protocol that we did not offer. */
-bool speaks_other_protocol(tls_stream& stream);
+    /** Before the handshake: the certificate must be for the host, SNI names it (unless it is an address, RFC 6066
+        section 3), ALPN offers http/1.1 alone, and a ticket is offered where there is one. */
+    boost::system::error_code prepare(SSL* ssl);
+
+    /** After the handshake, well or not: what speaks against using the connection. A resumed session is checked like a
+        new one. */
+    struct verdict
+    {
+        errc code = errc::unset; ///< unset: nothing
+        std::string why;
+        bool permanent = false;
+    };
+    verdict judge(SSL* ssl, boost::system::error_code const& failed) const;
+
+    /** The server asked for a certificate of ours. */
+    bool asked_for_certificate() const noexcept { return asked_; }
+
+    /** Whether an error says that it does not accept what it got. Over TLS 1.3 that may come after the handshake. */
+    bool rejects_our_certificate(boost::system::error_code const& failed) const noexcept;
+
+private:
+    friend class tls_profile;
+
+    static int index() noexcept;
+    static int on_session(SSL* ssl, SSL_SESSION* session);
+    static int on_certificate_request(SSL* ssl, void*);
+
+    std::shared_ptr<tls_profile> profile_;
+    std::string host_;
+    std::string name_; ///< for tickets
+    bool asked_ = false;
+};
 
 } // namespace ccloud::net
 

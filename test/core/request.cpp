@@ -28,7 +28,7 @@ std::string wire(http_request const& request)
 TEST_CASE("the head of all requests names host, credential, product and media type")
 {
     CHECK(
-        core::make_head(origin(true, "::1", 8443), "Basic QQ==", "tool/1 (x)").text() ==
+        core::make_head(origin(true, "::1", 8443), "Basic QQ==", "tool/1 (x)", false).text() ==
         "Host: [::1]:8443\r\nAuthorization: Basic QQ==\r\nUser-Agent: " + core::user_agent("tool/1 (x)") +
             "\r\nAccept: application/json\r\n"
     );

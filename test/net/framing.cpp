@@ -58,7 +58,7 @@ std::vector<ccloud::exchange> exchanges(
     asio::io_context context;
     auto settings = settings_for(server);
     settings.limits.response_body = body_limit;
-    auto const wire = ccloud::net::make_transport(context.get_executor(), settings, nullptr);
+    auto const wire = ccloud::net::make_transport(context.get_executor(), settings, ccloud::net::share_network(settings));
     auto twice = [](ccloud::transport& net, ccloud::origin to, ccloud::send_options how,
                     std::vector<ccloud::exchange>& out) -> asio::awaitable<void> {
         ccloud::http_request request(ccloud::method::get, "/x");

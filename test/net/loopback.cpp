@@ -230,7 +230,7 @@ TEST_CASE("pool 17: a certificate of an unknown authority is refused, and never 
     settings.tls.ca_file.clear();
     auto const refused = list_once(settings);
     REQUIRE(refused.has_value());
-    CHECK(refused->code() == errc::certificate_rejected);
+    CHECK(refused->code() == errc::certificate_unknown_authority);
     CHECK(refused->progress() == progress::not_sent);
     CHECK(refused->attempts().size() == 1);
     CHECK(refused->detail().find("certificate") != std::string::npos);

@@ -54,14 +54,23 @@ inline doctest::String toString(errc code)
     case errc::name_resolution_failed: return "errc::name_resolution_failed";
     case errc::connect_failed: return "errc::connect_failed";
     case errc::connect_timeout: return "errc::connect_timeout";
+    case errc::proxy_authentication_failed: return "errc::proxy_authentication_failed";
+    case errc::proxy_refused: return "errc::proxy_refused";
     case errc::tls_failed: return "errc::tls_failed";
+    case errc::tls_version_unsupported: return "errc::tls_version_unsupported";
+    case errc::certificate_wrong_host: return "errc::certificate_wrong_host";
+    case errc::certificate_expired: return "errc::certificate_expired";
+    case errc::certificate_self_signed: return "errc::certificate_self_signed";
+    case errc::certificate_unknown_authority: return "errc::certificate_unknown_authority";
     case errc::certificate_rejected: return "errc::certificate_rejected";
+    case errc::client_certificate_rejected: return "errc::client_certificate_rejected";
     case errc::write_failed: return "errc::write_failed";
     case errc::connection_lost: return "errc::connection_lost";
     case errc::attempt_timeout: return "errc::attempt_timeout";
     case errc::deadline_exceeded: return "errc::deadline_exceeded";
     case errc::cancelled: return "errc::cancelled";
     case errc::http_status: return "errc::http_status";
+    case errc::redirect_refused: return "errc::redirect_refused";
     case errc::malformed_response: return "errc::malformed_response";
     case errc::response_too_large: return "errc::response_too_large";
     case errc::page_link_without_token: return "errc::page_link_without_token";
@@ -88,6 +97,7 @@ inline doctest::String toString(condition what)
     case condition::timed_out: return "condition::timed_out";
     case condition::cancelled: return "condition::cancelled";
     case condition::network: return "condition::network";
+    case condition::tls_failure: return "condition::tls_failure";
     case condition::malformed_response: return "condition::malformed_response";
     }
     return "condition(?)";

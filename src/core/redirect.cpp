@@ -1,0 +1,91 @@
+#include "core/redirect.hpp"
+
+#include "core/redact.hpp"
+#include "core/url.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace ccloud::core {
+
+namespace {
+
+/** "a/./b/../c" is "a/c" (RFC 3986 section 5.2.4). */
+std::string without_dots(std::string_view path)
+{
+    std::vector<std::string_view> kept;
+    bool folder = true; // the path ends with a slash
+    while (!path.empty())
+    {
+        path.remove_prefix(1); // the slash
+        auto const segment = path.substr(0, path.find('/'));
+        path.remove_prefix(segment.size());
+        folder = segment.empty() || segment == "." || segment == "..";
+        if (segment == ".." && !kept.empty())
+            kept.pop_back();
+        else if (segment != "." && segment != ".." && !(segment.empty() && path.empty()))
+            kept.push_back(segment);
+    }
+    std::string clean;
+    for (auto const segment : kept)
+        clean.append("/").append(segment);
+    if (folder || clean.empty())
+        clean += '/';
+    return clean;
+}
+
+bool has_scheme(std::string_view reference) noexcept
+{
+    auto const end = reference.find_first_of(":/?#");
+    return end != std::string_view::npos && end > 0 && reference[end] == ':';
+}
+
+} // namespace
+
+bool is_redirect(int status, method verb) noexcept
+{
+    return status == 307 || status == 308 || (verb == method::get && (status == 301 || status == 302));
+}
+
+redirect follow(std::string_view location, origin const& from, std::string_view target)
+{
+    auto const refuse = [](std::string why) { return redirect{{}, std::move(why)}; };
+    auto reference = std::string(location.substr(0, location.find('#')));
+    if (reference.empty())
+        return refuse("the server says nowhere where to");
+    if (reference.starts_with("//"))
+        reference.insert(0, from.tls() ? "https:" : "http:");
+    if (has_scheme(reference))
+    {
+        auto const start = reference.find("//");
+        auto const end = start == std::string::npos ? start : reference.find_first_of("/?", start + 2);
+        auto const site = reference.substr(0, end);
+        auto const parsed = parse_endpoint(site, true);
+        auto const* other = std::get_if<endpoint>(&parsed);
+        if (!other)
+        {
+            auto const at = site.rfind('@');
+            auto const shown = at == std::string::npos ? site : "***" + site.substr(at);
+            return refuse("to \"" + printable(shown) + "\", which is no place to send a request to");
+        }
+        if (other->where != from)
+            return refuse("to another origin, " + other->where.to_string() + "; credentials stay with " + from.to_string());
+        reference = end == std::string::npos ? "/" : reference.substr(end);
+        if (reference.starts_with('?'))
+            reference.insert(0, "/");
+    }
+    auto const query_at = std::min(reference.find('?'), reference.size());
+    auto path = reference.substr(0, query_at);
+    auto const query = reference.substr(query_at);
+    auto const base = std::string(target.substr(0, target.find('?')));
+    if (path.empty())
+        path = base;
+    else if (!path.starts_with('/'))
+        path = base.substr(0, base.rfind('/') + 1) + path;
+    auto next = without_dots(path) + query;
+    if (!is_target(next))
+        return refuse("to a path that cannot stand in a request");
+    return {std::move(next), {}};
+}
+
+} // namespace ccloud::core

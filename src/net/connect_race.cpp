@@ -1,0 +1,141 @@
+#include "net/connect_race.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace ccloud::net {
+
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+/** The attempts. */
+struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_race::lanes>
+{
+    lanes(asio::any_io_executor with, transport& clock, note_failure note)
+        : executor(std::move(with)), timers(clock), failed(std::move(note))
+    {
+        fire = [](timer_node& node) noexcept { static_cast<lanes&>(node).begin_next(); };
+    }
+
+    void begin_next() noexcept
+    {
+        if (over || next == goals.size())
+            return;
+        auto const lane = next++;
+        try
+        {
+            auto& socket = sockets.emplace_back(std::make_unique<tcp_socket>(executor));
+            if (next < goals.size())
+                timers.arm(*this, timers.now() + stagger);
+            socket->async_connect(goals[lane], [self = shared_from_this(), lane](error_code ended) {
+                self->end_lane(lane, ended);
+            });
+            ++running;
+        }
+        catch (std::exception const&)
+        {
+            last = asio::error::no_memory;
+            if (running == 0)
+                finish();
+        }
+    }
+
+    void end_lane(std::size_t lane, error_code ended) noexcept
+    {
+        --running;
+        if (over)
+            return;
+        if (!ended)
+        {
+            winner = lane;
+            return finish();
+        }
+        last = ended;
+        if (failed)
+            failed(goals[lane].address().to_string());
+        if (next < goals.size())
+            begin_next();
+        else if (running == 0)
+            finish();
+    }
+
+    void finish() noexcept
+    {
+        over = true;
+        if (armed())
+            timers.disarm(*this);
+        for (std::size_t i = 0; i < sockets.size(); ++i)
+            if (!winner || i != *winner)
+            {
+                error_code ignored;
+                sockets[i]->close(ignored);
+            }
+        failed = nullptr;
+        if (auto* const waiting = std::exchange(race, nullptr))
+            waiting->parked::finish(detail::wake::granted);
+    }
+
+    asio::any_io_executor executor;
+    transport& timers;
+    note_failure failed;
+    connect_race* race = nullptr; ///< null once it need not be told
+    std::vector<tcp::endpoint> goals;
+    std::vector<std::unique_ptr<tcp_socket>> sockets;
+    std::size_t next = 0;
+    std::size_t running = 0;
+    bool over = false;
+    std::optional<std::size_t> winner;
+    error_code last = asio::error::host_not_found;
+};
+
+connect_race::connect_race(asio::any_io_executor executor, transport& timers, note_failure failed)
+    : lanes_(std::make_shared<lanes>(std::move(executor), timers, std::move(failed)))
+{
+}
+
+connect_race::~connect_race()
+{
+    stop();
+}
+
+void connect_race::start(std::vector<std::string> const& addresses, std::uint16_t port)
+{
+    for (auto const& text : addresses)
+    {
+        error_code unreadable;
+        auto const address = asio::ip::make_address(text, unreadable);
+        if (!unreadable)
+            lanes_->goals.emplace_back(address, port);
+    }
+    lanes_->race = this;
+    if (lanes_->goals.empty())
+        lanes_->finish();
+    else
+        lanes_->begin_next();
+}
+
+bool connect_race::over() const noexcept
+{
+    return lanes_->over;
+}
+
+void connect_race::stop() noexcept
+{
+    lanes_->race = nullptr;
+    if (!lanes_->over)
+        lanes_->finish();
+    finish(detail::wake::closed);
+}
+
+bool connect_race::take(tcp_socket& into, error_code& why)
+{
+    if (!lanes_->winner)
+    {
+        why = lanes_->last;
+        return false;
+    }
+    into = std::move(*lanes_->sockets[*lanes_->winner]);
+    return true;
+}
+
+} // namespace ccloud::net

@@ -1,0 +1,100 @@
+#ifndef CCLOUD_NET_DIALER_HPP
+#define CCLOUD_NET_DIALER_HPP
+
+#include <ccloud/config.hpp>
+#include <ccloud/transport.hpp>
+
+#include "core/addresses.hpp"
+#include "core/proxy.hpp"
+#include "net/connect_race.hpp"
+#include "net/connection.hpp"
+#include "net/resolver.hpp"
+#include "net/shared_network.hpp"
+#include "park.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ccloud::net {
+
+/** A connection being made. It belongs to the pool: no call's cancellation ends it. */
+struct dial_job : timer_node, std::enable_shared_from_this<dial_job>
+{
+    explicit dial_job(asio::any_io_executor const& executor) : made(std::make_shared<connection>(executor)) {}
+
+    /** What the dial waits for now. */
+    enum class phase : unsigned char { looking_up, connecting, through_proxy, shaking_hands };
+
+    /** Lets go of what the coroutine waits for; nobody cares for its result any more. */
+    void abandon() noexcept
+    {
+        done = true;
+        made->tear(torn::timed_out);
+        if (waiting)
+            waiting->finish(detail::wake::closed);
+    }
+
+    std::shared_ptr<connection> made;
+    connection_info info; ///< grows into `made->info`
+    phase at = phase::looking_up;
+    detail::parked* waiting = nullptr;
+    bool done = false;
+};
+
+/** Makes connections to one origin: name look-up, TCP, proxy, TLS. */
+class dialer
+{
+public:
+    /** `timers`, `lot` and `network` outlive it. @throws configuration_error for a proxy that cannot be used */
+    dialer(
+        asio::any_io_executor executor, config const& settings, origin to, shared_network& network, name_lookup lookup,
+        transport& timers, detail::parking_lot& lot
+    );
+
+    std::shared_ptr<dial_job> prepare() const { return std::make_shared<dial_job>(executor_); }
+
+    /** Fills `job->made`, or tells why not; then its result means nothing if the job was abandoned meanwhile. */
+    asio::awaitable<std::optional<exchange>> dial(std::shared_ptr<dial_job> job);
+
+    /** For a job that took too long. */
+    exchange timed_out(dial_job const& job) const;
+
+    /** Forgets addresses. */
+    void forget() noexcept { resolver_.forget(); }
+
+private:
+    using failure = std::optional<exchange>;
+
+    asio::awaitable<failure> find(dial_job& job, std::string name, std::vector<std::string>& addresses);
+    asio::awaitable<failure> connect(dial_job& job, std::vector<std::string> addresses);
+    asio::awaitable<failure> pass_proxy(dial_job& job);
+    asio::awaitable<failure> open_tunnel(dial_job& job);
+    asio::awaitable<failure> talk_socks(dial_job& job);
+    asio::awaitable<failure> shake_hands(
+        dial_job& job, std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port
+    );
+    asio::awaitable<failure> await_verdict_on_us(dial_job& job, tls_peer& peer, std::chrono::nanoseconds patience);
+
+    /** "proxy http://proxy.example:3128" or the origin: whom a failure is about. */
+    std::string next_hop() const;
+    failure proxy_failed(errc code, std::string const& why, bool permanent, std::error_code cause = {}) const;
+
+    asio::any_io_executor executor_;
+    origin to_;
+    std::optional<core::proxy> proxy_;
+    std::chrono::nanoseconds resolve_timeout_;
+    shared_network& network_;
+    transport& timers_;
+    detail::parking_lot& lot_;
+    resolver resolver_;
+    core::address_order order_;        ///< of the next hop's addresses
+    core::address_order target_order_; ///< of the origin's, where a proxy wants an address
+};
+
+} // namespace ccloud::net
+
+#endif

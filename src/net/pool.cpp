@@ -1,0 +1,430 @@
+#include "net/pool.hpp"
+
+#include "net/transport.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <algorithm>
+
+namespace ccloud::net {
+
+using boost::system::error_code;
+using std::chrono::nanoseconds;
+
+namespace {
+
+core::pool_limits limits_of(config::pool_options const& options)
+{
+    core::pool_limits limits;
+    limits.cap = options.max_connections_per_origin;
+    limits.max_idle = options.max_idle_connections;
+    limits.max_dials = options.max_concurrent_dials;
+    limits.max_requests = options.max_requests_per_connection;
+    limits.max_lifetime = options.max_lifetime;
+    limits.dial_grace = std::chrono::milliseconds(5);
+    limits.dial_backoff = std::chrono::milliseconds(100);
+    limits.longest_dial_backoff = std::chrono::seconds(5);
+    return limits;
+}
+
+/** Whether nothing is under way on a connection that is closed for that. */
+bool is_at_rest(close_reason why) noexcept
+{
+    switch (why)
+    {
+    case close_reason::incomplete:
+    case close_reason::failed:
+    case close_reason::cancelled:
+    case close_reason::ended:
+    case close_reason::reset: return false;
+    default: return true;
+    }
+}
+
+} // namespace
+
+/** A dial of a pool. */
+struct pool_dial : dial_job
+{
+    pool_dial(asio::any_io_executor const& executor, connection_pool& from) : dial_job(executor), pool(from) {}
+    connection_pool& pool;
+};
+
+connection_pool::connection_pool(pooled_transport& owner, config const& settings, origin to, name_lookup lookup)
+    : owner_(owner), where_(std::move(to)), core_(limits_of(settings.pool), &owner.network().slots()),
+      dialer_(owner.executor(), settings, where_, owner.network(), std::move(lookup), owner, owner.lot())
+{
+    fire = [](timer_node& node) noexcept { static_cast<connection_pool&>(node).settle(); };
+}
+
+connection_pool::~connection_pool() = default;
+
+core::pool_time connection_pool::time() const noexcept
+{
+    return {owner_.now(), owner_.wall_now()};
+}
+
+void connection_pool::settle()
+{
+    using action = core::origin_pool::step::action;
+    while (!owner_.closed())
+    {
+        auto const step = core_.next(time());
+        switch (step.what)
+        {
+        case action::none:
+            note_levels();
+            wake_later();
+            return;
+        case action::grant:
+            static_cast<connection_wish*>(step.waiter)->grant(static_cast<connection&>(*step.connection));
+            break;
+        case action::dial: begin_dial(); break;
+        case action::close: discard(static_cast<connection&>(*step.connection), step.reason); break;
+        }
+    }
+    note_levels();
+}
+
+void connection_pool::note_levels() noexcept
+{
+    auto& counts = owner_.counts();
+    counts.dialing.set(core_.dialing());
+    counts.active.set(core_.active());
+    counts.idle.set(core_.idle());
+    counts.waiting.set(core_.waiters());
+}
+
+void connection_pool::wake_later()
+{
+    auto const next = core_.wake_at();
+    if (!next)
+        owner_.disarm(*this);
+    else if (!armed() || due != *next)
+        owner_.arm(*this, *next);
+}
+
+void connection_pool::give_back(connection& used, std::optional<nanoseconds> keep, close_reason otherwise) noexcept
+{
+    if (!keep || owner_.closed() || used.torn_by() != torn::no)
+    {
+        core_.lost();
+        discard(used, owner_.closed() ? close_reason::shut_down : otherwise);
+    }
+    else if (auto const why = core_.returned(used, time(), core::shortened(*keep, 10, owner_.roll())))
+        discard(used, *why);
+    else
+        watch(used);
+    settle();
+}
+
+void connection_pool::take_back(connection& unused) noexcept
+{
+    if (owner_.closed() || unused.torn_by() != torn::no)
+    {
+        core_.lost();
+        discard(unused, close_reason::shut_down);
+    }
+    else
+    {
+        core_.ungranted(unused);
+        watch(unused);
+    }
+    settle();
+}
+
+void connection_pool::found_dead(connection& granted, close_reason why) noexcept
+{
+    owner_.counts().stale.add();
+    core_.lost();
+    discard(granted, why);
+    look_at_idle();
+}
+
+void connection_pool::look_at_idle() noexcept
+{
+    std::vector<std::pair<connection*, close_reason>> dead;
+    for (auto* const idle : core_.idle_connections())
+    {
+        error_code ignored;
+        auto& one = static_cast<connection&>(*idle);
+        if (auto const why = one.look(ignored))
+            dead.emplace_back(&one, *why);
+    }
+    for (auto const& [gone, why] : dead)
+    {
+        core_.lost_idle(*gone);
+        discard(*gone, why);
+    }
+}
+
+/** Closes a connection that the core does not count any more. */
+void connection_pool::discard(connection& gone, close_reason why) noexcept
+{
+    auto& counts = owner_.counts();
+    counts.closed[static_cast<std::size_t>(why)].add();
+    counts.age.add(owner_.now() - gone.made);
+    counts.requests.add(gone.requests);
+    if (is_at_rest(why) && !gone.uploading().under_way && gone.torn_by() == torn::no)
+        gone.say_goodbye();
+    gone.tear(torn::closed);
+    std::erase_if(connections_, [&gone](auto const& one) { return one.get() == &gone; });
+}
+
+/** Hears of it when the peer closes an idle connection, or sends what nobody asked for. The wait stays armed while the
+    connection is in use; then what it says is overlooked. */
+void connection_pool::watch(connection& idle)
+{
+    if (std::exchange(idle.watched, true))
+        return;
+    idle.socket().async_wait(
+        tcp_socket::wait_read,
+        [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
+            watched->watched = false;
+            auto const alive = owner.lock();
+            if (!alive || alive->closed() || failed || !watched->idle)
+                return;
+            error_code said;
+            auto const why = watched->look(said);
+            if (!why)
+                return watch(*watched);
+            core_.lost_idle(*watched);
+            discard(*watched, *why);
+            settle();
+        }
+    );
+}
+
+/** Begins a dial that the core counts already, or takes it back. */
+void connection_pool::begin_dial()
+{
+    std::shared_ptr<pool_dial> job;
+    auto const failed = [this, &job](char const* why) noexcept {
+        if (job && job->done)
+            return;
+        if (job)
+            drop(*job);
+        if (auto* const oldest = core_.dial_failed(owner_.now(), owner_.roll()))
+            static_cast<connection_wish*>(oldest)->fail(
+                exchange::failed(errc::connect_failed, progress::not_sent, {}, why)
+            );
+    };
+    try
+    {
+        job = std::make_shared<pool_dial>(owner_.executor(), *this);
+        job->made->epoch = core_.epoch();
+        job->info.id = owner_.next_id();
+        job->fire = [](timer_node& node) noexcept {
+            auto& late = static_cast<pool_dial&>(node);
+            auto& pool = late.pool;
+            pool.fail_dial(late, pool.dialer_.timed_out(late));
+        };
+        dials_.push_back(job);
+        owner_.arm(*job, owner_.now() + owner_.limits().connect_timeout);
+        asio::co_spawn(
+            owner_.executor(), run_dial(owner_.shared_from_this(), dialer_, job),
+            [keep_alive = owner_.shared_from_this(), job](
+                std::exception_ptr thrown, std::optional<exchange> failure
+            ) {
+                if (job->done)
+                    return;
+                auto& pool = job->pool;
+                if (thrown)
+                    failure = exchange::failed(errc::connect_failed, progress::not_sent, {}, "out of resources");
+                if (failure)
+                    pool.fail_dial(*job, *std::move(failure));
+                else
+                    pool.finish_dial(*job);
+            }
+        );
+    }
+    catch (std::exception const& thrown)
+    {
+        failed(thrown.what());
+    }
+}
+
+asio::awaitable<std::optional<exchange>> connection_pool::run_dial(
+    std::shared_ptr<pooled_transport> keep_alive, dialer& with, std::shared_ptr<pool_dial> job
+)
+{
+    (void)keep_alive; // and with it the dialer
+    co_return co_await with.dial(std::move(job));
+}
+
+/** Takes a dial out of the books. */
+void connection_pool::drop(pool_dial& job) noexcept
+{
+    owner_.disarm(job);
+    job.abandon();
+    std::erase_if(dials_, [&job](auto const& one) { return one.get() == &job; });
+}
+
+void connection_pool::finish_dial(pool_dial& job)
+{
+    auto const made = job.made;
+    connections_.push_back(made);
+    job.done = true;
+    owner_.disarm(job);
+    std::erase_if(dials_, [&job](auto const& one) { return one.get() == &job; });
+    last_failure_.clear();
+
+    auto& counts = owner_.counts();
+    counts.count_dial(*made->info);
+    if (core_.waiters() == 0)
+        counts.surplus.add();
+    made->fire = [](timer_node& node) noexcept { static_cast<connection&>(node).tear(torn::timed_out); };
+    core_.dialed(*made, time(), core::shortened(owner_.limits().idle_timeout, 10, owner_.roll()), owner_.roll());
+    settle();
+    if (made->idle)
+        watch(*made);
+}
+
+void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
+{
+    if (job.done)
+        return;
+    auto const held = job.shared_from_this();
+    drop(job);
+    owner_.counts().count_failed_dial(why.code);
+    last_failure_ = why.detail;
+    auto const tell = [&why](core::pool_waiter* waiter) {
+        if (waiter)
+            static_cast<connection_wish*>(waiter)->fail(why);
+        return waiter != nullptr;
+    };
+    // What can only fail again would fail for all that wait now.
+    bool more = tell(core_.dial_failed(owner_.now(), owner_.roll()));
+    while (more && why.permanent)
+        more = tell(core_.take_waiter());
+    settle();
+}
+
+void connection_pool::close_idle(close_reason why) noexcept
+{
+    while (auto* const idle = core_.take_idle())
+        discard(static_cast<connection&>(*idle), why);
+    settle();
+}
+
+void connection_pool::network_changed() noexcept
+{
+    dialer_.forget();
+    while (!dials_.empty())
+    {
+        auto const job = dials_.back();
+        drop(*job);
+        core_.dial_abandoned();
+    }
+    retire_all();
+}
+
+void connection_pool::retire_all()
+{
+    core_.retire_all();
+    settle();
+}
+
+void connection_pool::poison(std::uint64_t connection) noexcept
+{
+    for (auto const& one : connections_)
+        if (one->info->id == connection)
+            core_.poison(*one);
+    settle();
+}
+
+void connection_pool::close() noexcept
+{
+    owner_.disarm(*this);
+    while (auto* const idle = core_.take_idle())
+        discard(static_cast<connection&>(*idle), close_reason::shut_down);
+    for (auto const& active : connections_)
+        active->tear(torn::closed);
+    while (!dials_.empty())
+    {
+        auto const job = dials_.back();
+        drop(*job);
+        core_.dial_abandoned();
+    }
+    note_levels();
+}
+
+std::string connection_pool::situation() const
+{
+    auto const number = [](std::size_t count, char const* what) { return std::to_string(count) + ' ' + what; };
+    auto text = "waiting for a connection (" + number(core_.active(), "in use, ") + number(core_.idle(), "idle, ") +
+                number(core_.dialing(), "being made, ") + number(core_.waiters(), "calls wait");
+    if (!last_failure_.empty())
+        text += "; the last one could not be made: " + last_failure_;
+    return text + ')';
+}
+
+connection_wish::connection_wish(connection_pool& pool, send_options const& options, steady_time now) noexcept
+    : pool_(pool)
+{
+    pool_waiter::fresh = options.fresh_connection;
+    pool_waiter::idle_limit = options.idle_limit;
+    pool_.core().enqueue(*this, now);
+}
+
+connection_wish::~connection_wish()
+{
+    leave();
+}
+
+void connection_wish::grant(connection& got) noexcept
+{
+    granted_ = &got;
+    finish(detail::wake::granted);
+}
+
+void connection_wish::fail(exchange why) noexcept
+{
+    failure = std::move(why);
+    finish(detail::wake::granted);
+}
+
+void connection_wish::cancel() noexcept
+{
+    cancelled = true;
+    leave();
+    finish(detail::wake::cancelled);
+}
+
+void connection_wish::leave() noexcept
+{
+    pool_.core().cancel(*this);
+    if (auto* const unused = take())
+        pool_.take_back(*unused);
+}
+
+void lease::finish(std::optional<nanoseconds> keep) noexcept
+{
+    if (!used_)
+        return;
+    from_.disarm(*used_);
+    from_.return_buffer(std::move(buffer_));
+    pool_.give_back(*std::exchange(used_, nullptr), keep, otherwise);
+}
+
+void lease::consume(std::size_t bytes) noexcept
+{
+    begin_ += bytes;
+    if (begin_ == end_)
+        begin_ = end_ = 0;
+}
+
+asio::mutable_buffer lease::room()
+{
+    if (!buffer_)
+        buffer_ = from_.take_buffer();
+    if (end_ == buffer_size && begin_ > 0)
+    {
+        std::copy(buffer_.get() + begin_, buffer_.get() + end_, buffer_.get());
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    return {buffer_.get() + end_, buffer_size - end_};
+}
+
+} // namespace ccloud::net

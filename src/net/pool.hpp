@@ -1,0 +1,151 @@
+#ifndef CCLOUD_NET_POOL_HPP
+#define CCLOUD_NET_POOL_HPP
+
+#include <ccloud/transport.hpp>
+
+#include "core/pool.hpp"
+#include "net/connection.hpp"
+#include "net/dialer.hpp"
+#include "net/pool_counters.hpp"
+#include "park.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ccloud::net {
+
+class pooled_transport;
+struct pool_dial;
+
+/** The connections to one origin. The decisions are `core::origin_pool`'s; this does what it says. Part of a transport,
+    and used on its executor. */
+class connection_pool final : public timer_node
+{
+public:
+    /** @throws configuration_error for a proxy that cannot be used */
+    connection_pool(pooled_transport& owner, config const& settings, origin to, name_lookup lookup);
+    ~connection_pool();
+
+    origin const& where() const noexcept { return where_; }
+    core::origin_pool& core() noexcept { return core_; }
+
+    /** Does what the core wants done, until it wants nothing. */
+    void settle();
+
+    /** A connection comes back, to be kept for so long; where nothing is said, it is closed for `otherwise`. */
+    void give_back(connection& used, std::optional<std::chrono::nanoseconds> keep, close_reason otherwise) noexcept;
+
+    /** One comes back that was granted and not used. */
+    void take_back(connection& unused) noexcept;
+
+    /** One that was granted is dead. The others are looked at, too. */
+    void found_dead(connection& granted, close_reason why) noexcept;
+
+    void close_idle(close_reason why) noexcept;
+    void network_changed() noexcept;
+    void retire_all();
+    void poison(std::uint64_t connection) noexcept;
+
+    /** Closes what is idle, tears what is in use, abandons dials. */
+    void close() noexcept;
+
+    /** What keeps a call waiting, for people. */
+    std::string situation() const;
+
+private:
+    core::pool_time time() const noexcept;
+    void note_levels() noexcept;
+    void wake_later();
+    void tend(connection& idle);
+    void watch(connection& idle);
+    void look_at_idle() noexcept;
+    void discard(connection& gone, close_reason why) noexcept;
+
+    void begin_dial();
+    void finish_dial(pool_dial& job);
+    void fail_dial(pool_dial& job, exchange why) noexcept;
+    void drop(pool_dial& job) noexcept;
+    static asio::awaitable<std::optional<exchange>> run_dial(
+        std::shared_ptr<pooled_transport> keep_alive, dialer& with, std::shared_ptr<pool_dial> job
+    );
+
+    pooled_transport& owner_;
+    origin const where_;
+    core::origin_pool core_;
+    dialer dialer_;
+    std::vector<std::shared_ptr<connection>> connections_;
+    std::vector<std::shared_ptr<pool_dial>> dials_;
+    std::string last_failure_; ///< of a dial; empty after one that succeeded
+};
+
+/** A call that wants a connection: in the line for as long as it lives. */
+class connection_wish final : public detail::parked, public core::pool_waiter
+{
+public:
+    connection_wish(connection_pool& pool, send_options const& options, steady_time now) noexcept;
+    ~connection_wish() override;
+
+    void grant(connection& got) noexcept;
+    void fail(exchange why) noexcept;
+
+    /** A grant that the caller does not live to see goes to the next in line, at once. */
+    void cancel() noexcept override;
+
+    connection* take() noexcept { return std::exchange(granted_, nullptr); }
+    bool settled() const noexcept { return granted_ != nullptr || failure.has_value(); }
+
+    std::optional<exchange> failure;
+    bool cancelled = false;
+
+private:
+    void leave() noexcept;
+
+    connection_pool& pool_;
+    connection* granted_ = nullptr;
+};
+
+/** A connection in use, with a buffer for what is read. Unless it is returned it is closed. */
+class lease
+{
+public:
+    static constexpr std::size_t buffer_size = 64 * 1024;
+
+    lease(pooled_transport& from, connection_pool& pool, connection& used) noexcept
+        : from_(from), pool_(pool), used_(&used)
+    {
+    }
+    lease(lease const&) = delete;
+    lease& operator=(lease const&) = delete;
+    ~lease() { finish(std::nullopt); }
+
+    void finish(std::optional<std::chrono::nanoseconds> keep) noexcept;
+
+    connection* operator->() const noexcept { return used_; }
+    connection& operator*() const noexcept { return *used_; }
+
+    // What was read and not parsed yet lies in [begin, end) of the buffer.
+    asio::const_buffer unread() const noexcept { return {buffer_.get() + begin_, end_ - begin_}; }
+    void consume(std::size_t bytes) noexcept;
+    asio::mutable_buffer room();
+    void filled(std::size_t bytes) noexcept { end_ += bytes; }
+
+    close_reason otherwise = close_reason::cancelled; ///< why it is closed if it is not returned
+
+private:
+    pooled_transport& from_;
+    connection_pool& pool_;
+    connection* used_;
+    std::unique_ptr<char[]> buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+} // namespace ccloud::net
+
+#endif

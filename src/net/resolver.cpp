@@ -1,0 +1,210 @@
+#include "net/resolver.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+namespace ccloud::net {
+
+using boost::system::error_code;
+
+namespace {
+
+/** Look-ups of one name at the same time: a second one where the first hangs. */
+constexpr std::ptrdiff_t most_lookups = 2;
+
+struct address_list
+{
+    addrinfo* first = nullptr;
+    address_list() = default;
+    address_list(address_list const&) = delete;
+    address_list& operator=(address_list const&) = delete;
+    ~address_list()
+    {
+        if (first)
+            ::freeaddrinfo(first);
+    }
+};
+
+std::error_code why_not_found(int failed) noexcept
+{
+    switch (failed)
+    {
+    case EAI_AGAIN: return error_code(asio::error::host_not_found_try_again);
+    case EAI_MEMORY: return error_code(asio::error::no_memory);
+    case EAI_SYSTEM: return error_code(errno, boost::system::system_category());
+    default: return error_code(asio::error::host_not_found);
+    }
+}
+
+} // namespace
+
+name_answer system_lookup(std::string const& name)
+{
+    addrinfo wanted{};
+    wanted.ai_family = AF_UNSPEC;
+    wanted.ai_socktype = SOCK_STREAM;
+    wanted.ai_flags = AI_ADDRCONFIG;
+    address_list found;
+    name_answer answer;
+    if (int const failed = ::getaddrinfo(name.c_str(), nullptr, &wanted, &found.first))
+    {
+        answer.failure = why_not_found(failed);
+        return answer;
+    }
+    for (auto const* one = found.first; one; one = one->ai_next)
+    {
+        std::array<char, NI_MAXHOST> text{};
+        if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0)
+            answer.addresses.emplace_back(text.data());
+    }
+    if (answer.addresses.empty())
+        answer.failure = error_code(asio::error::host_not_found);
+    return answer;
+}
+
+/** What a look-up's thread shares with who asked. It touches nothing else of this process: that may be gone by then. */
+struct resolver::lookup_state
+{
+    name_answer answer; ///< once `ready`
+    std::atomic<bool> ready{false};
+};
+
+/** A look-up under way. Its thread closes the far end of the pipe. */
+struct resolver::pending
+{
+    pending(asio::any_io_executor const& executor, int descriptor) : finished(executor, descriptor) {}
+
+    std::string name;
+    steady_time started{};
+    std::shared_ptr<lookup_state> state;
+    asio::posix::stream_descriptor finished;
+};
+
+name_wait::~name_wait()
+{
+    if (asked_)
+        std::erase_if(asked_->waits_, [this](auto const& one) { return one.second == this; });
+}
+
+resolver::resolver(asio::any_io_executor executor, name_lookup lookup, std::chrono::nanoseconds address_lifetime)
+    : executor_(std::move(executor)), lookup_(std::move(lookup)), cache_(address_lifetime)
+{
+}
+
+resolver::~resolver()
+{
+    for (auto const& [name, wait] : waits_)
+        wait->asked_ = nullptr;
+}
+
+bool resolver::ask(std::string const& name, name_wait& wait, steady_time now, std::chrono::nanoseconds patience)
+{
+    if (auto const* known = cache_.fresh(name, now))
+    {
+        wait.answer.addresses = *known;
+        return true;
+    }
+    if (cache_.recent_failure(name, now))
+    {
+        wait.answer = make_do(name, now);
+        return true;
+    }
+    waits_.emplace_back(name, &wait);
+    wait.asked_ = this;
+    auto const same = [&name](auto const& one) { return one->name == name; };
+    auto const under_way = std::count_if(pending_.begin(), pending_.end(), same);
+    auto const newest = std::find_if(pending_.rbegin(), pending_.rend(), same);
+    if (under_way == 0 || (under_way < most_lookups && now - (*newest)->started >= patience))
+        start(name, now);
+    return false;
+}
+
+name_answer resolver::make_do(std::string const& name, steady_time now) const
+{
+    name_answer answer;
+    if (auto const* known = cache_.stale(name, now))
+        answer.addresses = *known;
+    else if (auto const why = cache_.recent_failure(name, now))
+        answer.failure = why;
+    else
+        answer.failure = error_code(asio::error::host_not_found_try_again);
+    return answer;
+}
+
+void resolver::start(std::string const& name, steady_time now)
+{
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+        throw std::system_error(errno, std::system_category(), "pipe");
+    auto state = std::make_shared<lookup_state>();
+    try
+    {
+        auto job = std::make_shared<pending>(executor_, ends[0]);
+        job->name = name;
+        job->started = now;
+        job->state = state;
+        pending_.push_back(job);
+        job->finished.async_wait(
+            asio::posix::stream_descriptor::wait_read,
+            [this, watched = std::weak_ptr(job)](error_code) {
+                if (auto const done = watched.lock()) // then the resolver is there, too
+                    take(*done);
+            }
+        );
+        std::thread([state, name, lookup = lookup_, far_end = ends[1]] {
+            try
+            {
+                state->answer = lookup(name);
+            }
+            catch (...)
+            {
+                state->answer.failure = error_code(asio::error::no_recovery);
+            }
+            state->ready.store(true, std::memory_order_release);
+            ::close(far_end);
+        }).detach();
+    }
+    catch (...)
+    {
+        std::erase_if(pending_, [&state](auto const& one) { return one->state == state; });
+        ::close(ends[1]);
+        throw;
+    }
+}
+
+void resolver::take(pending& done)
+{
+    auto const name = done.name;
+    auto const state = done.state;
+    std::erase_if(pending_, [&done](auto const& one) { return one.get() == &done; });
+    if (!state->ready.load(std::memory_order_acquire))
+        return;
+    auto const now = std::chrono::steady_clock::now();
+    auto& found = state->answer;
+    if (found.failure)
+        cache_.failed(name, found.failure, now);
+    else
+        cache_.found(name, found.addresses, now);
+    auto const answer = found.failure ? make_do(name, now) : std::move(found);
+    for (auto& [wanted, wait] : waits_)
+        if (wanted == name)
+        {
+            wait->asked_ = nullptr;
+            wait->answer = answer;
+            wait->finish(detail::wake::granted);
+        }
+    std::erase_if(waits_, [](auto const& one) { return !one.second->asked_; });
+}
+
+} // namespace ccloud::net
