@@ -214,10 +214,7 @@ session_pointer session_store::take(std::string const& peer)
     if (kept.empty())
         return nullptr;
     if (::SSL_SESSION_get_protocol_version(kept.front().get()) < TLS1_3_VERSION)
-    {
-        ::SSL_SESSION_up_ref(kept.front().get());
-        return session_pointer(kept.front().get());
-    }
+        return session_pointer(::SSL_SESSION_dup(kept.front().get())); // its connection may spoil it
     auto newest = std::move(kept.front());
     kept.pop_front();
     return newest;

@@ -110,7 +110,7 @@ TEST_CASE("pool 11: what ends an idle connection is noticed while nobody calls, 
 {
     struct row
     {
-        char const* name;
+        std::string name;
         close_reason why;
         std::function<void(tls_server&)> act;
     };

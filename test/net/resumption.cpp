@@ -73,7 +73,7 @@ TEST_CASE("pool 17: after each reconnect the handshake is resumed, however the c
 {
     struct row
     {
-        char const* name;
+        std::string name;
         std::function<void(tls_server&)> drop;
     };
     std::vector<row> const table{

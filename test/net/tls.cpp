@@ -160,10 +160,10 @@ TEST_CASE("pool 17: a server whose certificate is not acceptable gets nothing, a
     no_server.usage = "clientAuth";
     struct row
     {
-        char const* name;
+        std::string name;
         identity shown;
         errc code;
-        char const* reason;
+        std::string reason;
     };
     std::vector<row> const table{
         {"for another host", ca.issue(subject::named("other.example")), errc::certificate_wrong_host, "host"},
@@ -194,11 +194,11 @@ TEST_CASE("pool 17: a server that speaks no TLS that we accept gets nothing")
     auto const own = ca.issue(subject::local());
     struct row
     {
-        char const* name;
+        std::string name;
         tls_server_options options;
         bool require_tls_1_3;
         errc code;
-        char const* reason;
+        std::string reason;
     };
     auto old = shown(own);
     old.min_version = TLS1_VERSION;
@@ -369,8 +369,8 @@ TEST_CASE("pool 17: what is wrong with the TLS options is said by the client's c
     using tls_options = ccloud::config::tls_options;
     struct row
     {
-        char const* name;
-        char const* option;
+        std::string name;
+        std::string option;
         std::function<void(tls_options&)> spoil;
     };
     std::vector<row> const table{

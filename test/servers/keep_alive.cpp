@@ -13,12 +13,10 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <exception>
-#include <functional>
 #include <map>
 #include <sstream>
 #include <string>
@@ -32,7 +30,7 @@ namespace {
 
 constexpr int callers = 200;
 constexpr int calls_each = 6;
-constexpr auto server_idle_limit = 1s;
+constexpr std::chrono::milliseconds server_idle_limit = 1s;
 
 /** What clients have asked for, each request under a path of its own, and what came of it. */
 class ledger
@@ -114,6 +112,12 @@ asio::awaitable<void> caller(ccloud::client cloud, ledger& book, int calls)
     }
 }
 
+void rethrow(std::exception_ptr failed)
+{
+    if (failed)
+        std::rethrow_exception(failed);
+}
+
 /** So many callers at once; ends when all have. */
 asio::awaitable<void> burst(ccloud::client cloud, ledger& book, int concurrent, int calls)
 {
@@ -122,8 +126,7 @@ asio::awaitable<void> burst(ccloud::client cloud, ledger& book, int concurrent, 
     int left = concurrent;
     for (int i = 0; i < concurrent; ++i)
         asio::co_spawn(executor, caller(cloud, book, calls), [&](std::exception_ptr failed) {
-            if (failed)
-                std::rethrow_exception(failed);
+            rethrow(failed);
             if (--left == 0)
                 over.cancel();
         });
@@ -136,17 +139,6 @@ asio::awaitable<void> idle_for(std::chrono::milliseconds time)
 {
     asio::steady_timer timer(co_await asio::this_coro::executor, time);
     co_await timer.async_wait(asio::use_awaitable);
-}
-
-/** Runs it on this thread until nothing is left to do. */
-void run(asio::io_context& context, asio::awaitable<void> whole)
-{
-    std::exception_ptr thrown;
-    asio::co_spawn(context, std::move(whole), [&](std::exception_ptr failed) { thrown = failed; });
-    context.run();
-    context.restart();
-    if (thrown)
-        std::rethrow_exception(thrown);
 }
 
 asio::awaitable<void> one_burst(ccloud::client cloud, ledger& book)
@@ -189,7 +181,8 @@ void check_request_limits(opponent const& kind)
         ledger book("ipg-");
         asio::io_context context;
         ccloud::client cloud(context.get_executor(), servers::settings_for(server.port()));
-        run(context, one_burst(cloud, book));
+        asio::co_spawn(context, one_burst(cloud, book), &rethrow);
+        context.run();
         server.stop(kind.stop_signal);
 
         book.check(server.file(kind.log));
@@ -220,13 +213,7 @@ void check_idle_limit(opponent const& kind)
         bool const is_careful = i % 2 != 0;
         ccloud::client cloud(context.get_executor(), is_careful ? careful_settings : settings);
         auto const idle = server_idle_limit + 2ms * (i - clients / 2);
-        asio::co_spawn(
-            context, bursts(cloud, is_careful ? careful : any, callers / clients, idle),
-            [](std::exception_ptr failed) {
-                if (failed)
-                    std::rethrow_exception(failed);
-            }
-        );
+        asio::co_spawn(context, bursts(cloud, is_careful ? careful : any, callers / clients, idle), &rethrow);
     }
     context.run();
     server.stop(kind.stop_signal);

@@ -435,6 +435,13 @@ private:
         std::array<char, 4096> bytes;
         for (;;)
         {
+            // OpenSSL would take this for an attack, and forget the session.
+            if (SSL_pending(with.ssl) == 0 && ::recv(with.fd, bytes.data(), 1, MSG_PEEK) == 0)
+            {
+                with.over = true;
+                ++counts_.cut_off;
+                return;
+            }
             int const got = SSL_read(with.ssl, bytes.data(), static_cast<int>(bytes.size()));
             if (got <= 0)
             {
