@@ -155,9 +155,9 @@ private:
     std::shared_ptr<gatekeeper> gates_;
     counters counts_;
     std::uint64_t calls_ = 0;
-    std::size_t on_wire_ = 0;  ///< calls whose request is being sent or answered
-    parking_lot drains_;       ///< who waits for them
-    bool draining_ = false;    ///< nothing more is sent
+    std::size_t on_wire_ = 0; ///< calls whose request is being sent or answered
+    parking_lot drains_;      ///< who waits for them
+    bool draining_ = false;   ///< nothing more is sent
     bool closed_ = false;
 };
 

@@ -280,9 +280,8 @@ std::shared_ptr<client_core> make_core(
     (void)checked_endpoint(settings);
     auto where = executor_for(std::move(executor), settings.threading);
     if (!common)
-        common = std::make_shared<shared_parts>(
-            shared_parts{net::share_network(settings), std::make_shared<admission>(settings)}
-        );
+        common = std::make_shared<shared_parts>(shared_parts{
+            net::share_network(settings), std::make_shared<admission>(settings)});
     auto wire = net::make_transport(where, settings, common->network);
     return std::make_shared<client_core>(std::move(where), std::move(settings), std::move(wire), std::move(common));
 }

@@ -47,7 +47,8 @@ void check(config const& settings)
         "pool: lifetimes must not be negative"
     );
     if (!settings.proxy.url.empty())
-        if (auto const parsed = core::parse_proxy(settings.proxy.url); auto const* wrong = std::get_if<std::string>(&parsed))
+        if (auto const parsed = core::parse_proxy(settings.proxy.url);
+            auto const* wrong = std::get_if<std::string>(&parsed))
             throw configuration_error(*wrong);
     require(
         settings.limits.response_header >= 1024 && settings.limits.response_body >= 1024,

@@ -30,7 +30,7 @@ struct connection_info
     std::string proxy;       ///< without credentials; empty: none
     std::string tls_version; ///< "TLSv1.3"; empty: no TLS
     std::string cipher;
-    bool resumed = false; ///< the handshake was a short one, with a ticket of an earlier connection
+    bool resumed = false;               ///< the handshake was a short one, with a ticket of an earlier connection
     std::chrono::nanoseconds resolve{}; ///< name look-up; zero where the addresses were known
     std::chrono::nanoseconds connect{}; ///< TCP
     std::chrono::nanoseconds tunnel{};  ///< what the proxy took
@@ -122,7 +122,7 @@ struct connection_metrics
     std::size_t dialing = 0; ///< now, as the next three
     std::size_t active = 0;
     std::size_t idle = 0;
-    std::size_t waiting = 0; ///< calls that wait for a connection
+    std::size_t waiting = 0;     ///< calls that wait for a connection
     std::size_t most_active = 0; ///< ever, as the next one
     std::size_t most_waiting = 0;
     std::size_t tickets = 0; ///< of TLS, kept for resumption; of all shards
@@ -134,8 +134,8 @@ struct connection_metrics
     std::uint64_t wait_cancelled = 0;   ///< of those, that were cancelled meanwhile
     std::uint64_t stale = 0;            ///< kept connections that were found dead when they were wanted
 
-    std::uint64_t dialed = 0;        ///< connections made
-    std::uint64_t surplus = 0;       ///< of those, that nobody waited for any more
+    std::uint64_t dialed = 0;  ///< connections made
+    std::uint64_t surplus = 0; ///< of those, that nobody waited for any more
     std::uint64_t resolve_failed = 0;
     std::uint64_t connect_failed = 0;
     std::uint64_t proxy_failed = 0;

@@ -59,7 +59,7 @@ struct pooled
     wall_time idle_since_wall{};
     steady_time expires = (steady_time::max)(); ///< is to be closed then, if idle
     steady_time retires = (steady_time::max)(); ///< takes no further request from then on
-    std::uint64_t epoch = 0; ///< `origin_pool::epoch()` when its dial began
+    std::uint64_t epoch = 0;                    ///< `origin_pool::epoch()` when its dial began
     bool poisoned = false;
     bool idle = false; ///< the pool holds it
 

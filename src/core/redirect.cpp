@@ -69,7 +69,9 @@ redirect follow(std::string_view location, origin const& from, std::string_view 
             return refuse("to \"" + printable(shown) + "\", which is no place to send a request to");
         }
         if (other->where != from)
-            return refuse("to another origin, " + other->where.to_string() + "; credentials stay with " + from.to_string());
+            return refuse(
+                "to another origin, " + other->where.to_string() + "; credentials stay with " + from.to_string()
+            );
         reference = end == std::string::npos ? "/" : reference.substr(end);
         if (reference.starts_with('?'))
             reference.insert(0, "/");

@@ -16,9 +16,7 @@ std::string user_agent(std::string_view application)
     return text.append(product).append(contact);
 }
 
-http_headers make_head(
-    origin const& to, std::string_view authorization, std::string_view application, bool compression
-)
+http_headers make_head(origin const& to, std::string_view authorization, std::string_view application, bool compression)
 {
     http_headers head;
     head.add("Host", to.authority());

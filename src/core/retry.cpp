@@ -110,8 +110,7 @@ bool is_called_off(outcome const& ended) noexcept
 bool is_free(retry_reason why) noexcept
 {
     return why == retry_reason::stale_connection || why == retry_reason::misdirected ||
-           why == retry_reason::too_early || why == retry_reason::redirected ||
-           why == retry_reason::new_credentials;
+           why == retry_reason::too_early || why == retry_reason::redirected || why == retry_reason::new_credentials;
 }
 
 retry_reason reason_for(retry_policy const& policy, tally const& used, outcome const& ended) noexcept

@@ -50,9 +50,7 @@ void connection::upload_more()
         if (state.under_way)
             self->upload_more();
     };
-    on_top([&](auto& stream) {
-        asio::async_write(stream, asio::buffer(rest.data(), rest.size()), std::move(next));
-    });
+    on_top([&](auto& stream) { asio::async_write(stream, asio::buffer(rest.data(), rest.size()), std::move(next)); });
 }
 
 void connection::tear(torn why) noexcept

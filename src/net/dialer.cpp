@@ -5,9 +5,8 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include <openssl/ssl.h>
-
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>

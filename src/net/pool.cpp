@@ -223,9 +223,7 @@ void connection_pool::begin_dial()
         owner_.arm(*job, owner_.now() + owner_.limits().connect_timeout);
         asio::co_spawn(
             owner_.executor(), run_dial(owner_.shared_from_this(), dialer_, job),
-            [keep_alive = owner_.shared_from_this(), job](
-                std::exception_ptr thrown, std::optional<exchange> failure
-            ) {
+            [keep_alive = owner_.shared_from_this(), job](std::exception_ptr thrown, std::optional<exchange> failure) {
                 if (job->done)
                     return;
                 auto& pool = job->pool;

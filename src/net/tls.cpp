@@ -100,9 +100,9 @@ void show(asio::ssl::context& context, config::tls_options const& options)
         context.use_certificate_chain(asio::buffer(options.certificate_pem), failed);
     if (failed)
         refuse(
-            options.certificate_file.empty() ? "tls.certificate_pem cannot be read"
-                                             : "tls.certificate_file: \"" + options.certificate_file +
-                                                   "\" cannot be read",
+            options.certificate_file.empty()
+                ? "tls.certificate_pem cannot be read"
+                : "tls.certificate_file: \"" + options.certificate_file + "\" cannot be read",
             failed.message()
         );
     // Without this OpenSSL asks for a password at the terminal.

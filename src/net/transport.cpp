@@ -49,7 +49,8 @@ void explain(exchange& ended, error_code failed)
     ended.detail = too_large ? "see config::limits" : "no HTTP that can be read";
 }
 
-/** Inflates the body where it is compressed, whether the server says so or not. Says so where it cannot. */
+/** Inflates the body where it is compressed, whether the server says so or not. Says so where it cannot; but a refusal
+    counts by its status, so its body is dropped then. */
 void inflate(exchange& ended, std::size_t most)
 {
     auto const coding = ended.response.headers().find("Content-Encoding").value_or(std::string_view());
@@ -68,6 +69,12 @@ void inflate(exchange& ended, std::size_t most)
     }
     if (!too_large && (says_nothing || ended.response.body().empty()))
         return;
+    int const status = ended.response.status();
+    if (status < 200 || status >= 300)
+    {
+        ended.response = http_response(status, std::move(ended.response).headers(), {});
+        return;
+    }
     ended.code = too_large ? errc::response_too_large : errc::malformed_response;
     ended.detail = too_large   ? "see config::limits"
                    : says_gzip ? "Content-Encoding is gzip, but the body is not, or is damaged"
@@ -86,7 +93,7 @@ std::optional<nanoseconds> keep_for(
     finished.request_written = !used->uploading().under_way && !used->uploading().failed;
     finished.leftover = used.unread().size();
     finished.keep_alive_field = ended.response.headers().find("Keep-Alive").value_or(std::string_view());
-    used.otherwise = finished.leftover > 0                              ? close_reason::unsolicited
+    used.otherwise = finished.leftover > 0                             ? close_reason::unsolicited
                      : !finished.complete || !finished.request_written ? close_reason::incomplete
                                                                        : close_reason::not_kept_alive;
     return core::reuse_for(finished, idle_timeout);
@@ -98,9 +105,7 @@ std::shared_ptr<transport> make_transport(
     asio::any_io_executor executor, config const& settings, std::shared_ptr<shared_network> network, name_lookup lookup
 )
 {
-    return std::make_shared<pooled_transport>(
-        std::move(executor), settings, std::move(network), std::move(lookup)
-    );
+    return std::make_shared<pooled_transport>(std::move(executor), settings, std::move(network), std::move(lookup));
 }
 
 pooled_transport::pooled_transport(
@@ -254,8 +259,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
             break; // the head is there, and so much of the body will do
         bool const broke_first = uploads && used->uploading().failed;
         ended.cause = broke_first ? used->uploading().failed : failed;
-        ended.code =
-            code_for(*used, options, now(), broke_first ? errc::write_failed : errc::connection_lost, failed);
+        ended.code = code_for(*used, options, now(), broke_first ? errc::write_failed : errc::connection_lost, failed);
         if (ended.code != errc::cancelled)
             used.otherwise = close_reason::failed;
         if (auto const* peer = used->peer(); peer && !ended.response_begun && peer->rejects_our_certificate(failed))

@@ -186,7 +186,7 @@ expect(
 )
 
 # Rules: all are named, one in a name of two literals, several in one name.
-set(named "T1, T2 A1 A2 A3 A4 B1 B2 B3 B4 S1 S2 S3 S4 S5 G1 G2 G3 G4 G5 G6 G7 G8 G9 Q1 Q2 Q3 I1 I2 I3 I4 I5 X1 X2 X3 X4")
+set(named "T1, T2 A1 A2 A3 A4 B1 B2 B3 B4 S1 S2 S3 S4 S5 G1 G2 G3 G4 G5 G6 G7 G8 G9 Q1 Q2 Q3 I1 I2 I3 I4 I5 C1 C2 C3 X1 X2 X3 X4")
 plant(test/core/some.cpp "TEST_CASE(\"${named}: such; as [this\")\n{\n}\n\nTEST_CASE(\n    \"P2, \"\n    \"P11: pages\"\n)\n{\n}\n")
 plant(test/net/other.cpp "TEST_CASE(\"T3: in time\") {}\nTEST_CASE(\"late (T5)\") {}\nTEST_CASE(\"E1/E2/E3 T4\") {}\n")
 expect(rules)

@@ -11,6 +11,7 @@ set(rules
     G1 G2 G3 G4 G5 G6 G7 G8 G9  # gate
     Q1 Q2 Q3                    # budget
     I1 I2 I3 I4 I5              # idempotency and bodies
+    C1 C2 C3                    # connections
     X1 X2 X3 X4                 # cancellation
     E1 E2 E3                    # errors and hooks
     P2 P11                      # listings
