@@ -33,6 +33,10 @@ void check(config const& settings)
         "pool.max_connections_per_origin: must be 1 to 10000"
     );
     require(
+        pool.max_connections == 0 || pool.max_connections >= pool.max_connections_per_origin,
+        "pool.max_connections: must be 0, or no less than pool.max_connections_per_origin"
+    );
+    require(
         pool.max_concurrent_dials >= 1 && pool.max_concurrent_dials <= 10'000,
         "pool.max_concurrent_dials: must be 1 to 10000"
     );

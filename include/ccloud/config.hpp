@@ -174,7 +174,8 @@ public:
         /** Connections to one origin, idle and dialling ones included; further calls wait in line. 1 to 10,000. */
         std::size_t max_connections_per_origin = 16;
 
-        /** Connections of all shards of the client together, but each shard may have one. 0: any number. */
+        /** Connections of all shards of the client together, but each shard may have one. 0: any number; else no less
+            than `max_connections_per_origin`. */
         std::size_t max_connections = 256;
 
         /** Connections that one shard keeps idle; the one idle for longest goes. 0: all. */

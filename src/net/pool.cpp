@@ -67,9 +67,10 @@ core::pool_time connection_pool::time() const noexcept
 void connection_pool::settle()
 {
     using action = core::origin_pool::step::action;
+    auto const now = time();
     while (!owner_.closed())
     {
-        auto const step = core_.next(time());
+        auto const step = core_.next(now);
         switch (step.what)
         {
         case action::none:
