@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr char usage[] = "Usage: ccloud-bench [--out DIRECTORY] [--rounds N] [--only decode|calls|cost]\n"
+constexpr char usage[] = "Usage: ccloud-bench [--out DIRECTORY] [--rounds N] [--only decode|calls|cost|handshake]\n"
                          "Prints a table; with --out also writes results.json and results.svg there.\n";
 
 struct wishes
@@ -63,6 +63,8 @@ int main(int count, char** arguments)
             bench::round_trips(wanted.rounds, notes);
         if (asked("cost"))
             bench::call_cost(wanted.rounds, notes);
+        if (asked("handshake"))
+            bench::handshake(wanted.rounds, notes);
         if (!wanted.out.empty())
         {
             notes.write_json(wanted.out + "/results.json");

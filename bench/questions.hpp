@@ -14,6 +14,9 @@ void round_trips(int rounds, report& notes);
 /** What does a call cost above its transport? */
 void call_cost(int rounds, report& notes);
 
+/** What does a new connection cost, with a full handshake and with a resumed one? */
+void handshake(int rounds, report& notes);
+
 } // namespace bench
 
 #endif

@@ -152,6 +152,42 @@ TEST_CASE("pool 11: what ends an idle connection is noticed while nobody calls, 
             }
 }
 
+TEST_CASE("pool 11: what comes in one segment with the answer counts as if it came later")
+{
+    struct row
+    {
+        std::string name;
+        close_reason why;
+        std::string bytes;
+        bool goodbye;
+    };
+    std::vector<row> const table{
+        {"close_notify", close_reason::said_goodbye, "", true},
+        {"408", close_reason::unsolicited, std::string(idle_408), false},
+        {"408 and close_notify", close_reason::unsolicited, std::string(idle_408), true},
+    };
+    authority const ca;
+    for (auto const& [name, why, bytes, goodbye] : table)
+        for (int const version : versions)
+        {
+            CAPTURE(name);
+            CAPTURE(version);
+            tls_server server(of_version(version, ca));
+            driven_client client(server.settings(ca));
+            fill(client, server, 1);
+            server.add_to_answers(bytes, goodbye);
+            CHECK(complaint(client.get()) == "");
+            CHECK(client.until([&] { return closed(client) == 1; }));
+            CHECK(client.connections().closed_for(why) == 1);
+            server.add_to_answers("", false);
+            auto const got = client.post();
+            CHECK(complaint(got) == "");
+            CHECK(got.response().attempts() == 1);
+            CHECK(server.counts().accepted == 2);
+            CHECK(server.counts().requests == 3);
+        }
+}
+
 TEST_CASE("pool 11: a wish to renegotiate is not granted, and the next call needs one try")
 {
     authority const ca;

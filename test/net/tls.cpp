@@ -353,6 +353,34 @@ TEST_CASE("pool 17: a server that demands another client certificate, or one at 
         }
 }
 
+TEST_CASE("pool 17: a client certificate that is refused long after it was sent is still told from a lost connection")
+{
+    authority const ca;
+    for (bool const resets : {false, true})
+        for (std::size_t const size : {std::size_t(100), std::size_t(4'000'000)})
+        {
+            CAPTURE(resets);
+            CAPTURE(size);
+            auto options = shown(ca.issue(subject::local()), TLS1_3_VERSION);
+            options.client_ca = ca.certificate();
+            options.pauses_midway = true;
+            options.resets_refused = resets;
+            tls_server server(options);
+            driven_client client(server.settings(ca));
+            auto const call = client.start(
+                ccloud::http_request(ccloud::method::post, "/iam/v2/ip-groups").body(std::string(size, ' '))
+            );
+            REQUIRE(client.until([&] { return client.connections().active == 1; }));
+            for (int i = 0; i < 20; ++i)
+                client.context().poll_one(); // writes what can be written
+            server.go_on();
+            REQUIRE(client.until([&] { return call->size() == 1; }));
+            check_refused(call->front(), errc::client_certificate_rejected, "certificate");
+            CHECK(server.counts().accepted == 1);
+            CHECK(server.counts().requests == 0);
+        }
+}
+
 TEST_CASE("pool 17: what is wrong with the TLS options is said by the client's constructor, which names the option")
 {
     authority const ca;
@@ -507,6 +535,34 @@ TEST_CASE("reload_tls: a call under way ends on its connection, which is not use
     CHECK(server.counts().accepted == 2);
     CHECK(client.connections().idle == 1);
     CHECK(client.connections().closed_for(ccloud::close_reason::superseded) == 1);
+}
+
+TEST_CASE("reload_tls: a connection that was being made meanwhile serves nobody")
+{
+    authority const ca;
+    authority const other("other CA");
+    for (bool const at_start : {true, false})
+    {
+        CAPTURE(at_start);
+        auto options = shown(ca.issue(subject::local()), TLS1_2_VERSION);
+        options.pauses_at_start = at_start;
+        options.pauses_midway = !at_start;
+        tls_server server(options);
+        driven_client client(server.settings(ca));
+        auto const call = client.start(1);
+        REQUIRE(client.until([&] {
+            auto const seen = server.counts();
+            return at_start ? seen.accepted == 1 : seen.names.size() == 1;
+        }));
+        client->reload_tls(server.settings(other).tls);
+        REQUIRE(client.until([&] {
+            server.go_on();
+            return call->size() == 1;
+        }));
+        REQUIRE(!call->front().has_value());
+        CHECK(call->front().error() == errc::certificate_unknown_authority);
+        CHECK(server.counts().requests == 0);
+    }
 }
 
 TEST_CASE("reload_tls: options that cannot be used are refused, and nothing changes")

@@ -127,6 +127,13 @@ struct peer
         ::close(fd);
     }
 
+    /** Whether to keep back what is written until it is a whole segment. */
+    void gather(bool yes) const noexcept
+    {
+        int const value = yes ? 1 : 0;
+        ::setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+    }
+
     void reset_on_close() const noexcept
     {
         linger const at_once{1, 0};
@@ -138,6 +145,7 @@ struct peer
     bool up = false;
     bool failed = false;
     bool deaf = false;
+    bool paused = false;
     bool over = false;
     std::string received{};
     int unanswered = 0;
@@ -222,6 +230,22 @@ public:
             std::vector<unsigned char> keys(static_cast<std::size_t>(size));
             check(RAND_bytes(keys.data(), static_cast<int>(size)) == 1, "random");
             check(SSL_CTX_set_tlsext_ticket_keys(context_.get(), keys.data(), size), "ticket keys");
+        });
+    }
+
+    void go_on()
+    {
+        perform([this] {
+            for (auto& each : peers_)
+                each->deaf = false;
+        });
+    }
+
+    void add_to_answers(std::string const& bytes, bool goodbye)
+    {
+        perform([this, bytes, goodbye] {
+            addition_ = bytes;
+            parts_ = goodbye;
         });
     }
 
@@ -365,6 +389,7 @@ private:
             int const yes = 1;
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
             peers_.push_back(std::make_unique<peer>(fd, context_.get()));
+            peers_.back()->deaf = options_.pauses_at_start;
             ++counts_.accepted;
         }
     }
@@ -396,6 +421,8 @@ private:
         }
         else if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
             refuse(with);
+        else if (options_.pauses_midway && SSL_get_state(with.ssl) != TLS_ST_BEFORE)
+            with.deaf = !std::exchange(with.paused, true);
         return with.up;
     }
 
@@ -497,7 +524,18 @@ private:
             held_ = 0;
         for (auto& each : peers_)
             for (; each->unanswered > 0; --each->unanswered)
-                SSL_write(each->ssl, answer_.data(), static_cast<int>(answer_.size()));
+                answer(*each);
+    }
+
+    void answer(peer& to)
+    {
+        to.gather(true);
+        SSL_write(to.ssl, answer_.data(), static_cast<int>(answer_.size()));
+        if (!addition_.empty())
+            SSL_write(to.ssl, addition_.data(), static_cast<int>(addition_.size()));
+        if (parts_)
+            SSL_shutdown(to.ssl);
+        to.gather(false);
     }
 
     tls_server_options const options_;
@@ -508,6 +546,8 @@ private:
     std::uint16_t port_ = 0;
     std::uint64_t tickets_ = 0;
     std::size_t held_ = 0;
+    std::string addition_;
+    bool parts_ = false;
     bool stopped_ = false;
     std::vector<std::unique_ptr<peer>> peers_;
     std::mutex mutable mutex_; // counts_ and tasks_
@@ -565,6 +605,16 @@ void tls_server::forget_tickets()
 void tls_server::hold(std::size_t requests)
 {
     impl_->hold(requests);
+}
+
+void tls_server::go_on()
+{
+    impl_->go_on();
+}
+
+void tls_server::add_to_answers(std::string const& bytes, bool goodbye)
+{
+    impl_->add_to_answers(bytes, goodbye);
 }
 
 void tls_server::send_ticket()
@@ -650,10 +700,10 @@ driven_client::outcome driven_client::get()
     return std::move(get_all(1).front());
 }
 
-driven_client::outcome driven_client::post()
+driven_client::outcome driven_client::post(std::string body)
 {
     auto request = ccloud::http_request(ccloud::method::post, "/iam/v2/ip-groups");
-    request.body(R"({"group_name": "CorpNet", "cidr_blocks": ["192.168.0.0/24"]})");
+    request.body(std::move(body));
     return std::move(finish(start(request, 1), 1).front());
 }
 
@@ -687,11 +737,13 @@ std::vector<driven_client::outcome> driven_client::finish(outcomes const& begun,
 
 bool driven_client::until(std::function<bool()> const& holds)
 {
-    auto const last = std::chrono::steady_clock::now() + patience;
+    using clock = std::chrono::steady_clock;
+    auto const last = clock::now() + patience;
     while (!holds())
     {
         context_.restart();
-        if (context_.run_one_until(last) == 0)
+        context_.run_one_for(std::chrono::milliseconds(10)); // what the server has seen may change without us
+        if (context_.stopped() || clock::now() >= last)
             return holds();
     }
     return true;

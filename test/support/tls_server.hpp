@@ -34,6 +34,8 @@ struct tls_server_options
     bool imposes_protocol = false;     ///< chooses it even where the client does not offer it
     int hello_alert = -1;              ///< the alert that answers every ClientHello; -1: none
     std::string client_ca;             ///< demands a client certificate of this authority, PEM; empty: none
+    bool pauses_at_start = false;      ///< reads no ClientHello before `go_on`
+    bool pauses_midway = false;        ///< reads no second flight of the client before `go_on`
     bool resets_refused = false;       ///< a failed handshake ends by RST, not by FIN
     int tickets = 2;                   ///< after a full handshake; TLS 1.2 knows one or none
     bool keeps_sessions = false;       ///< resumes by sessions in its memory (session ids), not by what tickets hold
@@ -92,6 +94,12 @@ public:
     /** Answers nothing before so many requests wait; then all of them. */
     void hold(std::size_t requests);
 
+    /** Lets the handshakes continue that pause. */
+    void go_on();
+
+    /** Has each further answer followed by these bytes, and by close_notify if wanted, in the same segment. */
+    void add_to_answers(std::string const& bytes, bool goodbye);
+
     void send_ticket();                    ///< TLS 1.3
     void update_keys(bool want_yours);     ///< TLS 1.3
     void ask_to_renegotiate();             ///< TLS 1.2
@@ -134,11 +142,12 @@ public:
 
     /** Lists the groups. Ends the test where it has not ended in time. */
     outcome get();
-    outcome post();
+    outcome post(std::string body = R"({"group_name": "CorpNet", "cidr_blocks": ["192.168.0.0/24"]})");
     std::vector<outcome> get_all(std::size_t concurrent);
 
     /** Begins calls that list the groups; they go on while the client runs. */
     outcomes start(std::size_t concurrent);
+    outcomes start(ccloud::http_request const& request, std::size_t concurrent = 1);
 
     /** Runs the client until `holds` is true; false where patience runs out, or nothing is left to run. */
     bool until(std::function<bool()> const& holds);
@@ -150,7 +159,6 @@ public:
     bool runs_out();
 
 private:
-    outcomes start(ccloud::http_request const& request, std::size_t concurrent);
     std::vector<outcome> finish(outcomes const& begun, std::size_t concurrent);
 
     boost::asio::io_context context_;
