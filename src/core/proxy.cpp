@@ -44,7 +44,7 @@ std::string host_and_port(std::string_view host, std::uint16_t port)
 {
     std::string text(host);
     if (host.find(':') != std::string_view::npos)
-        text.insert(0, "[").append("]");
+        text = std::string("[").append(text).append("]");
     return text.append(":").append(std::to_string(port));
 }
 
@@ -334,16 +334,15 @@ socks5_handshake::socks5_handshake(proxy const& through, std::string_view host, 
         return;
     }
 
-    output_ = "\x05\x01\x00"sv;
+    output_.append(through.has_credentials() ? "\x05\x02\x00\x02"sv : "\x05\x01\x00"sv);
     if (through.has_credentials())
     {
-        output_ = "\x05\x02\x00\x02"sv;
-        credentials_ = "\x01"sv;
+        credentials_ += '\x01';
         append_counted(credentials_, through.user);
         append_counted(credentials_, through.password);
     }
 
-    request_ = "\x05\x01\x00"sv;
+    request_.append("\x05\x01\x00"sv);
     if (auto const address = address_bytes(host); !address.empty())
         request_.append(address.size() == 4 ? "\x01"sv : "\x04"sv).append(address);
     else

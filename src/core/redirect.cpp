@@ -54,7 +54,7 @@ redirect follow(std::string_view location, origin const& from, std::string_view 
     if (reference.empty())
         return refuse("the server says nowhere where to");
     if (reference.starts_with("//"))
-        reference.insert(0, from.tls() ? "https:" : "http:");
+        reference = std::string(from.tls() ? "https:" : "http:").append(reference);
     if (has_scheme(reference))
     {
         auto const start = reference.find("//");
@@ -74,7 +74,7 @@ redirect follow(std::string_view location, origin const& from, std::string_view 
             );
         reference = end == std::string::npos ? "/" : reference.substr(end);
         if (reference.starts_with('?'))
-            reference.insert(0, "/");
+            reference = std::string("/").append(reference);
     }
     auto const query_at = std::min(reference.find('?'), reference.size());
     auto path = reference.substr(0, query_at);

@@ -72,19 +72,17 @@ public:
 
     void end(std::size_t call)
     {
-        std::size_t earlier = first_open_;
+        auto earlier = first_open_;
         for (auto i = first_open_; i < call; ++i)
             earlier += over_[i] ? 1 : 0;
-        most_ = std::max(most_, call > first_open_ || call < first_open_ ? ended_ - std::min(ended_, earlier) : 0);
+        most_ = std::max(most_, ended_++ - earlier);
         over_[call] = true;
-        ++ended_;
         while (first_open_ < over_.size() && over_[first_open_])
             ++first_open_;
     }
 
     /** The largest number of calls that began after another one and ended before it. */
     std::size_t most_overtaken() const noexcept { return most_; }
-    std::size_t ended() const noexcept { return ended_; }
 
 private:
     std::vector<bool> over_;
@@ -93,4 +91,509 @@ private:
     std::size_t most_ = 0;
 };
 
+struct storm_end
+{
+    std::size_t succeeded = 0;
+    std::size_t cancelled_unsent = 0;
+    std::size_t cancelled_sent = 0;
+    std::size_t otherwise = 0;
+};
+
+/** So many calls, a few hundred at a time, a part of them cancelled at moments that the dice choose. */
+storm_end storm(caller& client, std::size_t calls, std::uint32_t seed)
+{
+    constexpr std::size_t most_running = 300;
+    using kind = asio::cancellation_type;
+    constexpr kind kinds[] = {kind::terminal, kind::terminal, kind::terminal, kind::terminal,
+                              kind::partial,  kind::total,    kind::all};
+    std::mt19937 dice(seed);
+    std::size_t over = 0;
+    std::vector<begun_call*> running;
+    while (over < calls)
+    {
+        while (client.calls.size() < calls && client.calls.size() - over < most_running && dice() % 4 > 0)
+            running.push_back(&client.begin("/scope/" + std::to_string(dice() % 8), {}, [&over] { ++over; }));
+        client.context.restart();
+        if (client.context.poll_one() == 0)
+            client.context.run_one_for(1ms);
+        if (running.empty() || dice() % 8 > 0)
+            continue;
+        auto& victim = running[dice() % running.size()];
+        if (!victim->over())
+            victim->signal.emit(kinds[dice() % std::size(kinds)]);
+        else
+        {
+            victim = running.back();
+            running.pop_back();
+        }
+    }
+    storm_end end;
+    for (auto const& call : client.calls)
+    {
+        CHECK(call.ends == 1);
+        if (call.good())
+            ++end.succeeded;
+        else if (call.error().code() != errc::cancelled)
+            ++end.otherwise;
+        else
+            ++(call.error().progress() == progress::not_sent ? end.cancelled_unsent : end.cancelled_sent);
+    }
+    return end;
+}
+
+/** That nothing is left of a storm. */
+void check_calm(caller& client)
+{
+    auto const now = client.cloud->metrics();
+    CHECK(now.waiting == 0);
+    CHECK(now.in_flight == 0);
+    CHECK(now.calls == client.calls.size());
+    CHECK(now.succeeded + now.failed == now.calls);
+    CHECK(now.connections.active == 0);
+    CHECK(now.connections.waiting == 0);
+    CHECK(now.connections.dialing + now.connections.idle == client.network->slots().used());
+    CHECK(client.get() == "");
+    REQUIRE(client.until([&] { return client.connections().dialing == 0; }));
+    CHECK(client.connections().idle == client.network->slots().used());
+    client.cloud->close();
+    CHECK(client.runs_out());
+    CHECK(client.network->slots().used() == 0);
+}
+
+/** How calls ended that `close` met. */
+std::map<std::string, std::size_t> outcomes(caller const& client)
+{
+    std::map<std::string, std::size_t> seen;
+    for (auto const& call : client.calls)
+        if (!call.over())
+            ++seen["none"];
+        else if (call.good())
+            ++seen["a value"];
+        else
+            ++seen[make_error_code(call.error().code()).message() + ", " +
+                   std::string(to_string(call.error().progress()))];
+    return seen;
+}
+
+constexpr auto refused = "the client is closed, not sent";
+constexpr auto cut_off = "the client is closed, maybe sent";
+using outcome_counts = std::map<std::string, std::size_t>;
+
+/** Nothing can be called any more: it is said at once, and nothing is sent. */
+void check_closed(caller& client)
+{
+    auto const& late = client.begin();
+    client.poll();
+    REQUIRE(late.over());
+    REQUIRE(!late.good());
+    CHECK(late.error().code() == errc::client_closed);
+    CHECK(late.error().progress() == progress::not_sent);
+}
+
+/** What happens on other threads, soon; false where patience runs out. */
+bool eventually(std::function<bool()> const& holds)
+{
+    auto const last = std::chrono::steady_clock::now() + 20s;
+    while (!holds())
+    {
+        if (std::chrono::steady_clock::now() >= last)
+            return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+/** A drain under way, or over. */
+struct begun_drain
+{
+    asio::cancellation_signal signal;
+    std::optional<ccloud::result<drained>> how;
+};
+
+void drain(caller& client, std::chrono::milliseconds patience, begun_drain& into)
+{
+    asio::co_spawn(
+        client.context, client.cloud->close(patience),
+        asio::bind_cancellation_slot(
+            into.signal.slot(),
+            [&into](std::exception_ptr thrown, ccloud::result<drained> got) {
+                if (thrown)
+                    std::rethrow_exception(thrown);
+                into.how = std::move(got);
+            }
+        )
+    );
+}
+
+/** Makes the client have so many idle connections. */
+void fill(caller& client, http_server& server, std::size_t connections)
+{
+    server.hold();
+    for (std::size_t i = 0; i < connections; ++i)
+        client.begin();
+    REQUIRE(client.until([&] { return server.counts().waiting == connections; }));
+    server.release();
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    REQUIRE(client.connections().idle == connections);
+}
+
+/** Keeps what it hears of connections. */
+struct witness final : ccloud::observer
+{
+    void connection_used(ccloud::observed_call const&, int, ccloud::connection_use const& use) noexcept override
+    {
+        seen.push_back(use.connection);
+    }
+
+    std::vector<std::shared_ptr<ccloud::connection_info const>> seen;
+};
+
 } // namespace
+
+TEST_CASE("pool 8: ten thousand calls over sixteen connections are answered in the order they came, and none is lost")
+{
+    constexpr std::size_t count = 10'000 / scale;
+    constexpr std::size_t connections = 16;
+    http_server server;
+    server.hold();
+    caller client(server.settings());
+    finish_order order(count);
+    for (std::size_t i = 0; i < count; ++i)
+        client.begin("/org/v2/environments", {}, [&order, i] { order.end(i); });
+    REQUIRE(client.until([&] { return server.counts().waiting == connections; }));
+    CHECK(client.cloud->metrics().waiting == count - connections);
+    CHECK(client.cloud->metrics().in_flight == connections);
+    server.release();
+    REQUIRE(client.until([&] { return client.cloud->metrics().succeeded == count; }));
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    CHECK(order.most_overtaken() <= connections);
+    CHECK(server.counts().requests == count);
+    CHECK(server.counts().accepted == connections);
+    CHECK(server.counts().most_waiting == connections);
+    for (auto const& call : client.calls)
+    {
+        CHECK(call.ends == 1);
+        CHECK(call.good());
+    }
+    MESSAGE("largest overtaking: " << order.most_overtaken());
+}
+
+TEST_CASE("pool 21: after a storm of ten thousand calls, cancelled at random, nothing is held and the next call works")
+{
+    http_server server([](std::string_view target) {
+        return response(200, "{}", target.back() == '7' ? "Connection: close\r\n" : "");
+    });
+    auto settings = server.settings();
+    settings.rate_scope = a_scope_for_each_target();
+    caller client(settings);
+    auto const end = storm(client, 10'000 / scale, 20'250'701);
+    MESSAGE(
+        end.succeeded << " succeeded, " << end.cancelled_unsent << " were cancelled before and " << end.cancelled_sent
+                      << " after they were sent; connections made: " << server.counts().accepted
+    );
+    CHECK(end.succeeded > 2'000 / scale);
+    CHECK(end.cancelled_unsent > 1'000 / scale);
+    CHECK(end.cancelled_sent > 500 / scale);
+    CHECK(end.otherwise == 0);
+    CHECK(client.connections().wait_cancelled > 0);
+    check_calm(client);
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+    CHECK(server.counts().most_open <= 16);
+}
+
+TEST_CASE("pool 21: the same over TLS, where dials take longer")
+{
+    support::authority const ca;
+    support::tls_server_options options;
+    options.shown = ca.issue(support::subject::local());
+    support::tls_server server(options);
+    auto settings = server.settings(ca);
+    settings.rate_scope = a_scope_for_each_target();
+    caller client(settings);
+    auto const end = storm(client, 2'000 / scale, 7);
+    CHECK(end.succeeded > 0);
+    CHECK(end.cancelled_unsent > 0);
+    CHECK(end.cancelled_sent > 0);
+    CHECK(end.otherwise == 0);
+    check_calm(client);
+    CHECK(server.sees([](support::tls_server_counts const& now) { return now.open == 0; }));
+}
+
+TEST_CASE("pool 23: close() during a thousand calls ends each with a typed error, and leaves no socket open")
+{
+    simulator server;
+    auto const sockets = open_descriptors("socket:");
+    server.inject(fault::delay(60s).times(0));
+    auto settings = server.settings();
+    settings.threading = ccloud::threading::serial;
+    settings.rate_scope = a_scope_for_each_target();
+    {
+        caller client(settings);
+        for (std::size_t i = 0; i < 1'000; ++i)
+            client.begin("/scope/" + std::to_string(i % 3));
+        REQUIRE(client.until([&] { return server.requests() == 16; }));
+        CHECK(client.over() == 0);
+        client.cloud->close();
+        CHECK(client.runs_out());
+        CHECK(outcomes(client) == outcome_counts{{refused, 984}, {cut_off, 16}});
+        CHECK(client.network->slots().used() == 0);
+        CHECK(client.connections().active == 0);
+        CHECK(client.connections().waiting == 0);
+        client.cloud->close();
+        check_closed(client);
+    }
+    CHECK(eventually([&] { return server.open_connections() == 0; }));
+    CHECK(open_descriptors("socket:") == sockets);
+}
+
+TEST_CASE("pool 23: a drain ends at once the calls that wait in line, and lets those on the wire finish")
+{
+    http_server server;
+    auto const sockets = open_descriptors("socket:");
+    auto settings = server.settings();
+    settings.pool.max_connections_per_origin = 4;
+    caller client(settings);
+    server.hold();
+    client.begin_all(1'000);
+    REQUIRE(client.until([&] { return server.counts().waiting == 4; }));
+    begun_drain draining;
+    drain(client, 60s, draining);
+    client.poll();
+    CHECK(outcomes(client) == outcome_counts{{refused, 996}, {"none", 4}});
+    CHECK(!draining.how);
+    CHECK(client.connections().active == 4);
+    check_closed(client);
+    server.release();
+    REQUIRE(client.until([&] { return draining.how.has_value(); }));
+    REQUIRE(draining.how->has_value());
+    CHECK((*draining.how)->finished == 4);
+    CHECK((*draining.how)->cut == 0);
+    CHECK(outcomes(client) == outcome_counts{{refused, 997}, {"a value", 4}});
+    check_closed(client);
+    CHECK(client.runs_out());
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+    CHECK(server.counts().requests == 4);
+    CHECK(open_descriptors("socket:") == sockets);
+}
+
+TEST_CASE("pool 23: a drain ends at once the calls that wait for a connection, too")
+{
+    http_server server;
+    auto settings = server.settings();
+    settings.pool.max_connections_per_origin = 4;
+    settings.rate_scope = a_scope_for_each_target();
+    caller client(settings);
+    server.hold();
+    for (std::size_t i = 0; i < 12; ++i)
+        client.begin("/scope/" + std::to_string(i % 3));
+    REQUIRE(client.until([&] { return server.counts().waiting == 4; }));
+    REQUIRE(client.connections().waiting == 8);
+    begun_drain draining;
+    drain(client, 60s, draining);
+    client.poll();
+    CHECK(outcomes(client) == outcome_counts{{refused, 8}, {"none", 4}});
+    CHECK(client.connections().waiting == 0);
+    server.release();
+    REQUIRE(client.until([&] { return draining.how.has_value(); }));
+    CHECK((*draining.how)->finished == 4);
+    CHECK((*draining.how)->cut == 0);
+    CHECK(server.counts().requests == 4);
+}
+
+TEST_CASE("pool 23: a drain cuts the calls that are not back in time, and counts them")
+{
+    http_server server;
+    auto const sockets = open_descriptors("socket:");
+    auto settings = server.settings();
+    settings.pool.max_connections_per_origin = 8;
+    caller client(settings);
+    server.hold();
+    client.begin_all(1'000);
+    REQUIRE(client.until([&] { return server.counts().waiting == 8; }));
+    begun_drain draining;
+    std::size_t finished = 0;
+    SUBCASE("some were")
+    {
+        finished = 3;
+        drain(client, 500ms, draining);
+        server.release(finished);
+    }
+    SUBCASE("none was")
+    {
+        drain(client, 1ms, draining);
+    }
+    SUBCASE("there is no time")
+    {
+        drain(client, 0ms, draining);
+        client.poll();
+        CHECK(draining.how.has_value());
+    }
+    SUBCASE("there is less than none")
+    {
+        drain(client, -1h, draining);
+        client.poll();
+        CHECK(draining.how.has_value());
+    }
+    REQUIRE(client.until([&] { return draining.how.has_value(); }));
+    CHECK((*draining.how)->finished == finished);
+    CHECK((*draining.how)->cut == 8 - finished);
+    outcome_counts expected{{refused, 992}, {cut_off, 8 - finished}};
+    if (finished > 0)
+        expected["a value"] = finished;
+    CHECK(outcomes(client) == expected);
+    check_closed(client);
+    CHECK(client.runs_out());
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+    CHECK(open_descriptors("socket:") == sockets);
+}
+
+TEST_CASE("pool 23: a drain closes idle connections of TLS with a goodbye")
+{
+    support::authority const ca;
+    support::tls_server_options options;
+    options.shown = ca.issue(support::subject::local());
+    support::tls_server server(options);
+    caller client(server.settings(ca));
+    server.hold(3);
+    client.begin_all(3);
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    REQUIRE(client.connections().idle == 3);
+    begun_drain draining;
+    drain(client, 10s, draining);
+    client.poll();
+    REQUIRE(draining.how.has_value());
+    CHECK((*draining.how)->finished == 0);
+    CHECK((*draining.how)->cut == 0);
+    CHECK(server.sees([](support::tls_server_counts const& now) { return now.goodbyes == 3 && now.open == 0; }));
+    CHECK(client.connections().closed_for(close_reason::shut_down) == 3);
+}
+
+TEST_CASE("pool 23: a drain may be awaited by many at once, again, after close(), and before any call")
+{
+    http_server server;
+    caller client(server.settings());
+    SUBCASE("many at once")
+    {
+        server.hold();
+        client.begin_all(2);
+        REQUIRE(client.until([&] { return server.counts().waiting == 2; }));
+        begun_drain one;
+        begun_drain two;
+        begun_drain impatient;
+        drain(client, 60s, one);
+        drain(client, 30s, two);
+        client.poll();
+        CHECK(!one.how);
+        CHECK(!two.how);
+        SUBCASE("who all wait to the end")
+        {
+            server.release();
+            REQUIRE(client.until([&] { return one.how && two.how; }));
+            for (auto const* each : {&one, &two})
+            {
+                CHECK((*each->how)->finished == 2);
+                CHECK((*each->how)->cut == 0);
+            }
+            CHECK(outcomes(client) == outcome_counts{{"a value", 2}});
+        }
+        SUBCASE("one of whom has less patience: it ends the calls for all")
+        {
+            drain(client, 1ms, impatient);
+            REQUIRE(client.until([&] { return one.how && two.how && impatient.how; }));
+            CHECK((*impatient.how)->finished == 0);
+            CHECK((*impatient.how)->cut == 2);
+            CHECK(outcomes(client) == outcome_counts{{cut_off, 2}});
+            for (auto const* each : {&one, &two})
+                CHECK((*each->how)->finished + (*each->how)->cut == 2);
+        }
+        SUBCASE("while another closes: it ends them, too")
+        {
+            client.cloud->close();
+            REQUIRE(client.until([&] { return one.how && two.how; }));
+            CHECK(outcomes(client) == outcome_counts{{cut_off, 2}});
+        }
+    }
+    SUBCASE("before any call")
+    {
+        begun_drain first;
+        drain(client, 10s, first);
+        client.poll();
+        REQUIRE(first.how.has_value());
+        CHECK((*first.how)->finished + (*first.how)->cut == 0);
+    }
+    SUBCASE("after a call")
+    {
+        CHECK(client.get() == "");
+    }
+    SUBCASE("after close()")
+    {
+        CHECK(client.get() == "");
+        client.cloud->close();
+    }
+    begun_drain last;
+    drain(client, 10s, last);
+    client.poll();
+    REQUIRE(last.how.has_value());
+    REQUIRE(last.how->has_value());
+    CHECK((*last.how)->finished + (*last.how)->cut == 0);
+    check_closed(client);
+    CHECK(client.runs_out());
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+}
+
+TEST_CASE("pool 23: who no longer waits for a drain closes the client at once")
+{
+    http_server server;
+    caller client(server.settings());
+    server.hold();
+    client.begin_all(20);
+    REQUIRE(client.until([&] { return server.counts().waiting == 16; }));
+    begun_drain draining;
+    drain(client, 60s, draining);
+    client.poll();
+    CHECK(client.over() == 4);
+    draining.signal.emit(asio::cancellation_type::terminal);
+    client.poll();
+    CHECK(outcomes(client) == outcome_counts{{refused, 4}, {cut_off, 16}});
+    REQUIRE(draining.how.has_value());
+    REQUIRE(draining.how->has_value());
+    CHECK((*draining.how)->cut == 16);
+    CHECK(client.runs_out());
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+}
+
+TEST_CASE("pool 23: a drain may be awaited on another thread, and a call be made there meanwhile")
+{
+    http_server server;
+    server.hold();
+    auto settings = server.settings();
+    settings.threading = ccloud::threading::safe;
+    asio::io_context context;
+    auto const sockets = open_descriptors("socket:");
+    std::optional<ccloud::client> cloud(std::in_place, context.get_executor(), settings);
+    auto const request = [] { return ccloud::http_request(ccloud::method::get, "/org/v2/environments"); };
+    auto on_wire = asio::co_spawn(context, cloud->execute(request()), asio::use_future);
+    std::thread runner([&context] { context.run(); });
+    CHECK(server.sees([](http_server_counts const& now) { return now.waiting == 1; }));
+
+    asio::io_context elsewhere;
+    auto end = asio::co_spawn(elsewhere, cloud->close(60s), asio::use_future);
+    elsewhere.run_for(1ms);
+    elsewhere.restart();
+    auto late = asio::co_spawn(elsewhere, cloud->execute(request()), asio::use_future);
+    std::thread other([&elsewhere] { elsewhere.run(); });
+    auto const refusal = late.get();
+    REQUIRE(!refusal.has_value());
+    CHECK(refusal.error().code() == errc::client_closed);
+    CHECK(end.wait_for(0s) == std::future_status::timeout);
+    server.release();
+    auto const how = end.get();
+    REQUIRE(how.has_value());
+    CHECK(how->finished == 1);
+    CHECK(how->cut == 0);
+    CHECK(on_wire.get().has_value());
+    other.join();
+    runner.join();
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+    CHECK(open_descriptors("socket:") == sockets);
+}
