@@ -168,7 +168,7 @@ origin_pool::step origin_pool::close_one(pool_time now) noexcept
 origin_pool::step origin_pool::grant_one(pool_time now) noexcept
 {
     auto const due = wants_dial_at();
-    bool const lacks_room = slots() >= limits_.cap && due && *due <= now.steady;
+    bool const dial_is_due = due && *due <= now.steady;
     std::size_t ahead = 0;
     for (auto* waiter = first_; waiter; waiter = waiter->next, ++ahead)
     {
@@ -178,8 +178,8 @@ origin_pool::step origin_pool::grant_one(pool_time now) noexcept
             ++active_;
             return {action::grant, waiter, connection};
         }
-        if (lacks_room && waiter->fresh && ahead >= dialing_)
-            break; // those behind it could keep every connection busy for ever
+        if (dial_is_due && waiter->fresh && ahead >= dialing_)
+            break; // those behind it could keep every connection busy for ever, and no room for its dial
     }
     return {};
 }
@@ -226,8 +226,6 @@ origin_pool::step origin_pool::dial_one(steady_time now) noexcept
     if (slots() < limits_.cap && (!quota_ || quota_->take(slots() == 0)))
     {
         ++dialing_;
-        if (slots() >= wanted_)
-            wanted_ = 0;
         return {action::dial};
     }
     // Nobody in the line may take an idle one: it makes room for one that somebody may.

@@ -309,7 +309,7 @@ connect_reply read_connect_reply(std::string_view received)
         connect_reply reply;
         reply.status = static_cast<int>(status);
         reply.reason = printable(trim(line.substr(before_status)));
-        if (status == 407)
+        if (status == 407 || status == 401)
             reply.is = connect_reply::state::unauthenticated;
         else if (status < 200 || status >= 300)
             reply.is = connect_reply::state::refused;

@@ -53,7 +53,7 @@ struct connect_reply
     enum class state : unsigned char {
         incomplete,      ///< read on
         accepted,        ///< the tunnel begins right after the head
-        unauthenticated, ///< 407
+        unauthenticated, ///< 407, or 401, as some proxies answer wrong credentials
         refused,         ///< any other status
         malformed,       ///< no HTTP/1 response, too long, or something came after the head of an acceptance
     } is = state::incomplete;

@@ -80,12 +80,14 @@ bool closes(origin_pool::step const& step, pooled const& connection, close_reaso
 
 int dials(origin_pool& pool, pool_time now)
 {
-    int begun = 0;
-    auto what = action::dial;
-    while ((what = pool.next(now).what) == action::dial)
-        ++begun;
-    REQUIRE(what == action::none);
-    return begun;
+    for (int begun = 0; begun < 100; ++begun)
+        if (auto const what = pool.next(now).what; what != action::dial)
+        {
+            REQUIRE(what == action::none);
+            return begun;
+        }
+    FAIL("it dials without end");
+    return 0;
 }
 
 /** Takes a dial through to an active connection for `waiter`, and its first request. */
@@ -323,23 +325,26 @@ TEST_CASE(
 
 TEST_CASE("pool 8: who wants a fresh connection is not passed over for ever by those who take any")
 {
-    auto limits = up_to(1);
-    limits.dial_backoff = limits.longest_dial_backoff = 100ms;
-    origin_pool pool(limits);
-    std::array<pool_waiter, 4> waiters;
-    pooled used, made;
-    serve(pool, waiters[0], used, at(0ms));
-    waiters[1].fresh = true;
-    for (auto const next : {1u, 2u, 3u})
-        pool.enqueue(waiters[next], steady_time());
-    pool.returned(used, at(1ms), 50s);
-    CHECK(closes(pool.next(at(1ms)), used, close_reason::evicted));
-    CHECK(dials(pool, at(1ms)) == 1);
-    pool.dialed(made, at(2ms), 50s, 0);
-    CHECK(gives(pool.next(at(2ms)), waiters[1], made));
-    ++made.requests;
-    pool.returned(made, at(3ms), 50s);
-    CHECK(gives(pool.next(at(3ms)), waiters[2], made));
+    slot_quota quota(1);
+    for (auto* const shared : {static_cast<slot_quota*>(nullptr), &quota})
+    {
+        CAPTURE(shared != nullptr);
+        origin_pool pool(up_to(shared ? 2 : 1), shared);
+        std::array<pool_waiter, 4> waiters;
+        pooled used, made;
+        serve(pool, waiters[0], used, at(0ms));
+        waiters[1].fresh = true;
+        for (auto const next : {1u, 2u, 3u})
+            pool.enqueue(waiters[next], steady_time());
+        pool.returned(used, at(0ms), 50s);
+        CHECK(closes(pool.next(at(0ms)), used, close_reason::evicted));
+        CHECK(dials(pool, at(0ms)) == 1);
+        pool.dialed(made, at(1ms), 50s, 0);
+        CHECK(gives(pool.next(at(1ms)), waiters[1], made));
+        ++made.requests;
+        pool.returned(made, at(2ms), 50s);
+        CHECK(gives(pool.next(at(2ms)), waiters[2], made));
+    }
 }
 
 TEST_CASE("pool 8: who wants a fresh connection is passed over while none may be dialled")
@@ -677,8 +682,9 @@ TEST_CASE("pool 10: a dial that succeeds ends the backoff")
     pool.dialed(made, at(2ms), 50s, 0);
     CHECK(gives(pool.next(at(2ms)), waiters[1], made));
     CHECK(dials(pool, at(2ms)) == 1);
-    pool.dial_failed(steady_time(3ms), 100'000'000); // the first one again
-    CHECK(since_start(pool.wake_at()) == 103ms);
+    pool.dial_failed(steady_time(3ms), 100'000'001); // the first one again: beyond 100 ms is zero
+    CHECK(since_start(pool.wake_at()) == 3ms);
+    CHECK(dials(pool, at(3ms)) == 1);
 }
 
 TEST_CASE("pool 10: a connection that comes back during the backoff serves who waits")
@@ -877,8 +883,9 @@ TEST_CASE("pool 5: a clock that is set right closes nothing")
     origin_pool pool(up_to(1));
     pooled used;
     leave_idle(pool, used, at(0s));
-    CHECK(pool.next(at(49'999ms)).what == action::none);
-    CHECK(closes(pool.next(at(49'999ms, 1s)), used, close_reason::idle_timeout)); // it was asleep
+    for (auto const by : {0ms, 600ms, 1200ms, 600ms, -600ms, 300ms})
+        CHECK(pool.next(at(49'999ms, by)).what == action::none);
+    CHECK(closes(pool.next(at(49'999ms, 1300ms)), used, close_reason::idle_timeout)); // it was asleep
 }
 
 TEST_CASE("C2: a waiter takes no connection that was idle for longer than it likes")
@@ -1130,6 +1137,24 @@ TEST_CASE("pool 23: after a change of network no connection of before takes a fu
     CHECK(pool.returned(later, at(4ms), 50s) == std::nullopt);
     CHECK(pool.next(at(4ms)).what == action::none);
     CHECK(pool.idle() == 1);
+}
+
+TEST_CASE("pool 23: a dial that is given up is nobody's failure; who waits has another one at once")
+{
+    slot_quota quota(0);
+    origin_pool pool(backing_off(1), &quota);
+    pool_waiter waiter;
+    pool.enqueue(waiter, steady_time());
+    CHECK(dials(pool, at(0ms)) == 1);
+    pool.dial_abandoned();
+    CHECK(quota.used() == 0);
+    CHECK(pool.dialing() == 0);
+    CHECK(waiter.queued);
+    CHECK(dials(pool, at(0ms)) == 1);
+    CHECK(pool.dial_failed(steady_time(), 100'000'001) == &waiter); // the first one
+    CHECK(!pool.wake_at());
+    pool.enqueue(waiter, steady_time());
+    CHECK(dials(pool, at(0ms)) == 1);
 }
 
 TEST_CASE("pool 11: an idle connection that its peer closed is gone")

@@ -188,10 +188,10 @@ steady_time player::end_of_grace() const
     return active_ > 0 && !who.shared.fresh ? who.since + limits_.dial_grace : steady_time();
 }
 
-/** A full pool owes a dial, and one is in the line for whom it must be, ahead of those that may take an idle one. */
+/** A dial is owed, and one is in the line for whom it must be, ahead of those that may take an idle one. */
 bool player::room_is_for_a_fresh_one() const
 {
-    if (!wants_dial() || slots() < limits_.cap || world_.now.steady < end_of_grace())
+    if (!wants_dial() || world_.now.steady < std::max(no_dial_before_, end_of_grace()))
         return false;
     auto const first = line_.begin() + static_cast<std::ptrdiff_t>(dials_.size());
     auto const last = line_.begin() + static_cast<std::ptrdiff_t>(std::max(dials_.size(), first_taker()));
@@ -327,7 +327,13 @@ void player::rare_event()
         ++epoch_;
         pool_.retire_all();
     }
-    else if (which == 29)
+    else if (which == 29 && !dials_.empty())
+    {
+        dials_.pop_back();
+        ++ended_;
+        pool_.dial_abandoned();
+    }
+    else if (which == 30)
         if (auto* const taken = pool_.take_idle())
             gone(of(taken));
 }

@@ -235,6 +235,39 @@ TEST_CASE("pool 23: a peer that never answers our goodbye holds nobody up")
         }
 }
 
+TEST_CASE("pool 23: a peer that never ends its handshake holds nobody up")
+{
+    authority const ca;
+    for (bool const drains : {false, true})
+    {
+        CAPTURE(drains);
+        auto options = of_version(TLS1_3_VERSION, ca);
+        options.pauses_at_start = true;
+        tls_server server(options);
+        driven_client client(server.settings(ca));
+        auto const call = client.start(1);
+        REQUIRE(client.until([&] { return server.counts().accepted == 1; }));
+        std::optional<ccloud::drained> end;
+        if (drains)
+            boost::asio::co_spawn(
+                client.context(), client->close(60s),
+                [&end](std::exception_ptr, ccloud::result<ccloud::drained> const& got) { end = got.value(); }
+            );
+        else
+            client->close();
+        CHECK(client.runs_out());
+        CHECK(end.has_value() == drains);
+        REQUIRE(call->size() == 1);
+        REQUIRE(!call->front().has_value());
+        CHECK(call->front().error() == errc::client_closed);
+        CHECK(call->front().error().progress() == ccloud::progress::not_sent);
+        CHECK(client.connections().dialing == 0);
+        server.go_on();
+        CHECK(server.sees([](tls_server_counts const& now) { return now.open == 0; }));
+        CHECK(server.counts().requests == 0);
+    }
+}
+
 TEST_CASE("pool 23: a drain cuts what a deaf peer never answers, and says so")
 {
     authority const ca;

@@ -12,18 +12,22 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <doctest/doctest.h>
-
 #include <malloc.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <future>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,7 +40,6 @@
 
 using namespace std::chrono_literals;
 using ccloud::close_reason;
-using ccloud::condition;
 using ccloud::drained;
 using ccloud::errc;
 using ccloud::progress;
@@ -74,7 +77,7 @@ public:
     {
         auto earlier = first_open_;
         for (auto i = first_open_; i < call; ++i)
-            earlier += over_[i] ? 1 : 0;
+            earlier += over_[i] ? 1U : 0U;
         most_ = std::max(most_, ended_++ - earlier);
         over_[call] = true;
         while (first_open_ < over_.size() && over_[first_open_])
@@ -170,8 +173,9 @@ std::map<std::string, std::size_t> outcomes(caller const& client)
         else if (call.good())
             ++seen["a value"];
         else
-            ++seen[make_error_code(call.error().code()).message() + ", " +
-                   std::string(to_string(call.error().progress()))];
+            ++seen
+                [make_error_code(call.error().code()).message() + ", " +
+                 std::string(to_string(call.error().progress()))];
     return seen;
 }
 
@@ -253,16 +257,17 @@ struct witness final : ccloud::observer
 TEST_CASE("pool 8: ten thousand calls over sixteen connections are answered in the order they came, and none is lost")
 {
     constexpr std::size_t count = 10'000 / scale;
+    constexpr std::size_t first = 8; // so many the gate lets through before it knows the server
     constexpr std::size_t connections = 16;
     http_server server;
     server.hold();
-    caller client(server.settings());
     finish_order order(count);
+    caller client(server.settings());
     for (std::size_t i = 0; i < count; ++i)
         client.begin("/org/v2/environments", {}, [&order, i] { order.end(i); });
-    REQUIRE(client.until([&] { return server.counts().waiting == connections; }));
-    CHECK(client.cloud->metrics().waiting == count - connections);
-    CHECK(client.cloud->metrics().in_flight == connections);
+    REQUIRE(client.until([&] { return server.counts().waiting == first; }));
+    CHECK(client.cloud->metrics().waiting == count - first);
+    CHECK(client.cloud->metrics().in_flight == first);
     server.release();
     REQUIRE(client.until([&] { return client.cloud->metrics().succeeded == count; }));
     REQUIRE(client.until([&] { return client.all_over(); }));
@@ -547,17 +552,17 @@ TEST_CASE("pool 23: who no longer waits for a drain closes the client at once")
     caller client(server.settings());
     server.hold();
     client.begin_all(20);
-    REQUIRE(client.until([&] { return server.counts().waiting == 16; }));
+    REQUIRE(client.until([&] { return server.counts().waiting == 8; }));
     begun_drain draining;
     drain(client, 60s, draining);
     client.poll();
-    CHECK(client.over() == 4);
+    CHECK(client.over() == 12);
     draining.signal.emit(asio::cancellation_type::terminal);
     client.poll();
-    CHECK(outcomes(client) == outcome_counts{{refused, 4}, {cut_off, 16}});
+    CHECK(outcomes(client) == outcome_counts{{refused, 12}, {cut_off, 8}});
     REQUIRE(draining.how.has_value());
     REQUIRE(draining.how->has_value());
-    CHECK((*draining.how)->cut == 16);
+    CHECK((*draining.how)->cut == 8);
     CHECK(client.runs_out());
     CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
 }
@@ -578,7 +583,7 @@ TEST_CASE("pool 23: a drain may be awaited on another thread, and a call be made
 
     asio::io_context elsewhere;
     auto end = asio::co_spawn(elsewhere, cloud->close(60s), asio::use_future);
-    elsewhere.run_for(1ms);
+    elsewhere.poll();
     elsewhere.restart();
     auto late = asio::co_spawn(elsewhere, cloud->execute(request()), asio::use_future);
     std::thread other([&elsewhere] { elsewhere.run(); });
@@ -596,4 +601,342 @@ TEST_CASE("pool 23: a drain may be awaited on another thread, and a call be made
     runner.join();
     CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
     CHECK(open_descriptors("socket:") == sockets);
+}
+
+namespace {
+
+/** Two shards on two threads, many calls at a time on each. */
+class two_shards
+{
+public:
+    explicit two_shards(ccloud::config settings) : cloud_(contexts_[0].get_executor(), std::move(settings)) {}
+
+    /** Makes the calls, to their end; closes both then. Gives what both have counted. */
+    std::array<ccloud::metrics, 2> run(std::size_t calls_of_each, std::size_t at_a_time)
+    {
+        std::array<std::optional<ccloud::client>, 2> shards{cloud_, cloud_.on(contexts_[1].get_executor())};
+        std::array<std::size_t, 2> running{};
+        for (std::size_t i = 0; i < 2; ++i)
+            for (auto& left = running[i]; left < at_a_time;)
+            {
+                ++left;
+                asio::co_spawn(contexts_[i], call(*shards[i], calls_of_each / at_a_time), [&, i](std::exception_ptr) {
+                    if (--running[i] == 0)
+                    {
+                        seen_[i] = shards[i]->metrics();
+                        ++over_;
+                    }
+                });
+            }
+        auto const work = [this](asio::io_context& context) {
+            while (over_ < 2)
+                context.run_one_for(1ms);
+        };
+        std::thread other([&] { work(contexts_[1]); });
+        work(contexts_[0]);
+        other.join();
+        shared_ = cloud_.metrics();
+        for (std::size_t i = 0; i < 2; ++i)
+        {
+            shards[i]->close();
+            contexts_[i].restart();
+            contexts_[i].run();
+        }
+        return seen_;
+    }
+
+    /** With what both shards have in common, as it was at the end. */
+    ccloud::metrics const& shared() const noexcept { return shared_; }
+
+private:
+    static asio::awaitable<void> call(ccloud::client shard, std::size_t count)
+    {
+        for (std::size_t i = 0; i < count; ++i)
+        {
+            auto request = ccloud::http_request(ccloud::method::get, "/org/v2/environments");
+            auto operation = shard.execute(std::move(request));
+            (void)co_await std::move(operation);
+        }
+    }
+
+    std::array<asio::io_context, 2> contexts_;
+    ccloud::client cloud_;
+    std::array<ccloud::metrics, 2> seen_;
+    ccloud::metrics shared_;
+    std::atomic<int> over_{0};
+};
+
+} // namespace
+
+TEST_CASE("pool 22: two shards on two threads share one gate and the number of connections, and lose no update")
+{
+    constexpr std::size_t calls = 2'000;
+    http_server server;
+    auto settings = server.settings();
+    settings.pool.max_connections_per_origin = 16;
+    settings.pool.max_connections = 6;
+    two_shards both(settings);
+    auto const seen = both.run(calls, 40);
+    for (auto const& shard : seen)
+    {
+        CHECK(shard.calls == calls);
+        CHECK(shard.succeeded == calls);
+        CHECK(shard.attempts == calls);
+        CHECK(shard.failed == 0);
+        CHECK(shard.connections.served_by_new + shard.connections.served_by_reused == calls);
+        CHECK(shard.connections.active == 0);
+        CHECK(shard.connections.waiting == 0);
+    }
+    CHECK(both.shared().in_flight == 0);
+    CHECK(both.shared().waiting == 0);
+    CHECK(both.shared().retry_budget == settings.retry_budget);
+    CHECK(server.counts().requests == 2 * calls);
+    CHECK(server.counts().accepted == seen[0].connections.dialed + seen[1].connections.dialed);
+    CHECK(server.counts().accepted <= 6);
+    CHECK(server.counts().most_waiting <= 6);
+}
+
+TEST_CASE("pool 22: two shards on two threads share one retry budget, and grant no repetition more than it pays for")
+{
+    constexpr std::size_t calls = 500;
+    constexpr std::size_t repetitions = 50;
+    http_server server([](std::string_view) { return response(503); });
+    auto settings = server.settings();
+    settings.retry.base_delay = 0ms;
+    settings.retry_budget = 14 * static_cast<int>(repetitions);
+    auto const began = std::chrono::steady_clock::now();
+    two_shards both(settings);
+    auto const seen = both.run(calls, 20);
+    auto const seconds = std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - began).count();
+    auto const repeated = seen[0].transient_retries + seen[1].transient_retries;
+    CHECK(seen[0].failed == calls);
+    CHECK(seen[1].failed == calls);
+    CHECK(repeated >= repetitions);
+    CHECK(repeated <= repetitions + static_cast<std::size_t>(seconds) / 14); // a token comes back each second
+    CHECK(seen[0].transient_retries > 0);
+    CHECK(seen[1].transient_retries > 0);
+    CHECK(server.counts().requests == 2 * calls + repeated);
+    CHECK(both.shared().in_flight == 0);
+    CHECK(both.shared().waiting == 0);
+    CHECK(both.shared().retry_budget < 14);
+}
+
+TEST_CASE("pool 7: ten thousand connects and closes leak no descriptor and no memory")
+{
+    constexpr std::size_t rounds = 10'000 / scale;
+    auto close_each = [](std::string_view) { return response(200, "{}", "Connection: close\r\n"); };
+    auto keep_alive = [](std::string_view) { return response(200); };
+    bool server_closes = false;
+    SUBCASE("where the server does not keep them")
+    {
+        server_closes = true;
+    }
+    SUBCASE("where the client does not, by max_requests_per_connection")
+    {
+    }
+    http_server server(server_closes ? http_server::handler(close_each) : keep_alive);
+    auto settings = server.settings();
+    settings.pool.max_requests_per_connection = server_closes ? 0 : 1;
+    caller client(settings);
+    auto const churn = [&](std::size_t connections) {
+        constexpr std::size_t at_a_time = 10;
+        for (std::size_t i = 0; i < connections; i += at_a_time)
+        {
+            client.begin_all(at_a_time);
+            REQUIRE(client.until([&] { return client.all_over(); }));
+            for (auto const& call : client.calls)
+                REQUIRE(call.good());
+            client.calls.clear();
+        }
+        REQUIRE(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+    };
+    churn(rounds / 10);
+    auto const descriptors = open_descriptors();
+    auto const heap = ::mallinfo2().uordblks;
+    churn(rounds - rounds / 10);
+    CHECK(open_descriptors() == descriptors);
+    auto const growth = static_cast<long long>(::mallinfo2().uordblks) - static_cast<long long>(heap);
+    MESSAGE("heap grew by " << growth << " bytes");
+    CHECK(growth < 64 * 1024);
+    CHECK(server.counts().accepted == rounds);
+    CHECK(client.connections().dialed == rounds);
+    auto const why = server_closes ? close_reason::not_kept_alive : close_reason::max_requests;
+    CHECK(client.connections().closed_for(why) == rounds);
+}
+
+TEST_CASE("pool 6: a connection takes no more requests than max_requests_per_connection")
+{
+    http_server server;
+    auto settings = server.settings();
+    settings.pool.max_requests_per_connection = 3;
+    caller client(settings);
+    for (std::size_t i = 1; i <= 9; ++i)
+    {
+        CHECK(client.get() == "");
+        CHECK(server.counts().accepted == (i + 2) / 3);
+        CHECK(client.connections().closed_for(close_reason::max_requests) == i / 3);
+        CHECK(client.connections().idle == (i % 3 == 0 ? 0 : 1));
+    }
+    CHECK(client.connections().served_by_new == 3);
+    CHECK(client.connections().served_by_reused == 6);
+    CHECK(client.connections().stale == 0);
+}
+
+TEST_CASE("pool 6: a connection past max_lifetime is closed while it is idle, and when it comes back, never in use")
+{
+    http_server server;
+    auto settings = server.settings();
+    settings.pool.max_lifetime = 30ms;
+    caller client(settings);
+    auto const retired = [&] { return client.connections().closed_for(close_reason::lifetime); };
+    CHECK(client.get() == "");
+    REQUIRE(client.until([&] { return retired() == 1; })); // nobody calls
+    CHECK(client.connections().idle == 0);
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+
+    server.hold();
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return server.counts().waiting == 1; }));
+    auto const past = std::chrono::steady_clock::now() + 30ms;
+    REQUIRE(client.until([&] { return std::chrono::steady_clock::now() > past; }));
+    CHECK(client.connections().active == 1);
+    server.release();
+    REQUIRE(client.until([&] { return call.over(); }));
+    CHECK(call.good());
+    CHECK(retired() == 2);
+    CHECK(client.connections().idle == 0);
+    CHECK(client.get() == "");
+    CHECK(server.counts().accepted == 3);
+}
+
+TEST_CASE("pool 25: a poisoned connection is closed: at once where it is idle, else when its exchange has ended")
+{
+    http_server server;
+    auto const seen = std::make_shared<witness>();
+    auto settings = server.settings();
+    settings.observer = seen;
+    caller client(settings);
+    CHECK(client.get() == "");
+    CHECK(client.get() == "");
+    REQUIRE(seen->seen.size() == 2);
+    auto const first = seen->seen[0]->id;
+    CHECK(seen->seen[1]->id == first);
+    client.cloud->poison(first + 1);
+    client.cloud->poison(0);
+    client.poll();
+    CHECK(client.connections().idle == 1);
+    client.cloud->poison(first);
+    client.poll();
+    CHECK(client.connections().idle == 0);
+    CHECK(client.connections().closed_for(close_reason::poisoned) == 1);
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+
+    server.hold();
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return server.counts().waiting == 1; }));
+    client.cloud->poison(first + 1);
+    client.poll();
+    CHECK(client.connections().active == 1);
+    CHECK(server.counts().open == 1);
+    server.release();
+    REQUIRE(client.until([&] { return call.over(); }));
+    CHECK(call.good());
+    CHECK(seen->seen.back()->id == first + 1);
+    CHECK(client.connections().closed_for(close_reason::poisoned) == 2);
+    CHECK(client.get() == "");
+    CHECK(server.counts().accepted == 3);
+}
+
+TEST_CASE("pool 23: close_idle() closes what is idle and nothing else")
+{
+    http_server server;
+    caller client(server.settings());
+    fill(client, server, 4);
+    server.hold();
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return server.counts().waiting == 1; }));
+    client.cloud->close_idle();
+    client.poll();
+    CHECK(client.connections().idle == 0);
+    CHECK(client.connections().active == 1);
+    CHECK(client.connections().closed_for(close_reason::superseded) == 3);
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 1; }));
+    server.release();
+    REQUIRE(client.until([&] { return call.over(); }));
+    CHECK(call.good());
+    CHECK(client.connections().idle == 1);
+    CHECK(client.get() == "");
+    CHECK(server.counts().accepted == 4);
+}
+
+TEST_CASE("pool 23: after network_changed() no present connection takes a further request, and names are asked again")
+{
+    http_server server;
+    auto const lookups = std::make_shared<std::atomic<int>>(0);
+    auto lookup = [lookups](std::string const&) {
+        ++*lookups;
+        return ccloud::net::name_answer{{"127.0.0.1"}, {}};
+    };
+    caller client(server.settings("api.example.test"), lookup);
+    fill(client, server, 4);
+    CHECK(*lookups == 1);
+    server.hold();
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return server.counts().waiting == 1; }));
+    client.cloud->network_changed();
+    client.poll();
+    CHECK(client.connections().idle == 0);
+    CHECK(client.connections().active == 1);
+    CHECK(client.connections().closed_for(close_reason::superseded) == 3);
+    server.release();
+    REQUIRE(client.until([&] { return call.over(); }));
+    CHECK(call.good());
+    CHECK(client.connections().idle == 0);
+    CHECK(client.connections().closed_for(close_reason::superseded) == 4);
+    CHECK(server.sees([](http_server_counts const& now) { return now.open == 0; }));
+    CHECK(client.get() == "");
+    CHECK(*lookups == 2);
+    CHECK(server.counts().accepted == 5);
+}
+
+TEST_CASE("pool 23: network_changed() begins dials anew that are under way, and the calls that wait do not notice")
+{
+    simulator server;
+    server.inject(fault::stall_handshake().times(0));
+    auto settings = server.settings();
+    settings.threading = ccloud::threading::serial;
+    settings.retry = ccloud::retry_policy::none();
+    caller client(settings);
+    auto const& call = client.begin("/iam/v2/ip-groups");
+    REQUIRE(client.until([&] { return server.connections() == 1; }));
+    server.clear_faults();
+    client.cloud->network_changed();
+    REQUIRE(client.until([&] { return call.over(); }));
+    CHECK(call.good());
+    CHECK(server.connections() == 2);
+    CHECK(client.connections().idle == 1);
+}
+
+TEST_CASE("pool 23: warm_up() makes connections ahead of need, up to the cap, and calls use them")
+{
+    http_server server;
+    auto settings = server.settings();
+    settings.pool.max_connections_per_origin = 6;
+    caller client(settings);
+    client.cloud->warm_up(4);
+    REQUIRE(client.until([&] { return client.connections().idle == 4; }));
+    CHECK(server.sees([](http_server_counts const& now) { return now.accepted == 4; }));
+    CHECK(server.counts().requests == 0);
+    client.cloud->warm_up(2);
+    client.cloud->warm_up(100);
+    REQUIRE(client.until([&] { return client.connections().idle == 6; }));
+    client.poll();
+    CHECK(client.connections().dialing == 0);
+    fill(client, server, 6);
+    CHECK(server.counts().accepted == 6);
+    CHECK(client.connections().served_by_new == 6);
+    client.cloud->close();
+    client.cloud->warm_up(3);
+    CHECK(client.runs_out());
+    CHECK(server.counts().accepted == 6);
 }

@@ -565,6 +565,28 @@ TEST_CASE("reload_tls: a connection that was being made meanwhile serves nobody"
     }
 }
 
+TEST_CASE("reload_tls: a call that waits for a connection gets none from before")
+{
+    authority const ca;
+    tls_server server(shown(ca.issue(subject::local())));
+    auto settings = server.settings(ca);
+    settings.pool.max_connections_per_origin = 1;
+    driven_client client(settings);
+    server.hold(2);
+    auto const first = client.start(1);
+    REQUIRE(client.until([&] { return server.counts().requests == 1; }));
+    // Of another endpoint, so that the gate lets it through.
+    auto const second = client.start(ccloud::http_request(ccloud::method::get, "/org/v2/environments"));
+    REQUIRE(client.until([&] { return client.connections().waiting == 1; }));
+    client->reload_tls(settings.tls);
+    server.hold(1);
+    REQUIRE(client.until([&] { return first->size() == 1; }));
+    CHECK(complaint(first->front()) == "");
+    REQUIRE(client.until([&] { return second->size() == 1; }));
+    CHECK(complaint(second->front()) == "");
+    CHECK(server.counts().accepted == 2);
+}
+
 TEST_CASE("reload_tls: options that cannot be used are refused, and nothing changes")
 {
     authority const ca;

@@ -3,6 +3,7 @@
 #include "network.hpp"
 #include "printers.hpp"
 #include "server.hpp"
+#include "testing/simulator_tls.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -175,6 +176,10 @@ TEST_CASE("pool 16: the way to tinyproxy may be TLS, too")
     settings.endpoint = "https://127.0.0.1:" + std::to_string(front.port());
     settings.proxy.url = "https://" + std::string(in_url) + front.address();
     check_failed(settings, errc::proxy_refused, "https://" + front.address());
+
+    ccloud::testing::simulated::tls_identity const stranger;
+    settings.tls.ca_file = stranger.ca_file();
+    check_failed(settings, errc::certificate_unknown_authority, "https://" + front.address());
 }
 
 TEST_CASE("pool 16: calls reach nginx through microsocks, where names are looked up here by socks5 and there by socks5h"

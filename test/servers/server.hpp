@@ -18,7 +18,7 @@ namespace servers {
 /** Whether all of these programs can be run; a message of the test names the first that cannot. */
 bool installed(std::initializer_list<char const*> programs);
 
-/** A port of this machine that nobody listens on, and that no other run of these tests takes while this one lives. It is
+/** A port of this machine that nobody listens on, and that no other run of these tests takes while this lives. It is
     none of those that are given to outgoing connections. */
 class free_port
 {
@@ -75,8 +75,8 @@ public:
     /** What stands for each `@name@` in a configuration, and in an argument. */
     using values = std::vector<std::pair<std::string, std::string>>;
 
-    /** Runs `command` with a file made of the template `configuration`.in, where one is named, and returns when it takes
-        connections. `@port@` is the port to listen on. @throws std::runtime_error */
+    /** Runs `command` with a file made of the template `configuration`.in, where one is named, and returns when it
+        takes connections. `@port@` is the port to listen on. @throws std::runtime_error */
     server(std::vector<std::string> const& command, std::string const& configuration, values filled_in);
 
     std::uint16_t port() const noexcept { return port_->number(); }
@@ -84,7 +84,8 @@ public:
     /** "127.0.0.1:<port>" */
     std::string address() const { return "127.0.0.1:" + port_->text(); }
 
-    /** Lets it end by itself, by `signal`, so that its logs are complete. @throws std::runtime_error where it does not. */
+    /** Lets it end by itself, by `signal`, so that its logs are complete.
+        @throws std::runtime_error where it does not */
     void stop(int signal);
 
     /** The text of a file it has written; "output" is what it has printed. */
@@ -98,8 +99,8 @@ private:
     std::optional<child_process> process_;
 };
 
-/** Answers every request with `{"id": "ipg-1"}`; closes connections after so many requests, and when they were idle for
-    1 s. "arrivals.log" has a line for each request: method, target, status. TLS 1.2. */
+/** Answers every request with `{"id": "ipg-1"}`; closes connections after so many requests, and when they were idle
+    for 1 s. "arrivals.log" has a line for each request: method, target, status. TLS 1.2. */
 server nginx(int keepalive_requests = 100);
 
 /** The same in TLS 1.3. Its log is "output". */

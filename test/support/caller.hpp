@@ -105,7 +105,7 @@ public:
     {
         std::size_t count = 0;
         for (auto const& call : calls)
-            count += call.over() ? 1 : 0;
+            count += call.over() ? 1U : 0U;
         return count;
     }
 
@@ -147,7 +147,7 @@ public:
     std::deque<begun_call> calls;
 
 private:
-    static constexpr std::chrono::seconds longest{60}; ///< only a test that fails waits that long
+    static constexpr std::chrono::seconds longest{10}; ///< only a test that fails waits that long
 
     static ccloud::operation<ccloud::http_response> open_to_cancellation(ccloud::operation<ccloud::http_response> call)
     {

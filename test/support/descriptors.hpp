@@ -16,7 +16,7 @@ inline std::size_t open_descriptors(std::string_view kind = {})
     {
         std::error_code gone; // the descriptor of this very listing
         auto const target = std::filesystem::read_symlink(each.path(), gone).string();
-        count += !gone && target.compare(0, kind.size(), kind) == 0 ? 1 : 0;
+        count += !gone && target.compare(0, kind.size(), kind) == 0 ? 1U : 0U;
     }
     return count;
 }

@@ -190,8 +190,7 @@ private:
             }
             from.received.append(bytes.data(), static_cast<std::size_t>(got));
         }
-        for (auto end = from.received.find("\r\n\r\n"); end != std::string::npos;
-             end = from.received.find("\r\n\r\n"))
+        for (auto end = from.received.find("\r\n\r\n"); end != std::string::npos; end = from.received.find("\r\n\r\n"))
         {
             from.targets.push_back(target_of(from.received));
             from.received.erase(0, end + 4);
