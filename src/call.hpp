@@ -116,7 +116,7 @@ public:
     config const& settings() const noexcept { return settings_; }
     origin const& where() const noexcept { return endpoint_.where; }
     transport& wire() noexcept { return *wire_; }
-    parking_lot& lot() noexcept { return lot_; }
+    parking_lot& onlookers() noexcept { return onlookers_; }
 
     /** For further shards; null for a client that was given its transport. */
     std::shared_ptr<shared_parts const> const& common() const noexcept { return common_; }
@@ -135,7 +135,7 @@ private:
         ~on_wire()
         {
             if (--core_.on_wire_ == 0)
-                core_.drains_.finish_all(wake::granted);
+                core_.onlookers_.finish_all(wake::granted);
         }
 
     private:
@@ -143,6 +143,7 @@ private:
     };
 
     void begin_drain();
+    void note_drained(exchange const& got) noexcept;
     void close_now();
 
     config const settings_;
@@ -155,8 +156,9 @@ private:
     std::shared_ptr<gatekeeper> gates_;
     counters counts_;
     std::uint64_t calls_ = 0;
-    std::size_t on_wire_ = 0; ///< calls whose request is being sent or answered
-    parking_lot drains_;      ///< who waits for them
+    std::size_t on_wire_ = 0; ///< calls that the transport has
+    drained drained_;         ///< of those, since `begin_drain`
+    parking_lot onlookers_;   ///< who waits for calls to end: drains, and who wants a page that is fetched ahead
     bool draining_ = false;   ///< nothing more is sent
     bool closed_ = false;
 };

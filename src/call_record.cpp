@@ -254,12 +254,10 @@ std::optional<error> call_record::follow(exchange& got)
         if (!own_)
             own_ = std::make_unique<http_request>(planned_.request);
         own_->move_to(std::move(next.target));
+        how.fresh_connection = false;
         return std::nullopt; // with the permit that it has
     }
-    gatekeeper::ending ending;
-    ending.health = core::health::well;
-    ending.status = got.response.status();
-    core_.gates().end(permit_, ending);
+    core_.gates().end(permit_, ending_for(got));
     auto failure = fail(got, gave_up::not_retryable);
     failure.edit().code = errc::redirect_refused;
     failure.edit().detail = "redirected " + next.refusal;
@@ -269,10 +267,7 @@ std::optional<error> call_record::follow(exchange& got)
 answered call_record::succeed(exchange got)
 {
     auto const& settings = core_.settings();
-    gatekeeper::ending ending;
-    ending.health = core::health::well;
-    ending.status = got.response.status();
-    ending.limits = core::read_limits(got.response.headers(), settings.reset_form, core_.wire().wall_now());
+    auto ending = ending_for(got);
     ending.tokens = tries_ == 1 ? core::retry_budget::first_try_reward : spent_;
     core_.gates().end(permit_, ending);
     core_.counts().succeeded.add();
@@ -489,6 +484,8 @@ error call_record::fail(exchange& got, ccloud::gave_up why)
     {
         about->code = got.code;
         about->progress = got.progress;
+        if (int const status = got.response.status(); status != 0) // but what came with it cannot be read
+            about->response = response_info(status, std::move(got.response).headers(), tries_);
         // An earlier try may have done what this one did not come to.
         if (may_have_been_executed(about->attempts))
             about->progress = (std::max)(about->progress, progress::maybe_sent);
@@ -506,6 +503,16 @@ error call_record::refuse(errc code, std::string why)
     about->code = code;
     about->detail = std::move(why);
     return error(std::move(about));
+}
+
+/** What the gate is to know of an answer that says nothing against the server. */
+gatekeeper::ending call_record::ending_for(exchange const& got) const
+{
+    gatekeeper::ending ending;
+    ending.health = core::health::well;
+    ending.status = got.response.status();
+    ending.limits = core::read_limits(got.response.headers(), core_.settings().reset_form, core_.wire().wall_now());
+    return ending;
 }
 
 std::unique_ptr<error::data> call_record::start()
@@ -527,7 +534,7 @@ attempt call_record::entry_for(exchange const& got) const
     entry.bytes_written = got.bytes_written;
     entry.reused = got.reused;
     entry.connection = got.use.connection ? got.use.connection->id : 0;
-    entry.status = got.answered() ? got.response.status() : 0;
+    entry.status = got.response.status();
     if (!got.answered())
         entry.code = got.code;
     else if (!is_success(entry.status))

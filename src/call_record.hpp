@@ -96,6 +96,7 @@ private:
     std::unique_ptr<error::data> start();
 
     attempt entry_for(exchange const& got) const;
+    gatekeeper::ending ending_for(exchange const& got) const;
     observed_call seen() const noexcept;
 
     client_core& core_;

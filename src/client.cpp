@@ -17,6 +17,7 @@
 #include <boost/asio/strand.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace ccloud {
@@ -33,7 +34,7 @@ client_core::client_core(
       )),
       wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
       gates_(gatekeeper::make(common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_)),
-      drains_(executor_)
+      onlookers_(executor_)
 {
 }
 
@@ -104,6 +105,8 @@ operation<answered> client_core::run(planned_request const& planned, call_option
         {
             on_wire const counted(*this);
             got = co_await wire_->send(call.request(), endpoint_.where, call.how);
+            if (draining_)
+                note_drained(got);
         }
         call.end_try(got);
         if (got.answered() && is_success(got.response.status()))
@@ -172,6 +175,16 @@ void client_core::begin_drain()
     gates_->retire();
     gates_->close();
     lot_.finish_all(wake::closed);
+    wire_->drain();
+}
+
+/** Of a call that the transport gives back. Those that only waited for a connection do not count. */
+void client_core::note_drained(exchange const& got) noexcept
+{
+    if (got.code != errc::client_closed)
+        ++drained_.finished;
+    else if (got.progress != progress::not_sent)
+        ++drained_.cut;
 }
 
 void client_core::close_now()
@@ -183,26 +196,23 @@ void client_core::close_now()
 
 operation<drained> client_core::drain(std::chrono::milliseconds timeout)
 {
-    auto const throws = co_await asio::this_coro::throw_if_cancelled();
-    co_await asio::this_coro::throw_if_cancelled(false);
     begin_drain();
-    drained end;
-    auto const all = on_wire_;
+    auto const before = drained_;
     if (on_wire_ > 0 && !closed_ && timeout > std::chrono::milliseconds(0))
     {
         parked node;
-        armed_timer const timer(*wire_, node, core::deadline_after(wire_->now(), timeout));
-        (void)co_await drains_.async_park(node);
+        std::optional<armed_timer> timer;
+        if (auto const end = core::deadline_after(wire_->now(), timeout); end != steady_time::max())
+            timer.emplace(*wire_, node, end);
+        (void)co_await onlookers_.async_park(node);
     }
-    end.cut = on_wire_;
-    end.finished = all - end.cut;
     close_now();
     if (on_wire_ > 0) // their end is on its way
     {
         parked node;
-        (void)co_await drains_.async_park(node);
+        (void)co_await onlookers_.async_park(node);
     }
-    co_await asio::this_coro::throw_if_cancelled(throws);
+    drained const end{drained_.finished - before.finished, drained_.cut - before.cut};
     co_return result<drained>(end, response_info());
 }
 
@@ -378,15 +388,27 @@ namespace {
 operation<drained> drain_call(std::shared_ptr<detail::client_core> core, std::chrono::milliseconds timeout)
 {
     auto const here = co_await asio::this_coro::executor;
+    auto const throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    auto const cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none)
+        timeout = {};
+    result<drained> end;
     if (core->runs_on(here))
-        co_return co_await core->drain(timeout);
-    auto work = [](std::shared_ptr<detail::client_core> far, std::chrono::milliseconds patience) -> operation<drained> {
-        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-        co_return co_await far->drain(patience);
-    };
-    auto there = work(core, timeout);
-    auto crossing = detail::async_hop(core->executor(), std::move(there));
-    co_return co_await std::move(crossing);
+        end = co_await core->drain(timeout);
+    else
+    {
+        auto work = [](std::shared_ptr<detail::client_core> far, std::chrono::milliseconds wait) -> operation<drained> {
+            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+            co_await asio::this_coro::throw_if_cancelled(false);
+            co_return co_await far->drain(wait);
+        };
+        auto there = work(core, timeout);
+        auto crossing = detail::async_hop(core->executor(), std::move(there));
+        end = co_await std::move(crossing);
+    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    co_return end;
 }
 
 } // namespace

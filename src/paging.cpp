@@ -79,7 +79,7 @@ private:
         {
             parked node;
             consumer_ = &node;
-            auto const how = co_await core_->lot().async_park(node);
+            auto const how = co_await core_->onlookers().async_park(node);
             consumer_ = nullptr;
             if (how == wake::cancelled || how == wake::closed)
                 co_return error(how == wake::closed ? errc::client_closed : errc::cancelled, "waiting for a page");

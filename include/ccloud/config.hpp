@@ -134,8 +134,8 @@ public:
         certificate is always verified; renegotiation, compression and early data are not used. */
     struct tls_options
     {
-        /** Certificate authorities to trust instead of the system's; all empty: the system's. A directory is one that
-            `openssl rehash` has made. */
+        /** Certificate authorities to trust instead of the system's: a file or a text, a directory that
+            `openssl rehash` has made, or both. All empty: the system's. */
         std::string ca_file;
         std::string ca_directory;
         std::string ca_pem;

@@ -91,6 +91,10 @@ public:
     /** Ends every exchange with `errc::client_closed`, closes every connection, and refuses what comes. */
     virtual void close() noexcept = 0;
 
+    /** Refuses what comes, and ends what has not got a connection yet, both with `errc::client_closed`; what has one goes
+        on. `close()` follows. */
+    virtual void drain() noexcept {}
+
     /** What the members of `client` with the same names ask for. A transport without a pool has nothing to do. */
     virtual void close_idle() noexcept {}
     virtual void network_changed() noexcept {}

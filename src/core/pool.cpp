@@ -328,6 +328,8 @@ void origin_pool::retire_all() noexcept
 {
     ++epoch_;
     look_at_all_ = true;
+    failed_dials_ = 0;
+    dial_from_ = {};
 }
 
 pooled* origin_pool::take_idle() noexcept

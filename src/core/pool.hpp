@@ -127,6 +127,9 @@ public:
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
     pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
 
+    /** Until then no dial begins, for others have failed. */
+    steady_time dials_from() const noexcept { return dial_from_; }
+
     /** A dial was given up; nobody is to blame. */
     void dial_abandoned() noexcept;
 
@@ -149,7 +152,7 @@ public:
     /** The connection takes no further request. */
     void poison(pooled& connection) noexcept;
 
-    /** None of those does that were dialled, or begun to be, before now. */
+    /** None of those does that were dialled, or begun to be, before now; and what made dials fail is over. */
     void retire_all() noexcept;
     std::uint64_t epoch() const noexcept { return epoch_; }
 

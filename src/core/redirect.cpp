@@ -52,25 +52,22 @@ redirect follow(std::string_view location, origin const& from, std::string_view 
     auto const refuse = [](std::string why) { return redirect{{}, std::move(why)}; };
     auto reference = std::string(location.substr(0, location.find('#')));
     if (reference.empty())
-        return refuse("the server says nowhere where to");
+        return refuse("without saying where to");
     if (reference.starts_with("//"))
         reference = std::string(from.tls() ? "https:" : "http:").append(reference);
     if (has_scheme(reference))
     {
-        auto const start = reference.find("//");
-        auto const end = start == std::string::npos ? start : reference.find_first_of("/?", start + 2);
-        auto const site = reference.substr(0, end);
-        auto const parsed = parse_endpoint(site, true);
+        auto const start = reference.find("://");
+        auto const end = start == std::string::npos ? start : reference.find_first_of("/?", start + 3);
+        auto const parsed = parse_endpoint(reference.substr(0, end), true);
         auto const* other = std::get_if<endpoint>(&parsed);
-        if (!other)
-        {
-            auto const at = site.rfind('@');
-            auto const shown = at == std::string::npos ? site : "***" + site.substr(at);
-            return refuse("to \"" + printable(shown) + "\", which is no place to send a request to");
-        }
+        // What cannot be read is not shown: any part of it may be a password.
+        if (!other || start != reference.find(':'))
+            return refuse("to what is no place to send a request to");
         if (other->where != from)
             return refuse(
-                "to another origin, " + other->where.to_string() + "; credentials stay with " + from.to_string()
+                "to another origin, " + printable(other->where.to_string()) + "; credentials stay with " +
+                from.to_string()
             );
         reference = end == std::string::npos ? "/" : reference.substr(end);
         if (reference.starts_with('?'))

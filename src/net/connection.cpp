@@ -97,4 +97,20 @@ std::optional<close_reason> connection::look(error_code& failed)
     return close_reason::ended;
 }
 
+bool connection::has_unread() noexcept
+{
+    auto* const ssl = tls();
+    return ssl && (::SSL_has_pending(ssl) == 1 || ::BIO_ctrl_pending(::SSL_get_rbio(ssl)) > 0);
+}
+
+std::optional<exchange> connection::refusal(error_code const& failed, origin const& to) const
+{
+    if (!peer() || !peer()->rejects_our_certificate(failed))
+        return std::nullopt;
+    // Whatever was written, TLS did not let it in.
+    auto why = exchange::failed(errc::client_certificate_rejected, progress::not_sent, failed, to.to_string());
+    why.permanent = true;
+    return why;
+}
+
 } // namespace ccloud::net

@@ -3,6 +3,7 @@
 
 #include <ccloud/observe.hpp>
 #include <ccloud/timer.hpp>
+#include <ccloud/transport.hpp>
 
 #include "core/pool.hpp"
 #include "net/response_reader.hpp"
@@ -93,6 +94,13 @@ public:
         boost::system::error_code ignored;
         return !look(ignored);
     }
+
+    /** Whether TLS holds bytes that were received and not looked at. */
+    bool has_unread() noexcept;
+
+    /** The exchange for a new connection that is of no use because the server does not accept our certificate; nothing
+        where `failed` says something else. */
+    std::optional<exchange> refusal(boost::system::error_code const& failed, origin const& to) const;
 
     bool watched = false; ///< a read-readiness wait is armed
     std::string outgoing; ///< the request as bytes; its capacity is kept

@@ -314,19 +314,20 @@ asio::awaitable<dialer::failure> dialer::shake_hands(
     auto const verdict = peer.judge(made.tls(), failed);
     if (verdict.code != errc::unset)
     {
-        auto why = exchange::failed(verdict.code, progress::not_sent, failed, whom + ": " + verdict.why);
+        auto detail = verdict.why.empty() ? whom : whom + ": " + verdict.why;
+        auto why = exchange::failed(verdict.code, progress::not_sent, failed, std::move(detail));
         why.permanent = verdict.permanent;
         co_return why;
     }
     bool const may_hear_later = peer.asked_for_certificate() && ::SSL_version(made.tls()) >= TLS1_3_VERSION;
     if (may_hear_later)
-        co_return co_await await_verdict_on_us(job, peer, job.info.handshake);
+        co_return co_await await_verdict_on_us(job, job.info.handshake);
     co_return std::nullopt;
 }
 
 /** Over TLS 1.3 a server that wants another certificate, or any, says so after our side of the handshake is over. It is
     waited for, about a round trip, so that no request is given to a server that will not read it. */
-asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, tls_peer& peer, nanoseconds patience)
+asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, nanoseconds patience)
 {
     constexpr std::chrono::milliseconds slack{50};
     auto& made = *job.made;
@@ -348,9 +349,9 @@ asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, tls_
     auto const gone = made.look(said);
     if (!gone)
         co_return std::nullopt;
-    auto const code = peer.rejects_our_certificate(said) ? errc::client_certificate_rejected : errc::tls_failed;
-    auto why = exchange::failed(code, progress::not_sent, said, to_.to_string() + ": " + said.message());
-    why.permanent = code == errc::client_certificate_rejected;
+    failure why = made.refusal(said, to_);
+    if (!why)
+        why = exchange::failed(errc::tls_failed, progress::not_sent, said, to_.to_string());
     co_return why;
 }
 

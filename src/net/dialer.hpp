@@ -66,6 +66,9 @@ public:
     /** Forgets addresses. */
     void forget() noexcept { resolver_.forget(); }
 
+    /** No dial is under way any more, nor will be. */
+    void close() noexcept { resolver_.abandon(); }
+
 private:
     using failure = std::optional<exchange>;
 
@@ -77,7 +80,7 @@ private:
     asio::awaitable<failure> shake_hands(
         dial_job& job, std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port
     );
-    asio::awaitable<failure> await_verdict_on_us(dial_job& job, tls_peer& peer, std::chrono::nanoseconds patience);
+    asio::awaitable<failure> await_verdict_on_us(dial_job& job, std::chrono::nanoseconds patience);
 
     /** "proxy http://proxy.example:3128" or the origin: whom a failure is about. */
     std::string next_hop() const;

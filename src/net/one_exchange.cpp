@@ -105,6 +105,9 @@ void one_exchange::end_write(moved const& written)
     if (!failed)
         return;
     fail(code_for(errc::write_failed, failed), failed);
+    error_code said;
+    if (ended_.code == errc::write_failed && used_->look(said))
+        take_refusal(said);
     // Less than one TLS record, or nothing: the server cannot have seen a request.
     if (ended_.code == errc::write_failed && bytes == 0)
         ended_.progress = progress::not_sent;
@@ -175,13 +178,20 @@ void one_exchange::break_off(error_code const& failed)
         code_for(upload.failed ? errc::write_failed : errc::connection_lost, failed),
         upload.failed ? upload.failed : failed
     );
-    auto const* const peer = used_->peer();
-    if (peer && !ended_.response_begun && peer->rejects_our_certificate(failed))
+    if (!ended_.response_begun)
+        take_refusal(failed);
+}
+
+/** Over TLS 1.3 the server may refuse our certificate as late as this. */
+void one_exchange::take_refusal(error_code const& failed)
+{
+    if (ended_.reused)
+        return;
+    if (auto refused = used_->refusal(failed, to_))
     {
-        ended_.code = errc::client_certificate_rejected;
-        ended_.progress = progress::not_sent; // what was written, the server did not let in
-        ended_.permanent = true;
-        ended_.detail = to_.to_string() + ": " + failed.message();
+        refused->use = std::move(ended_.use);
+        refused->bytes_written = ended_.bytes_written;
+        ended_ = *std::move(refused);
     }
 }
 

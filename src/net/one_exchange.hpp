@@ -66,6 +66,7 @@ private:
     void fail(errc code, boost::system::error_code const& cause);
     void break_off(boost::system::error_code const& failed);
     void refuse(boost::system::error_code const& failed);
+    void take_refusal(boost::system::error_code const& failed);
     std::optional<std::chrono::nanoseconds> keep_for(bool complete, bool keep_alive);
 
     pooled_transport& from_;

@@ -27,20 +27,6 @@ core::pool_limits limits_of(config::pool_options const& options)
     return limits;
 }
 
-/** Whether nothing is under way on a connection that is closed for that. */
-bool is_at_rest(close_reason why) noexcept
-{
-    switch (why)
-    {
-    case close_reason::incomplete:
-    case close_reason::failed:
-    case close_reason::cancelled:
-    case close_reason::ended:
-    case close_reason::reset: return false;
-    default: return true;
-    }
-}
-
 } // namespace
 
 /** A dial of a pool. */
@@ -52,7 +38,8 @@ struct pool_dial : dial_job
 
 connection_pool::connection_pool(pooled_transport& owner, config const& settings, origin to, name_lookup lookup)
     : owner_(owner), where_(std::move(to)), core_(limits_of(settings.pool), &owner.network().slots()),
-      dialer_(owner.executor(), settings, where_, owner.network(), std::move(lookup), owner, owner.lot())
+      dialer_(owner.executor(), settings, where_, owner.network(), std::move(lookup), owner, owner.lot()),
+      generation_(owner.network().generation())
 {
     fire = [](timer_node& node) noexcept { static_cast<connection_pool&>(node).settle(); };
 }
@@ -68,12 +55,14 @@ void connection_pool::settle()
 {
     using action = core::origin_pool::step::action;
     auto const now = time();
-    while (!owner_.closed())
+    follow_reload();
+    while (owner_.is_open())
     {
         auto const step = core_.next(now);
         switch (step.what)
         {
         case action::none:
+            turn_away(now.steady);
             note_levels();
             wake_later();
             return;
@@ -85,6 +74,32 @@ void connection_pool::settle()
         }
     }
     note_levels();
+}
+
+/** What was dialled with the certificates of before a reload takes no further request. */
+void connection_pool::follow_reload()
+{
+    auto const current = owner_.network().generation();
+    if (std::exchange(generation_, current) != current)
+        forget_past();
+}
+
+void connection_pool::forget_past()
+{
+    core_.retire_all();
+    refusal_.reset();
+}
+
+/** While no dial begins for a failure that can only come again, those that wait for one have it, too. */
+void connection_pool::turn_away(steady_time now) noexcept
+{
+    if (!refusal_)
+        return;
+    if (now >= core_.dials_from())
+        refusal_.reset();
+    else if (core_.active() + core_.dialing() == 0)
+        while (auto* const waiter = core_.take_waiter())
+            static_cast<connection_wish*>(waiter)->fail(*refusal_);
 }
 
 void connection_pool::note_levels() noexcept
@@ -107,10 +122,15 @@ void connection_pool::wake_later()
 
 void connection_pool::give_back(connection& used, std::optional<nanoseconds> keep, close_reason otherwise) noexcept
 {
-    if (!keep || owner_.closed() || used.torn_by() != torn::no)
+    // Bytes that came with the end of the response are no event of the socket any more.
+    error_code ignored;
+    auto const ended = keep && used.has_unread() ? used.look(ignored) : std::nullopt;
+    if (!keep || ended || !owner_.is_open() || used.torn_by() != torn::no)
     {
+        if (!keep && otherwise != close_reason::not_kept_alive)
+            used.tear(torn::closed); // something may be under way
         core_.lost();
-        discard(used, owner_.closed() ? close_reason::shut_down : otherwise);
+        discard(used, !owner_.is_open() ? close_reason::shut_down : ended.value_or(otherwise));
     }
     else if (auto const why = core_.returned(used, time(), core::shortened(*keep, 10, owner_.roll())))
         discard(used, *why);
@@ -121,7 +141,7 @@ void connection_pool::give_back(connection& used, std::optional<nanoseconds> kee
 
 void connection_pool::take_back(connection& unused) noexcept
 {
-    if (owner_.closed() || unused.torn_by() != torn::no)
+    if (!owner_.is_open() || unused.torn_by() != torn::no)
     {
         core_.lost();
         discard(unused, close_reason::shut_down);
@@ -132,6 +152,12 @@ void connection_pool::take_back(connection& unused) noexcept
         watch(unused);
     }
     settle();
+}
+
+void connection_pool::leave_line(core::pool_waiter& waiter) noexcept
+{
+    core_.cancel(waiter);
+    note_levels();
 }
 
 void connection_pool::found_dead(connection& granted, close_reason why) noexcept
@@ -166,7 +192,7 @@ void connection_pool::discard(connection& gone, close_reason why) noexcept
     counts.closed[static_cast<std::size_t>(why)].add();
     counts.age.add(owner_.now() - gone.made);
     counts.requests.add(gone.requests);
-    if (is_at_rest(why) && !gone.uploading().under_way && gone.torn_by() == torn::no)
+    if (gone.torn_by() == torn::no && !gone.uploading().under_way)
         gone.say_goodbye();
     gone.tear(torn::closed);
     std::erase_if(connections_, [&gone](auto const& one) { return one.get() == &gone; });
@@ -183,7 +209,7 @@ void connection_pool::watch(connection& idle)
         [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
             watched->watched = false;
             auto const alive = owner.lock();
-            if (!alive || alive->closed() || failed || !watched->idle)
+            if (!alive || !alive->is_open() || failed || !watched->idle)
                 return;
             error_code said;
             auto const why = watched->look(said);
@@ -267,6 +293,7 @@ void connection_pool::finish_dial(pool_dial& job)
     owner_.disarm(job);
     std::erase_if(dials_, [&job](auto const& one) { return one.get() == &job; });
     last_failure_.clear();
+    refusal_.reset();
 
     auto& counts = owner_.counts();
     counts.count_dial(*made->info);
@@ -286,7 +313,7 @@ void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
     auto const held = job.shared_from_this();
     drop(job);
     owner_.counts().count_failed_dial(why.code);
-    last_failure_ = why.detail;
+    last_failure_ = why.detail + ": " + (why.cause ? why.cause : make_error_code(why.code)).message();
     auto const tell = [&why](core::pool_waiter* waiter) {
         if (waiter)
             static_cast<connection_wish*>(waiter)->fail(why);
@@ -296,6 +323,8 @@ void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
     bool more = tell(core_.dial_failed(owner_.now(), owner_.roll()));
     while (more && why.permanent)
         more = tell(core_.take_waiter());
+    if (why.permanent)
+        refusal_ = std::move(why);
     settle();
 }
 
@@ -309,18 +338,8 @@ void connection_pool::close_idle(close_reason why) noexcept
 void connection_pool::network_changed() noexcept
 {
     dialer_.forget();
-    while (!dials_.empty())
-    {
-        auto const job = dials_.back();
-        drop(*job);
-        core_.dial_abandoned();
-    }
-    retire_all();
-}
-
-void connection_pool::retire_all()
-{
-    core_.retire_all();
+    abandon_dials();
+    forget_past();
     settle();
 }
 
@@ -332,20 +351,30 @@ void connection_pool::poison(std::uint64_t connection) noexcept
     settle();
 }
 
-void connection_pool::close() noexcept
+void connection_pool::drain() noexcept
 {
     owner_.disarm(*this);
     while (auto* const idle = core_.take_idle())
         discard(static_cast<connection&>(*idle), close_reason::shut_down);
+    abandon_dials();
+    dialer_.close();
+    note_levels();
+}
+
+void connection_pool::tear_active() noexcept
+{
     for (auto const& active : connections_)
         active->tear(torn::closed);
+}
+
+void connection_pool::abandon_dials() noexcept
+{
     while (!dials_.empty())
     {
         auto const job = dials_.back();
         drop(*job);
         core_.dial_abandoned();
     }
-    note_levels();
 }
 
 std::string connection_pool::situation() const
@@ -392,7 +421,8 @@ void connection_wish::cancel() noexcept
 
 void connection_wish::leave() noexcept
 {
-    pool_.core().cancel(*this);
+    if (queued)
+        pool_.leave_line(*this);
     if (auto* const unused = take())
         pool_.take_back(*unused);
 }

@@ -44,16 +44,20 @@ public:
     /** One comes back that was granted and not used. */
     void take_back(connection& unused) noexcept;
 
+    void leave_line(core::pool_waiter& waiter) noexcept;
+
     /** One that was granted is dead. The others are looked at, too. */
     void found_dead(connection& granted, close_reason why) noexcept;
 
     void close_idle(close_reason why) noexcept;
     void network_changed() noexcept;
-    void retire_all();
     void poison(std::uint64_t connection) noexcept;
 
-    /** Closes what is idle, tears what is in use, abandons dials. */
-    void close() noexcept;
+    /** Closes what is idle, and abandons dials. */
+    void drain() noexcept;
+
+    /** Tears what is in use. */
+    void tear_active() noexcept;
 
     /** What keeps a call waiting, for people. */
     std::string situation() const;
@@ -62,6 +66,9 @@ private:
     core::pool_time time() const noexcept;
     void note_levels() noexcept;
     void wake_later();
+    void follow_reload();
+    void forget_past();
+    void turn_away(steady_time now) noexcept;
     void tend(connection& idle);
     void watch(connection& idle);
     void look_at_idle() noexcept;
@@ -71,6 +78,7 @@ private:
     void finish_dial(pool_dial& job);
     void fail_dial(pool_dial& job, exchange why) noexcept;
     void drop(pool_dial& job) noexcept;
+    void abandon_dials() noexcept;
     static asio::awaitable<std::optional<exchange>> run_dial(
         std::shared_ptr<pooled_transport> keep_alive, dialer& with, std::shared_ptr<pool_dial> job
     );
@@ -81,7 +89,9 @@ private:
     dialer dialer_;
     std::vector<std::shared_ptr<connection>> connections_;
     std::vector<std::shared_ptr<pool_dial>> dials_;
-    std::string last_failure_; ///< of a dial; empty after one that succeeded
+    std::string last_failure_;        ///< of a dial; empty after one that succeeded
+    std::optional<exchange> refusal_; ///< the same, where it can only come again, while no dial begins
+    std::uint64_t generation_;        ///< of the network's TLS
 };
 
 /** A call that wants a connection: in the line for as long as it lives. */

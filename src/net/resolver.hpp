@@ -47,6 +47,9 @@ public:
 
     void forget() noexcept { cache_.clear(); }
 
+    /** Leaves behind what is under way. */
+    void abandon() noexcept { pending_.clear(); }
+
 private:
     friend class name_wait;
     struct lookup_state;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <string_view>
 
 namespace ccloud::net {
@@ -44,6 +45,13 @@ struct certificate_delete
 };
 using certificate_pointer = std::unique_ptr<X509, certificate_delete>;
 
+/** Of a pair of options that exclude each other. */
+void at_most_one(std::string const& file, std::string const& pem, char const* which)
+{
+    if (!file.empty() && !pem.empty())
+        refuse("tls." + std::string(which) + "_file and tls." + which + "_pem", "only one of the two may be set");
+}
+
 void trust_text(SSL_CTX* context, std::string const& pem)
 {
     std::unique_ptr<BIO, bio_delete> const text(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
@@ -58,8 +66,10 @@ void trust_text(SSL_CTX* context, std::string const& pem)
 
 void trust(asio::ssl::context& context, config::tls_options const& options)
 {
+    at_most_one(options.ca_file, options.ca_pem, "ca");
     auto* const handle = context.native_handle();
     error_code failed;
+    std::error_code no_such;
     bool const only_system = options.ca_file.empty() && options.ca_directory.empty() && options.ca_pem.empty();
     if (only_system || options.add_to_system)
         context.set_default_verify_paths(failed);
@@ -67,17 +77,12 @@ void trust(asio::ssl::context& context, config::tls_options const& options)
         refuse("tls: the system's certificates cannot be read", failed.message());
     if (!options.ca_file.empty() && ::SSL_CTX_load_verify_file(handle, options.ca_file.c_str()) != 1)
         refuse("tls.ca_file: \"" + options.ca_file + "\" cannot be read");
+    if (!options.ca_directory.empty() && !std::filesystem::is_directory(options.ca_directory, no_such))
+        refuse("tls.ca_directory: \"" + options.ca_directory + "\"", "is no directory");
     if (!options.ca_directory.empty() && ::SSL_CTX_load_verify_dir(handle, options.ca_directory.c_str()) != 1)
         refuse("tls.ca_directory: \"" + options.ca_directory + "\" cannot be read");
     if (!options.ca_pem.empty())
         trust_text(handle, options.ca_pem);
-}
-
-/** Of a pair of options that exclude each other. */
-void at_most_one(std::string const& file, std::string const& pem, char const* which)
-{
-    if (!file.empty() && !pem.empty())
-        refuse("tls." + std::string(which) + "_file and tls." + which + "_pem", "only one of the two may be set");
 }
 
 void show(asio::ssl::context& context, config::tls_options const& options)
@@ -317,10 +322,10 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
         // What TLS itself objects to will not change; a broken connection may.
         bool const by_tls = failed.category() == asio::error::get_ssl_category();
         if (by_tls && is_about_version(ERR_GET_REASON(static_cast<unsigned long>(failed.value()))))
-            return {errc::tls_version_unsupported, failed.message(), true};
+            return {errc::tls_version_unsupported, {}, true};
         if (rejects_our_certificate(failed))
-            return {errc::client_certificate_rejected, failed.message(), true};
-        return {errc::tls_failed, failed.message(), by_tls};
+            return {errc::client_certificate_rejected, {}, true};
+        return {errc::tls_failed, {}, by_tls};
     }
     if (speaks_other_protocol(ssl))
         return {errc::tls_failed, "the server chose another protocol than http/1.1", true};

@@ -87,7 +87,7 @@ public:
     struct verdict
     {
         errc code = errc::unset; ///< unset: nothing
-        std::string why;
+        std::string why;         ///< empty where the error code says it
         bool permanent = false;
     };
     verdict judge(SSL* ssl, boost::system::error_code const& failed) const;

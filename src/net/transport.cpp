@@ -20,8 +20,8 @@ pooled_transport::pooled_transport(
     asio::any_io_executor executor, config const& settings, std::shared_ptr<shared_network> network, name_lookup lookup
 )
     : executor_(std::move(executor)), limits_(settings.pool), sizes_(settings.limits), settings_(settings),
-      lookup_(std::move(lookup)), network_(std::move(network)), generation_(network_->generation()), lot_(executor_),
-      timer_(executor_), dice_(std::random_device()())
+      lookup_(std::move(lookup)), network_(std::move(network)), lot_(executor_), timer_(executor_),
+      dice_(std::random_device()())
 {
 }
 
@@ -35,14 +35,13 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
     wait.began = now();
     if (options.deadline <= wait.began)
         co_return exchange::failed(errc::deadline_exceeded, progress::not_sent);
-    follow_reload();
 
     auto& pool = pool_for(to);
     connection_wish wish(pool, options, wait.began);
     connection* granted = nullptr;
     while (!granted)
     {
-        if (closed_)
+        if (!is_open())
             co_return exchange::failed(errc::client_closed, progress::not_sent);
         pool.settle();
         if (!wish.settled())
@@ -72,8 +71,11 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
         error_code said;
         if (auto const dead = granted->look(said))
         {
+            auto refused = granted->served() ? std::nullopt : granted->refusal(said, to);
             pool.core().enqueue_front(wish); // it keeps its place
             pool.found_dead(*std::exchange(granted, nullptr), *dead);
+            if (refused)
+                co_return *std::move(refused);
         }
     }
 
@@ -100,15 +102,6 @@ connection_pool& pooled_transport::pool_for(origin const& to)
     return *pools_.emplace_back(std::make_unique<connection_pool>(*this, settings_, to, lookup_));
 }
 
-/** Takes connections out of use that were made with certificates of before a reload. */
-void pooled_transport::follow_reload()
-{
-    if (std::exchange(generation_, network_->generation()) == network_->generation())
-        return;
-    for (auto const& pool : pools_)
-        pool->retire_all();
-}
-
 void pooled_transport::arm(timer_node& node, steady_time due)
 {
     timers_.arm(node, due);
@@ -132,13 +125,23 @@ void pooled_transport::run_timer()
     });
 }
 
-void pooled_transport::close() noexcept
+void pooled_transport::drain() noexcept
 {
-    if (std::exchange(closed_, true))
+    if (state_ != state::open)
         return;
+    state_ = state::draining;
     lot_.finish_all(detail::wake::closed);
     for (auto& pool : pools_)
-        pool->close();
+        pool->drain();
+}
+
+void pooled_transport::close() noexcept
+{
+    drain();
+    if (std::exchange(state_, state::closed) == state::closed)
+        return;
+    for (auto& pool : pools_)
+        pool->tear_active();
     buffers_.clear();
     timer_.cancel();
     timer_due_ = steady_time::max();
@@ -158,7 +161,7 @@ void pooled_transport::network_changed() noexcept
 
 void pooled_transport::warm_up(origin const& to, std::size_t connections) noexcept
 {
-    if (closed_)
+    if (!is_open())
         return;
     auto& pool = pool_for(to);
     pool.core().warm_up(connections);
@@ -179,6 +182,7 @@ void pooled_transport::describe(connection_metrics& seen) const noexcept
 
 pooled_transport::buffer pooled_transport::take_buffer()
 {
+    ++buffers_in_use_;
     if (buffers_.empty())
         return buffer(new char[lease::buffer_size]);
     auto reused = std::move(buffers_.back());
@@ -188,7 +192,12 @@ pooled_transport::buffer pooled_transport::take_buffer()
 
 void pooled_transport::return_buffer(buffer used) noexcept
 {
-    if (used && buffers_.size() < limits_.max_connections_per_origin && !closed_)
+    if (!used)
+        return;
+    // As many as are in use may be wanted again soon; of a burst that is over, one is kept.
+    if (--buffers_in_use_ == 0)
+        buffers_.clear();
+    if (buffers_.size() <= buffers_in_use_ && is_open())
         buffers_.push_back(std::move(used));
 }
 

@@ -37,6 +37,7 @@ public:
     void arm(timer_node& node, steady_time due) override;
     void disarm(timer_node& node) noexcept override { timers_.disarm(node); }
     void close() noexcept override;
+    void drain() noexcept override;
     void close_idle() noexcept override;
     void network_changed() noexcept override;
     void warm_up(origin const& to, std::size_t connections) noexcept override;
@@ -51,13 +52,14 @@ public:
     pool_counters& counts() noexcept { return counts_; }
     detail::parking_lot& lot() noexcept { return lot_; }
     std::uint64_t next_id() noexcept { return ++connections_made_; }
-    bool closed() const noexcept { return closed_; }
+    bool is_open() const noexcept { return state_ == state::open; }
     buffer take_buffer();
     void return_buffer(buffer used) noexcept;
 
 private:
+    enum class state : unsigned char { open, draining, closed };
+
     connection_pool& pool_for(origin const& to);
-    void follow_reload();
     void run_timer();
 
     asio::any_io_executor executor_;
@@ -66,7 +68,6 @@ private:
     config settings_; ///< for further pools
     name_lookup lookup_;
     std::shared_ptr<shared_network> network_;
-    std::uint64_t generation_; ///< of the network's TLS
     pool_counters counts_;
     detail::parking_lot lot_;
     core::timer_queue timers_;
@@ -75,8 +76,9 @@ private:
     std::mt19937_64 dice_;
     std::uint64_t connections_made_ = 0;
     std::vector<std::unique_ptr<connection_pool>> pools_;
-    std::vector<buffer> buffers_;
-    bool closed_ = false;
+    std::vector<buffer> buffers_; ///< that nobody uses now
+    std::size_t buffers_in_use_ = 0;
+    state state_ = state::open;
 };
 
 } // namespace ccloud::net

@@ -197,6 +197,7 @@ TEST_CASE("A4, I1: failures without an answer are repeated by how far they got")
              row{errc::name_resolution_failed, not_sent, retry_reason::transient, retry_reason::transient},
              row{errc::connect_failed, not_sent, retry_reason::transient, retry_reason::transient},
              row{errc::connect_timeout, not_sent, retry_reason::transient, retry_reason::transient},
+             row{errc::proxy_refused, not_sent, retry_reason::transient, retry_reason::transient},
              row{errc::tls_failed, not_sent, retry_reason::transient, retry_reason::transient},
              row{errc::write_failed, not_sent, retry_reason::transient, retry_reason::transient},
              row{errc::connection_lost, not_sent, retry_reason::transient, retry_reason::transient},
@@ -208,7 +209,14 @@ TEST_CASE("A4, I1: failures without an answer are repeated by how far they got")
              row{errc::invalid_argument, not_sent, retry_reason::none, retry_reason::none},
              row{errc::busy, not_sent, retry_reason::none, retry_reason::none},
              row{errc::client_closed, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::proxy_authentication_failed, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::tls_version_unsupported, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::certificate_wrong_host, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::certificate_expired, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::certificate_self_signed, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::certificate_unknown_authority, not_sent, retry_reason::none, retry_reason::none},
              row{errc::certificate_rejected, not_sent, retry_reason::none, retry_reason::none},
+             row{errc::client_certificate_rejected, not_sent, retry_reason::none, retry_reason::none},
              row{errc::deadline_exceeded, not_sent, retry_reason::none, retry_reason::none},
              row{errc::deadline_exceeded, maybe_sent, retry_reason::none, retry_reason::none},
              row{errc::cancelled, not_sent, retry_reason::none, retry_reason::none},
@@ -292,6 +300,65 @@ TEST_CASE("A3: 421, 425 and a 401 with new credentials are replayed once, a POST
             CHECK(again.why == gave_up::not_retryable);
         }
     CHECK(core::classify(answer(401, true)) == retry_reason::none);
+}
+
+TEST_CASE("A3: what is free of charge is what the server cannot be blamed for, a redirect among it")
+{
+    using enum retry_reason;
+    for (auto const why : {stale_connection, misdirected, too_early, redirected, new_credentials})
+    {
+        CAPTURE(why);
+        CHECK(core::is_free(why));
+        tally used;
+        auto const next = core::next_step(retry_policy(), used, answer(307, false), why, 0ns, 0ns);
+        CHECK(next.what == action::replay); // without time for a wait, too
+        CHECK(next.reason == why);
+        CHECK(next.cost == 0);
+        CHECK(used.tries == 0);
+        CHECK(used.throttles == 0);
+        CHECK(used.backoffs == 0);
+    }
+    for (auto const why : {none, transient, throttled, classifier})
+    {
+        CAPTURE(why);
+        CHECK(!core::is_free(why));
+    }
+}
+
+TEST_CASE("a redirect is no failure, neither of the call nor of the server")
+{
+    for (int const status : {300, 301, 302, 303, 304, 307, 308})
+        for (bool const replayable : {true, false})
+        {
+            CAPTURE(status);
+            CHECK(core::classify(answer(status, replayable)) == retry_reason::none);
+            CHECK(core::classify(answer(status, replayable, 2s)) == retry_reason::none);
+            CHECK(core::health_of(answer(status, replayable)) == health::well);
+        }
+}
+
+TEST_CASE("a proxy that refuses for now is asked again; one that can only refuse is not, and tells nothing")
+{
+    for (bool const replayable : {true, false})
+    {
+        CAPTURE(replayable);
+        auto refused = failure(errc::proxy_refused, progress::not_sent, replayable);
+        CHECK(decide(refused).what == action::wait);
+        CHECK(decide(refused).reason == retry_reason::transient);
+        CHECK(decide(refused).cost == 14);
+        CHECK(core::health_of(refused) == health::failing);
+        auto rejected = failure(errc::proxy_authentication_failed, progress::not_sent, replayable);
+        CHECK(decide(rejected).what == action::stop);
+        CHECK(decide(rejected).why == gave_up::not_retryable);
+        CHECK(core::health_of(rejected) == health::unknown);
+        refused.permanent = rejected.permanent = true;
+        for (auto const& ended : {refused, rejected})
+        {
+            CHECK(decide(ended).what == action::stop);
+            CHECK(decide(ended).why == gave_up::not_retryable);
+            CHECK(core::health_of(ended) == health::unknown);
+        }
+    }
 }
 
 TEST_CASE("what an outcome says of the server does not depend on whether the request may be repeated")

@@ -54,6 +54,7 @@ public:
     ~caller()
     {
         cloud.reset();
+        wire.reset();
         (void)runs_out();
     }
     caller(caller const&) = delete;
@@ -147,7 +148,7 @@ public:
     std::deque<begun_call> calls;
 
 private:
-    static constexpr std::chrono::seconds longest{10}; ///< only a test that fails waits that long
+    static constexpr std::chrono::seconds longest{20}; ///< only a test that fails waits that long
 
     static ccloud::operation<ccloud::http_response> open_to_cancellation(ccloud::operation<ccloud::http_response> call)
     {

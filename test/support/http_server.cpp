@@ -99,11 +99,11 @@ public:
         return changed_.wait_for(guard, longest_wait, [&] { return holds(counts_); });
     }
 
-    void allow(std::size_t more, bool in_place)
+    void allow(std::size_t requests)
     {
         {
             std::lock_guard const guard(mutex_);
-            allowed_ = in_place ? more : allowed_ + more;
+            allowed_ = requests;
         }
         wake();
     }
@@ -150,8 +150,8 @@ private:
                 for (std::size_t i = 2; i < watched.size(); ++i)
                     if (watched[i].revents != 0)
                         read(*sessions_[i - 2]);
+                bury();
                 answer();
-                bury(); // before others come: what was closed first is not open with them
                 if (watched[1].revents != 0)
                     accept();
             }
@@ -168,6 +168,9 @@ private:
                 return;
             int const yes = 1;
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+            for (auto& each : sessions_)
+                read(*each); // a client that closes one before it makes another has one
+            bury();
             sessions_.push_back(std::make_unique<session>(fd));
             ++counts_.accepted;
             counts_.open = sessions_.size();
@@ -177,6 +180,8 @@ private:
 
     void read(session& from)
     {
+        if (from.over)
+            return;
         std::array<char, 16 * 1024> bytes;
         for (;;)
         {
@@ -218,6 +223,8 @@ private:
                 ::shutdown(each->fd, SHUT_WR);
             }
         counts_.waiting = waiting;
+        if (allowed_ != all)
+            allowed_ = 0;
     }
 
     void bury()
@@ -275,17 +282,17 @@ bool http_server::sees(std::function<bool(http_server_counts const&)> const& hol
 
 void http_server::hold()
 {
-    impl_->allow(0, true);
+    impl_->allow(0);
 }
 
 void http_server::release()
 {
-    impl_->allow(all, true);
+    impl_->allow(all);
 }
 
 void http_server::release(std::size_t requests)
 {
-    impl_->allow(requests, false);
+    impl_->allow(requests);
 }
 
 } // namespace support

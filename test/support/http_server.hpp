@@ -58,7 +58,7 @@ public:
     /** Answers what waits, and what comes. */
     void release();
 
-    /** Answers so many of what waits, and holds on. */
+    /** Answers so many of what waits now, at most, and holds on. */
     void release(std::size_t requests);
 
 private:

@@ -116,6 +116,8 @@ struct peer
     {
         SSL_set_fd(ssl, fd);
         SSL_set_accept_state(ssl);
+        BIO_set_callback_ex(SSL_get_rbio(ssl), &see_transfer);
+        BIO_set_callback_arg(SSL_get_rbio(ssl), reinterpret_cast<char*>(this));
     }
     peer(peer const&) = delete;
     peer& operator=(peer const&) = delete;
@@ -125,6 +127,20 @@ struct peer
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); // else its session dies with it
         SSL_free(ssl);
         ::close(fd);
+    }
+
+    bool midway() const noexcept { return pauses && wrote; }
+
+    /** Keeps OpenSSL from reading on in the middle of a handshake. */
+    static long see_transfer(BIO* bio, int what, char const*, std::size_t, int, long, int result, std::size_t*)
+    {
+        auto& self = *reinterpret_cast<peer*>(BIO_get_callback_arg(bio));
+        if (what == BIO_CB_WRITE)
+            self.wrote = true;
+        if (what != BIO_CB_READ || !self.midway())
+            return result;
+        BIO_set_retry_read(bio);
+        return -1;
     }
 
     /** Whether to keep back what is written until it is a whole segment. */
@@ -145,7 +161,8 @@ struct peer
     bool up = false;
     bool failed = false;
     bool deaf = false;
-    bool paused = false;
+    bool pauses = false; // after its first flight
+    bool wrote = false;
     bool over = false;
     std::string received{};
     int unanswered = 0;
@@ -237,7 +254,7 @@ public:
     {
         perform([this] {
             for (auto& each : peers_)
-                each->deaf = false;
+                each->deaf = each->pauses = false;
         });
     }
 
@@ -390,6 +407,7 @@ private:
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
             peers_.push_back(std::make_unique<peer>(fd, context_.get()));
             peers_.back()->deaf = options_.pauses_at_start;
+            peers_.back()->pauses = options_.pauses_midway;
             ++counts_.accepted;
         }
     }
@@ -421,8 +439,8 @@ private:
         }
         else if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
             refuse(with);
-        else if (options_.pauses_midway && SSL_get_state(with.ssl) != TLS_ST_BEFORE)
-            with.deaf = !std::exchange(with.paused, true);
+        else if (with.midway())
+            with.deaf = true;
         return with.up;
     }
 

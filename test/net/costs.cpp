@@ -1,0 +1,570 @@
+#include <ccloud/ccloud.hpp>
+
+#include "caller.hpp"
+#include "certificates.hpp"
+#include "core/request.hpp"
+#include "http_server.hpp"
+#include "net/factory.hpp"
+#include "printers.hpp"
+#include "relay.hpp"
+#include "tls_server.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+
+#include <doctest/doctest.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using ccloud::errc;
+using support::caller;
+using support::tls_server_counts;
+namespace asio = boost::asio;
+
+// Every way to the heap and every write of this program is counted, for each thread on its own, by the linker's --wrap;
+// operator new and OpenSSL go there, too.
+
+namespace {
+
+/** What a thread has done so far. */
+struct tally
+{
+    std::size_t allocations = 0;
+    std::ptrdiff_t bytes = 0; ///< allocated and not freed
+    std::size_t writes = 0;   ///< calls of the system
+};
+thread_local tally mine;
+
+void* taken(void* memory) noexcept
+{
+    ++mine.allocations;
+    if (memory)
+        mine.bytes += static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
+    return memory;
+}
+
+void give_back(void* memory) noexcept
+{
+    if (memory)
+        mine.bytes -= static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
+}
+
+} // namespace
+
+extern "C" {
+
+void* __real_malloc(std::size_t size);
+void* __real_calloc(std::size_t count, std::size_t size);
+void* __real_realloc(void* memory, std::size_t size);
+void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
+void __real_free(void* memory);
+ssize_t __real_send(int fd, void const* bytes, std::size_t size, int flags);
+ssize_t __real_sendmsg(int fd, msghdr const* message, int flags);
+ssize_t __real_write(int fd, void const* bytes, std::size_t size);
+ssize_t __real_writev(int fd, iovec const* pieces, int count);
+
+void* __wrap_malloc(std::size_t size)
+{
+    return taken(__real_malloc(size));
+}
+
+void* __wrap_calloc(std::size_t count, std::size_t size)
+{
+    return taken(__real_calloc(count, size));
+}
+
+void* __wrap_realloc(void* memory, std::size_t size)
+{
+    give_back(memory);
+    return taken(__real_realloc(memory, size));
+}
+
+void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size)
+{
+    return taken(__real_aligned_alloc(alignment, size));
+}
+
+void __wrap_free(void* memory)
+{
+    give_back(memory);
+    __real_free(memory);
+}
+
+ssize_t __wrap_send(int fd, void const* bytes, std::size_t size, int flags)
+{
+    ++mine.writes;
+    return __real_send(fd, bytes, size, flags);
+}
+
+ssize_t __wrap_sendmsg(int fd, msghdr const* message, int flags)
+{
+    ++mine.writes;
+    return __real_sendmsg(fd, message, flags);
+}
+
+ssize_t __wrap_write(int fd, void const* bytes, std::size_t size)
+{
+    ++mine.writes;
+    return __real_write(fd, bytes, size);
+}
+
+ssize_t __wrap_writev(int fd, iovec const* pieces, int count)
+{
+    ++mine.writes;
+    return __real_writev(fd, pieces, count);
+}
+}
+
+void* operator new(std::size_t size)
+{
+    if (void* const memory = std::malloc(size ? size : 1))
+        return memory;
+    throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept
+{
+    std::free(memory);
+}
+
+void operator delete(void* memory, std::size_t) noexcept
+{
+    std::free(memory);
+}
+
+namespace {
+
+bool counts_openssl = false;
+
+/** OpenSSL can be told where to get memory only before it first needs some: before any constructor of a global. */
+[[gnu::constructor(101)]] void count_openssl()
+{
+    counts_openssl = CRYPTO_set_mem_functions(
+                         [](std::size_t size, char const*, int) { return std::malloc(size); },
+                         [](void* memory, std::size_t size, char const*, int) { return std::realloc(memory, size); },
+                         [](void* memory, char const*, int) { std::free(memory); }
+                     ) == 1;
+}
+
+constexpr int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+support::authority const& ca()
+{
+    static support::authority const only;
+    return only;
+}
+
+support::tls_server_options of_version(int version)
+{
+    support::tls_server_options options;
+    options.shown = ca().issue(support::subject::local());
+    options.min_version = options.max_version = version;
+    return options;
+}
+
+/** A transport without a client before it, which moves only while a request is sent. */
+class bare_transport
+{
+public:
+    explicit bare_transport(ccloud::config const& settings, ccloud::origin to)
+        : to_(std::move(to)),
+          wire_(ccloud::net::make_transport(context_.get_executor(), settings, ccloud::net::share_network(settings)))
+    {
+    }
+    ~bare_transport()
+    {
+        wire_->close();
+        context_.restart();
+        context_.run();
+    }
+    bare_transport(bare_transport const&) = delete;
+    bare_transport& operator=(bare_transport const&) = delete;
+
+    /** Sends it; gives what that has cost. */
+    tally send(ccloud::http_request const& request)
+    {
+        tally used;
+        ccloud::exchange ended;
+        std::exception_ptr thrown;
+        bool over = false;
+        asio::co_spawn(context_, measure(*wire_, request, to_, used, ended), [&](std::exception_ptr failed) {
+            thrown = failed;
+            over = true;
+        });
+        context_.restart();
+        while (!over)
+            REQUIRE(context_.run_one_for(support::patience) > 0);
+        if (thrown)
+            std::rethrow_exception(thrown);
+        REQUIRE(ended.answered());
+        REQUIRE(ended.response.status() == 200);
+        sent_ = ended.bytes_written;
+        return used;
+    }
+
+    /** Bytes of the last request. */
+    std::size_t sent() const noexcept { return sent_; }
+
+private:
+    static asio::awaitable<void> measure(
+        ccloud::transport& wire, ccloud::http_request const& request, ccloud::origin const& to, tally& used,
+        ccloud::exchange& ended
+    )
+    {
+        ccloud::send_options options;
+        options.deadline = wire.now() + 180s;
+        options.attempt_timeout = 30s;
+        auto const before = mine;
+        auto operation = wire.send(request, to, options);
+        auto got = co_await std::move(operation);
+        used.allocations = mine.allocations - before.allocations;
+        used.writes = mine.writes - before.writes;
+        ended = std::move(got);
+    }
+
+    asio::io_context context_;
+    ccloud::origin to_;
+    std::shared_ptr<ccloud::transport> wire_;
+    std::size_t sent_ = 0;
+};
+
+ccloud::http_request get_groups(ccloud::origin const& to)
+{
+    auto const head = ccloud::core::make_head(to, "Basic S0VZOlNFQ1JFVA==", {}, false);
+    return ccloud::core::assemble({ccloud::method::get, "/iam/v2/ip-groups?page_size=100"}, {}, head, nullptr);
+}
+
+/** A POST of so many bytes in all. */
+ccloud::http_request post_of(ccloud::origin const& to, std::size_t size)
+{
+    auto const head = ccloud::core::make_head(to, "Basic S0VZOlNFQ1JFVA==", {}, false);
+    auto request = ccloud::core::assemble({ccloud::method::post, "/iam/v2/ip-groups"}, {}, head, nullptr);
+    std::string text;
+    ccloud::core::serialize(request, text);
+    request.body(std::string(size - text.size(), ' '));
+    for (ccloud::core::serialize(request, text); text.size() != size; ccloud::core::serialize(request, text))
+        request.content(std::string(request.body().size() + size - text.size(), ' '));
+    return request;
+}
+
+/** The most that one of many has cost, once the first ones are over. */
+std::size_t most_allocations(std::function<std::size_t()> const& send)
+{
+    constexpr int first = 5;
+    constexpr int count = 30;
+    std::size_t most = 0;
+    for (int i = 0; i < first + count; ++i)
+    {
+        auto const used = send();
+        if (i >= first)
+            most = std::max(most, used);
+    }
+    return most;
+}
+
+} // namespace
+
+TEST_CASE("a request costs at most 12 allocations in the transport, plain and over each version of TLS")
+{
+    REQUIRE(counts_openssl);
+    auto const measure = [](std::string const& name, ccloud::config const& settings, ccloud::origin const& to) {
+        CAPTURE(name);
+        bare_transport wire(settings, to);
+        auto const request = get_groups(to);
+        auto const in_transport = most_allocations([&] { return wire.send(request).allocations; });
+
+        caller client(settings);
+        auto const in_all = most_allocations([&] {
+            std::size_t used = 0;
+            auto once = [](ccloud::client cloud, std::size_t& cost) -> asio::awaitable<void> {
+                auto again = ccloud::http_request(ccloud::method::get, "/iam/v2/ip-groups?page_size=100");
+                auto const before = mine.allocations;
+                auto operation = cloud.execute(std::move(again));
+                auto const got = co_await std::move(operation);
+                cost = mine.allocations - before;
+                REQUIRE(got.has_value());
+            };
+            asio::co_spawn(client.context, once(*client.cloud, used), [](std::exception_ptr failed) {
+                if (failed)
+                    std::rethrow_exception(failed);
+            });
+            REQUIRE(client.until([&] { return used > 0; }));
+            return used;
+        });
+        MESSAGE(name << ": allocations of a request in the transport: " << in_transport << ", of a call: " << in_all);
+        CHECK(in_transport > 0); // the counter counts
+        CHECK(in_transport <= 12);
+    };
+    {
+        support::http_server server;
+        measure("plain", server.settings(), ccloud::origin(false, "127.0.0.1", server.port()));
+    }
+    for (int const version : versions)
+    {
+        support::tls_server server(of_version(version));
+        ccloud::origin const to(true, "localhost", server.port());
+        measure(version == TLS1_2_VERSION ? "TLS 1.2" : "TLS 1.3", server.settings(ca()), to);
+    }
+}
+
+TEST_CASE("pool 18: a request of up to 16 KiB is one write of the system and one TLS record")
+{
+    for (int const version : versions)
+    {
+        CAPTURE(version);
+        support::tls_server server(of_version(version));
+        support::relay between(server.port());
+        auto settings = server.settings(ca());
+        settings.endpoint = between.endpoint();
+        ccloud::origin const to(true, "localhost", between.port());
+        bare_transport wire(settings, to);
+        wire.send(get_groups(to));
+        for (std::size_t const size : {400U, 4'000U, 7'900U, 8'192U, 8'193U, 12'000U, 16'383U, 16'384U})
+        {
+            CAPTURE(size);
+            auto const request = post_of(to, size);
+            auto const before = between.records().size();
+            auto const used = wire.send(request);
+            REQUIRE(wire.sent() == size);
+            CHECK(used.writes == 1);
+            auto const records = between.records();
+            REQUIRE(records.size() > before);
+            CHECK(records.size() - before == 1);
+            CHECK(records.back().type == 23);
+            CHECK(records.back().size >= size);
+        }
+        auto const before = between.records().size();
+        CHECK(wire.send(post_of(to, 16'385)).writes == 2); // the counters count
+        CHECK(between.records().size() - before == 2);
+        CHECK(server.counts().accepted == 1);
+    }
+}
+
+namespace {
+
+/** Answers each request as soon as it has its head, on a thread of its own, one connection after the other. */
+class hasty_server
+{
+public:
+    enum class then {
+        cuts,     ///< and closes, whatever is still to come
+        reads_on, ///< and reads until the client closes
+    };
+
+    hasty_server(bool tls, std::string answer, then what)
+        : tls_(asio::ssl::context::tls_server), answer_(std::move(answer)), what_(what),
+          acceptor_(context_, {asio::ip::address_v4::loopback(), 0})
+    {
+        auto const shown = ca().issue(support::subject::local());
+        tls_.use_certificate_chain(asio::buffer(shown.certificate));
+        tls_.use_private_key(asio::buffer(shown.key), asio::ssl::context::pem);
+        settings.endpoint = std::string(tls ? "https" : "http") + "://localhost:" + std::to_string(port());
+        settings.credentials = ccloud::api_key("KEY", "SECRET");
+        settings.threading = ccloud::threading::serial;
+        settings.retry = ccloud::retry_policy::none();
+        settings.tls.ca_pem = ca().certificate();
+        thread_ = std::thread([this, tls] { run(tls); });
+    }
+
+    ~hasty_server()
+    {
+        stopped_ = true;
+        asio::ip::tcp::socket waker(context_);
+        waker.connect(acceptor_.local_endpoint());
+        thread_.join();
+    }
+    hasty_server(hasty_server const&) = delete;
+    hasty_server& operator=(hasty_server const&) = delete;
+
+    std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+    std::size_t read() const noexcept { return read_; }
+
+    ccloud::config settings;
+
+private:
+    void run(bool tls)
+    {
+        for (;;)
+        {
+            auto peer = acceptor_.accept();
+            peer.set_option(asio::ip::tcp::no_delay(true)); // else the answer may wait, and not survive the cut
+            if (stopped_)
+                return;
+            boost::system::error_code broken;
+            if (!tls)
+            {
+                answer(peer, broken);
+                continue;
+            }
+            asio::ssl::stream<asio::ip::tcp::socket&> stream(peer, tls_);
+            stream.handshake(stream.server, broken);
+            if (!broken)
+                answer(stream, broken);
+        }
+    }
+
+    template <class Stream>
+    void answer(Stream& with, boost::system::error_code& broken)
+    {
+        std::string received;
+        asio::read_until(with, asio::dynamic_buffer(received), "\r\n\r\n", broken);
+        read_ += received.size();
+        asio::write(with, asio::buffer(answer_), broken);
+        std::array<char, 4096> more;
+        while (!broken && what_ == then::reads_on)
+            read_ += with.read_some(asio::buffer(more), broken);
+    }
+
+    asio::io_context context_;
+    asio::ssl::context tls_;
+    std::string const answer_;
+    then const what_;
+    asio::ip::tcp::acceptor acceptor_;
+    std::atomic<bool> stopped_ = false;
+    std::atomic<std::size_t> read_ = 0;
+    std::thread thread_;
+};
+
+ccloud::http_request upload(std::size_t size)
+{
+    ccloud::http_request request(ccloud::method::post, "/iam/v2/ip-groups");
+    request.body(std::string(size, ' '));
+    return request;
+}
+
+/** Makes a call to its end. */
+support::begun_call::outcome finish(caller& client, ccloud::http_request request)
+{
+    std::optional<support::begun_call::outcome> how;
+    asio::co_spawn(
+        client.context, client.cloud->execute(std::move(request)),
+        [&how](std::exception_ptr thrown, support::begun_call::outcome got) {
+            if (thrown)
+                std::rethrow_exception(thrown);
+            how = std::move(got);
+        }
+    );
+    REQUIRE(client.until([&] { return how.has_value(); }));
+    return *std::move(how);
+}
+
+} // namespace
+
+TEST_CASE("pool 18: a request that is refused before it is read ends with the refusal, not with a failure to write")
+{
+    struct row
+    {
+        int status;
+        hasty_server::then what;
+    };
+    std::vector<row> const table{
+        {413, hasty_server::then::cuts},
+        {401, hasty_server::then::reads_on},
+    };
+    for (auto const& [status, what] : table)
+        for (bool const tls : {false, true})
+            for (std::size_t const size : {20U * 1024, 1024U * 1024, 8U * 1024 * 1024})
+            {
+                CAPTURE(status);
+                CAPTURE(tls);
+                CAPTURE(size);
+                hasty_server server(tls, support::response(status, "{}", "Connection: close\r\n"), what);
+                caller client(server.settings);
+                for (int i = 0; i < 3; ++i)
+                {
+                    auto const got = finish(client, upload(size));
+                    REQUIRE(!got.has_value());
+                    CAPTURE(got.error().what());
+                    CHECK(got.error().code() == errc::http_status);
+                    CHECK(got.error().status() == status);
+                    CHECK(got.error().progress() == ccloud::progress::answered);
+                    CHECK(client.connections().active == 0);
+                    if (what == hasty_server::then::cuts)
+                        CHECK(client.until([&] { return client.connections().idle == 0; }));
+                }
+            }
+}
+
+TEST_CASE("pool 18: a request of many records arrives whole, while nothing is answered")
+{
+    for (int const version : versions)
+        for (std::size_t const size : {16'385U, 40'000U, 1'000'000U})
+        {
+            CAPTURE(version);
+            CAPTURE(size);
+            support::tls_server server(of_version(version));
+            ccloud::origin const to(true, "localhost", server.port());
+            bare_transport wire(server.settings(ca()), to);
+            for (int i = 0; i < 3; ++i)
+            {
+                wire.send(post_of(to, size));
+                CHECK(wire.sent() == size);
+            }
+            CHECK(server.counts().requests == 3);
+            CHECK(server.counts().accepted == 1);
+        }
+}
+
+TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB, new and after a request")
+{
+    constexpr std::size_t connections = 50;
+    for (int const version : versions)
+    {
+        CAPTURE(version);
+        support::tls_server server(of_version(version));
+        auto settings = server.settings(ca());
+        settings.pool.max_connections_per_origin = connections;
+        settings.pool.max_concurrent_dials = connections;
+        settings.rate_scope =
+            ccloud::rate_scope::keyed([](ccloud::method, std::string_view target) { return std::string(target); });
+        caller client(settings);
+        auto const before = mine.bytes;
+        auto const each = [before] { return (mine.bytes - before) / static_cast<std::ptrdiff_t>(connections); };
+        client.cloud->warm_up(connections);
+        REQUIRE(client.until([&] { return client.connections().idle == connections; }));
+        auto const fresh = each();
+        CHECK(fresh <= 100 * 1024);
+
+        server.hold(connections);
+        for (std::size_t i = 0; i < connections; ++i)
+            client.begin("/scope/" + std::to_string(i % 10));
+        REQUIRE(client.until([&] { return client.all_over(); }));
+        client.calls.clear();
+        REQUIRE(client.connections().idle == connections);
+        CHECK(server.counts().accepted == connections);
+        auto const served = each();
+        CHECK(served <= 100 * 1024);
+        MESSAGE(
+            (version == TLS1_2_VERSION ? "TLS 1.2" : "TLS 1.3")
+            << ": " << fresh << " bytes a new connection, " << served << " after a request"
+        );
+    }
+}
