@@ -182,12 +182,11 @@ void pooled_transport::describe(connection_metrics& seen) const noexcept
 
 pooled_transport::buffer pooled_transport::take_buffer()
 {
+    auto taken = buffers_.empty() ? buffer(new char[lease::buffer_size]) : std::move(buffers_.back());
+    if (!buffers_.empty())
+        buffers_.pop_back();
     ++buffers_in_use_;
-    if (buffers_.empty())
-        return buffer(new char[lease::buffer_size]);
-    auto reused = std::move(buffers_.back());
-    buffers_.pop_back();
-    return reused;
+    return taken;
 }
 
 void pooled_transport::return_buffer(buffer used) noexcept
