@@ -8,6 +8,16 @@ namespace ccloud::net {
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
+namespace {
+
+/** Whether an error is no fault of the address. */
+bool is_local(error_code const& why) noexcept
+{
+    return why == asio::error::no_descriptors || why == asio::error::no_buffer_space || why == asio::error::no_memory;
+}
+
+} // namespace
+
 /** The attempts. */
 struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_race::lanes>
 {
@@ -51,7 +61,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
             return finish();
         }
         last = ended;
-        if (failed)
+        if (failed && !is_local(ended))
             failed(goals[lane].address().to_string());
         if (next < goals.size())
             begin_next();

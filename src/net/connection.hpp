@@ -95,6 +95,14 @@ public:
         return !look(ignored);
     }
 
+    /** Gives back what a large request took. */
+    void trim() noexcept
+    {
+        constexpr std::size_t enough = 64 * 1024;
+        if (outgoing.capacity() > enough)
+            std::string().swap(outgoing);
+    }
+
     /** Whether TLS holds bytes that were received and not looked at. */
     bool has_unread() noexcept;
 

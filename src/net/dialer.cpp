@@ -162,8 +162,8 @@ asio::awaitable<dialer::failure> dialer::find(dial_job& job, std::string name, s
     job.info.resolve += timers_.now() - began;
     if (wait.answer.addresses.empty())
     {
-        auto why = exchange::failed(errc::name_resolution_failed, progress::not_sent, wait.answer.failure, next_hop());
-        why.permanent = wait.answer.failure != error_code(asio::error::host_not_found_try_again);
+        auto why = exchange::failed(errc::name_resolution_failed, progress::not_sent, wait.answer.failure, name);
+        why.permanent = wait.answer.failure == error_code(asio::error::host_not_found);
         co_return why;
     }
     addresses = std::move(wait.answer.addresses);
@@ -336,10 +336,10 @@ asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, nano
     {
         detail::armed_timer const timer(timers_, wait, timers_.now() + patience + slack);
         // This wait may outlive the dial.
-        made.socket().async_wait(tcp_socket::wait_read, [dial = job.weak_from_this()](error_code) {
+        made.socket().async_wait(tcp_socket::wait_read, [dial = job.weak_from_this(), node = &wait](error_code) {
             auto const waits = dial.lock();
-            if (waits && waits->waiting)
-                waits->waiting->finish(detail::wake::granted);
+            if (waits && waits->waiting == node)
+                node->finish(detail::wake::granted);
         });
         (void)co_await lot_.async_park(wait);
     }

@@ -57,6 +57,9 @@ public:
     asio::mutable_buffer room() { return used_.room(); }
     void end_read(moved const& got);
 
+    /** The caller does not want it any more. */
+    void leave() { break_off(asio::error::operation_aborted); }
+
     /** Its outcome; the connection goes back. */
     exchange finish();
 

@@ -135,7 +135,10 @@ void connection_pool::give_back(connection& used, std::optional<nanoseconds> kee
     else if (auto const why = core_.returned(used, time(), core::shortened(*keep, 10, owner_.roll())))
         discard(used, *why);
     else
+    {
+        used.trim();
         watch(used);
+    }
     settle();
 }
 
@@ -238,6 +241,7 @@ void connection_pool::begin_dial()
     };
     try
     {
+        connections_.reserve(connections_.size() + dials_.size() + 1);
         job = std::make_shared<pool_dial>(owner_.executor(), *this);
         job->made->epoch = core_.epoch();
         job->info.id = owner_.next_id();

@@ -3,7 +3,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -76,14 +75,20 @@ name_answer system_lookup(std::string const& name)
 /** What a look-up's thread shares with who asked. It touches nothing else of this process: that may be gone by then. */
 struct resolver::lookup_state
 {
+    lookup_state() = default;
+    lookup_state(lookup_state const&) = delete;
+    lookup_state& operator=(lookup_state const&) = delete;
+    ~lookup_state() { ::close(far_end); }
+
     name_answer answer; ///< once `ready`
     std::atomic<bool> ready{false};
+    int far_end = -1; ///< of a pair of sockets, by which it says so
 };
 
-/** A look-up under way. Its thread closes the far end of the pipe. */
+/** A look-up under way. */
 struct resolver::pending
 {
-    pending(asio::any_io_executor const& executor, int descriptor) : finished(executor, descriptor) {}
+    explicit pending(asio::any_io_executor const& executor) : finished(executor) {}
 
     std::string name;
     steady_time started{};
@@ -144,43 +149,41 @@ name_answer resolver::make_do(std::string const& name, steady_time now) const
 
 void resolver::start(std::string const& name, steady_time now)
 {
+    auto job = std::make_shared<pending>(executor_);
+    job->name = name;
+    job->started = now;
+    job->state = std::make_shared<lookup_state>();
     std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-        throw std::system_error(errno, std::system_category(), "pipe");
-    auto state = std::make_shared<lookup_state>();
-    try
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        throw std::system_error(errno, std::system_category(), "socketpair");
+    job->state->far_end = ends[1];
+    error_code failed;
+    job->finished.assign(ends[0], failed);
+    if (failed)
     {
-        auto job = std::make_shared<pending>(executor_, ends[0]);
-        job->name = name;
-        job->started = now;
-        job->state = state;
-        pending_.push_back(job);
-        job->finished.async_wait(
-            asio::posix::stream_descriptor::wait_read,
-            [this, watched = std::weak_ptr(job)](error_code) {
-                if (auto const done = watched.lock()) // then the resolver is there, too
-                    take(*done);
-            }
-        );
-        std::thread([state, name, lookup = lookup_, far_end = ends[1]] {
-            try
-            {
-                state->answer = lookup(name);
-            }
-            catch (...)
-            {
-                state->answer.failure = error_code(asio::error::no_recovery);
-            }
-            state->ready.store(true, std::memory_order_release);
-            ::close(far_end);
-        }).detach();
+        ::close(ends[0]);
+        throw boost::system::system_error(failed);
     }
-    catch (...)
-    {
-        std::erase_if(pending_, [&state](auto const& one) { return one->state == state; });
-        ::close(ends[1]);
-        throw;
-    }
+    job->finished.async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        [this, watched = std::weak_ptr(job)](error_code) {
+            if (auto const done = watched.lock()) // then the resolver is there, too
+                take(*done);
+        }
+    );
+    std::thread([state = job->state, name, lookup = lookup_] {
+        try
+        {
+            state->answer = lookup(name);
+        }
+        catch (...)
+        {
+            state->answer.failure = error_code(asio::error::no_recovery);
+        }
+        state->ready.store(true, std::memory_order_release);
+        (void)::send(state->far_end, "", 1, MSG_NOSIGNAL);
+    }).detach();
+    pending_.push_back(std::move(job));
 }
 
 void resolver::take(pending& done)

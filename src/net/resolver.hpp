@@ -45,10 +45,14 @@ public:
     /** What will do where the look-up takes too long: addresses known from before, or a failure. */
     name_answer make_do(std::string const& name, steady_time now) const;
 
-    void forget() noexcept { cache_.clear(); }
-
-    /** Leaves behind what is under way. */
+    /** Leaves behind what is under way: it may be of another network. */
     void abandon() noexcept { pending_.clear(); }
+
+    void forget() noexcept
+    {
+        abandon();
+        cache_.clear();
+    }
 
 private:
     friend class name_wait;

@@ -148,6 +148,20 @@ errc code_of(long verify_result) noexcept
     }
 }
 
+/** What TLS itself objects to; 0 where it is something else. */
+int reason_of(error_code const& failed) noexcept
+{
+    if (failed.category() != asio::error::get_ssl_category())
+        return 0;
+    return ERR_GET_REASON(static_cast<unsigned long>(failed.value()));
+}
+
+/** Alerts of a server in trouble. */
+bool may_pass(int reason) noexcept
+{
+    return reason == SSL_R_TLSV1_ALERT_INTERNAL_ERROR || reason == SSL_R_TLSV1_ALERT_USER_CANCELLED;
+}
+
 bool is_about_version(int reason) noexcept
 {
     return reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION ||
@@ -320,12 +334,11 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
     if (failed)
     {
         // What TLS itself objects to will not change; a broken connection may.
-        bool const by_tls = failed.category() == asio::error::get_ssl_category();
-        if (by_tls && is_about_version(ERR_GET_REASON(static_cast<unsigned long>(failed.value()))))
+        if (is_about_version(reason_of(failed)))
             return {errc::tls_version_unsupported, {}, true};
         if (rejects_our_certificate(failed))
             return {errc::client_certificate_rejected, {}, true};
-        return {errc::tls_failed, {}, by_tls};
+        return {errc::tls_failed, {}, reason_of(failed) != 0 && !may_pass(reason_of(failed))};
     }
     if (speaks_other_protocol(ssl))
         return {errc::tls_failed, "the server chose another protocol than http/1.1", true};
@@ -339,8 +352,7 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 
 bool tls_peer::rejects_our_certificate(error_code const& failed) const noexcept
 {
-    return asked_ && failed.category() == asio::error::get_ssl_category() &&
-           is_about_our_certificate(ERR_GET_REASON(static_cast<unsigned long>(failed.value())));
+    return asked_ && is_about_our_certificate(reason_of(failed));
 }
 
 } // namespace ccloud::net

@@ -2,6 +2,8 @@
 
 #include "net/one_exchange.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 #include <optional>
 #include <utility>
 
@@ -88,8 +90,15 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
     }
     while (talk.wants_more())
     {
-        one_exchange::moved const got = co_await talk.used().async_read_some(talk.room());
-        talk.end_read(got);
+        // A cancellation in the turn in which one operation has ended does not end the next one.
+        auto const cancellation = co_await asio::this_coro::cancellation_state;
+        if ((cancellation.cancelled() & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+            talk.leave();
+        else
+        {
+            one_exchange::moved const got = co_await talk.used().async_read_some(talk.room());
+            talk.end_read(got);
+        }
     }
     co_return talk.finish();
 }

@@ -6,6 +6,7 @@
 #include "printers.hpp"
 #include "stage.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -157,6 +159,7 @@ public:
         add("warm up " + to.to_string() + ' ' + std::to_string(connections));
     }
     void poison(std::uint64_t connection) noexcept override { add("poison " + std::to_string(connection)); }
+    void drain() noexcept override { add("drain"); }
     void close() noexcept override
     {
         add("close");
@@ -447,8 +450,62 @@ TEST_CASE("pool 23: after close() nothing is asked of the transport any more, bu
             on.cloud().poison(1);
             on.cloud().close();
             on.poll();
-            CHECK(wire->asked == list_of("close idle", "close"));
+            CHECK(wire->asked == list_of("close idle", "drain", "close"));
         }
+}
+
+TEST_CASE("pool 23: a transport is told once that the client drains, hears what is asked meanwhile, and is closed once")
+{
+    for (auto const threads : both)
+    {
+        auto const wire = std::make_shared<asked_wire>();
+        wire->reply(200).after(1s);
+        stage on(wire, config_with(threads));
+        auto& call = on.call(get("/a"));
+        auto wait = [](ccloud::client cloud) -> asio::awaitable<void> {
+            auto end = co_await cloud.close(10s);
+            CHECK(end.has_value());
+        };
+        for (int i = 0; i < 2; ++i)
+            asio::co_spawn(on.context(), wait(on.cloud()), [](std::exception_ptr thrown) { CHECK(!thrown); });
+        on.poll();
+        CHECK(wire->asked == list_of("drain"));
+        on.cloud().poison(1);
+        on.run();
+        CHECK(call.ok());
+        on.cloud().close();
+        on.poll();
+        CHECK(wire->asked == list_of("drain", "poison 1", "close"));
+    }
+}
+
+TEST_CASE("G5: an answer whose content cannot be read tells of the rate limit all the same")
+{
+    struct garbling_wire : ccloud::testing::scripted_transport
+    {
+        asio::awaitable<ccloud::exchange> send(
+            ccloud::http_request const& request, ccloud::origin const& to, ccloud::send_options options
+        ) override
+        {
+            auto ended = co_await scripted_transport::send(request, to, options);
+            if (ended.response.body() == "garbled")
+                ended.code = errc::malformed_response;
+            co_return ended;
+        }
+    };
+    auto const wire = std::make_shared<garbling_wire>();
+    for (std::string_view const body : {"garbled", "{}"})
+    {
+        bool const first = body == "garbled";
+        wire->reply(200, std::string(body)).header("X-RateLimit-Limit", "10").header("X-RateLimit-Reset", "30");
+        wire->header("X-RateLimit-Remaining", first ? "0" : "9");
+    }
+    stage on(wire);
+    auto const garbled = on.ask(get("/a/v1/things"));
+    REQUIRE(!garbled.has_value());
+    CHECK(garbled.error().code() == errc::malformed_response);
+    CHECK(on.ask(get("/a/v1/things")).has_value());
+    CHECK(on.elapsed() >= 30s);
 }
 
 TEST_CASE("the last handle goes, or the execution context, while something is still to be asked")
@@ -460,7 +517,7 @@ TEST_CASE("the last handle goes, or the execution context, while something is st
         on.cloud().network_changed();
         on.drop_client();
         on.poll();
-        CHECK(wire->asked == list_of("network changed", "close"));
+        CHECK(wire->asked == list_of("network changed", "drain", "close"));
 
         auto const other = std::make_shared<asked_wire>();
         stage gone(other, config_with(threads));

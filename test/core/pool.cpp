@@ -1157,6 +1157,23 @@ TEST_CASE("pool 23: a dial that is given up is nobody's failure; who waits has a
     CHECK(dials(pool, at(0ms)) == 1);
 }
 
+TEST_CASE("pool 23: after a change of network dials that failed before count no more")
+{
+    origin_pool pool(backing_off(1));
+    pool_waiter waiter;
+    pool.enqueue(waiter, steady_time());
+    CHECK(dials(pool, at(0ms)) == 1);
+    CHECK(pool.dial_failed(steady_time(), 100'000'000) == &waiter);
+    CHECK(pool.dials_from() == steady_time(100ms));
+    pool.enqueue(waiter, steady_time());
+    CHECK(dials(pool, at(0ms)) == 0);
+    pool.retire_all();
+    CHECK(pool.dials_from() == steady_time());
+    CHECK(dials(pool, at(0ms)) == 1);
+    pool.dial_failed(steady_time(), 100'000'001); // the first one again: beyond 100 ms is zero
+    CHECK(pool.dials_from() == steady_time());
+}
+
 TEST_CASE("pool 11: an idle connection that its peer closed is gone")
 {
     slot_quota quota(0);

@@ -325,6 +325,7 @@ void player::rare_event()
     else if (which == 28)
     {
         ++epoch_;
+        no_dial_before_ = dial_by_ = {};
         pool_.retire_all();
     }
     else if (which == 29 && !dials_.empty())

@@ -230,28 +230,11 @@ ccloud::config settings_for(std::string const& of, std::uint16_t port)
     return settings;
 }
 
-/** So that calls wait in the pool's line, and none in the gate's. */
-ccloud::rate_scope a_scope_for_each_target()
-{
-    return ccloud::rate_scope::keyed([](ccloud::method, std::string_view target) { return std::string(target); });
-}
-
 void begin_in_scopes_of_their_own(caller& client, std::size_t calls, ccloud::call_options options = {})
 {
     for (std::size_t i = 0; i < calls; ++i)
         client.begin("/scope/" + std::to_string(i), options);
 }
-
-/** Keeps what it hears of connections. */
-struct witness final : ccloud::observer
-{
-    void connection_used(ccloud::observed_call const&, int, ccloud::connection_use const& use) noexcept override
-    {
-        seen.push_back(use.connection);
-    }
-
-    std::vector<std::shared_ptr<ccloud::connection_info const>> seen;
-};
 
 bool contains(std::string const& text, std::string_view part)
 {
@@ -369,7 +352,7 @@ TEST_CASE("pool 15: where IPv6 goes nowhere and IPv4 works, a connection takes 2
         MESSAGE("skipped: this machine has no IPv6");
         return;
     }
-    auto const seen = std::make_shared<witness>();
+    auto const seen = std::make_shared<support::connection_witness>();
     auto settings = settings_for(host, server->port());
     settings.observer = seen;
     caller client(settings, always({"::1", "127.0.0.1"}));
@@ -542,7 +525,7 @@ TEST_CASE("pool 14: a hundred calls share one look-up")
     slow_names names({{"127.0.0.1"}, {}});
     auto settings = settings_for("slow.example.test", server.port());
     settings.pool.max_connections_per_origin = settings.pool.max_concurrent_dials = 100;
-    settings.rate_scope = a_scope_for_each_target();
+    settings.rate_scope = support::scope_for_each_target();
     caller client(settings, names.lookup());
     begin_in_scopes_of_their_own(client, 100);
     client.poll();
@@ -732,7 +715,7 @@ TEST_CASE("pool 10: where connections are refused, each of sixteen waiting calls
 {
     refusing_port const port;
     auto settings = settings_for("127.0.0.1", port.number());
-    settings.rate_scope = a_scope_for_each_target();
+    settings.rate_scope = support::scope_for_each_target();
     caller client(settings);
     begin_in_scopes_of_their_own(client, 16);
     client.poll();
@@ -755,7 +738,7 @@ TEST_CASE("pool 10: dials that fail are spaced out, and a call that cannot wait 
     refusing_port const port;
     auto settings = settings_for("127.0.0.1", port.number());
     settings.pool.max_connections_per_origin = 200;
-    settings.rate_scope = a_scope_for_each_target();
+    settings.rate_scope = support::scope_for_each_target();
     caller client(settings);
     begin_in_scopes_of_their_own(client, 200, {.timeout = 600ms});
     REQUIRE(client.until([&] { return client.all_over(); }));
@@ -794,7 +777,7 @@ TEST_CASE("pool 10: once the server is up again, calls that are repeated meanwhi
     settings.retry = ccloud::retry_policy::defaults();
     settings.retry.max_attempts = 100;
     settings.retry.base_delay = settings.retry.max_delay = 5ms;
-    settings.rate_scope = a_scope_for_each_target();
+    settings.rate_scope = support::scope_for_each_target();
     caller client(settings);
     begin_in_scopes_of_their_own(client, 16, {.timeout = 30s});
     REQUIRE(client.until([&] { return client.connections().connect_failed >= 4; }));
@@ -819,7 +802,7 @@ TEST_CASE("pool 4: no more than max_concurrent_dials connections are being made 
         auto settings = server.settings();
         settings.threading = ccloud::threading::serial;
         settings.retry = ccloud::retry_policy::none();
-        settings.rate_scope = a_scope_for_each_target();
+        settings.rate_scope = support::scope_for_each_target();
         settings.pool.max_concurrent_dials = most;
         settings.pool.connect_timeout = 100ms;
         caller client(settings);

@@ -19,10 +19,28 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace support {
+
+/** Each target is a scope of its own, so that many calls wait in the pool's line rather than in the gate's. */
+inline ccloud::rate_scope scope_for_each_target()
+{
+    return ccloud::rate_scope::keyed([](ccloud::method, std::string_view target) { return std::string(target); });
+}
+
+/** Keeps what it hears of connections. */
+struct connection_witness final : ccloud::observer
+{
+    void connection_used(ccloud::observed_call const&, int, ccloud::connection_use const& use) noexcept override
+    {
+        seen.push_back(use.connection);
+    }
+
+    std::vector<std::shared_ptr<ccloud::connection_info const>> seen;
+};
 
 /** A call under way, or over. */
 struct begun_call
@@ -72,10 +90,10 @@ public:
             context, open_to_cancellation(cloud->execute({ccloud::method::get, std::move(target)}, options)),
             boost::asio::bind_cancellation_slot(
                 call.signal.slot(),
-                [&call, then = std::move(then)](std::exception_ptr thrown, begun_call::outcome got) {
+                [this, &call, then = std::move(then)](std::exception_ptr thrown, begun_call::outcome got) {
                     if (thrown)
                         std::rethrow_exception(thrown);
-                    ++call.ends;
+                    over_ += call.ends++ == 0 ? 1U : 0U;
                     call.how = std::move(got);
                     if (then)
                         then();
@@ -102,15 +120,15 @@ public:
     }
 
     /** Calls that have ended. */
-    std::size_t over() const
-    {
-        std::size_t count = 0;
-        for (auto const& call : calls)
-            count += call.over() ? 1U : 0U;
-        return count;
-    }
+    std::size_t over() const noexcept { return over_; }
+    bool all_over() const noexcept { return over_ == calls.size(); }
 
-    bool all_over() const { return over() == calls.size(); }
+    /** Forgets the calls. All must be over. */
+    void forget()
+    {
+        calls.clear();
+        over_ = 0;
+    }
 
     /** Runs the client until `holds` is true; false where patience runs out. */
     bool until(std::function<bool()> const& holds)
@@ -148,6 +166,7 @@ public:
     std::deque<begun_call> calls;
 
 private:
+    std::size_t over_ = 0;
     static constexpr std::chrono::seconds longest{20}; ///< only a test that fails waits that long
 
     static ccloud::operation<ccloud::http_response> open_to_cancellation(ccloud::operation<ccloud::http_response> call)
