@@ -315,7 +315,7 @@ call_record::tried_once call_record::look_at(exchange const& got)
     ended.permanent = got.permanent;
     ended.replayable = replayable_;
     ended.new_credentials = ended.status == 401 && has_new_credentials();
-    if (got.answered())
+    if (ended.status != 0)
     {
         auto const now = core_.wire().wall_now();
         auto const form = core_.settings().reset_form;

@@ -97,6 +97,18 @@ std::optional<close_reason> connection::look(error_code& failed)
     return close_reason::ended;
 }
 
+void connection::trim() noexcept
+{
+    constexpr std::size_t enough = 64 * 1024;
+    if (outgoing.capacity() > enough)
+        std::string().swap(outgoing);
+    // OpenSSL keeps a buffer after messages that were no data, such as tickets.
+    if (tls_)
+        ::SSL_free_buffers(tls_->native_handle());
+    if (nested_)
+        ::SSL_free_buffers(nested_->native_handle());
+}
+
 bool connection::has_unread() noexcept
 {
     auto* const ssl = tls();

@@ -95,13 +95,8 @@ public:
         return !look(ignored);
     }
 
-    /** Gives back what a large request took. */
-    void trim() noexcept
-    {
-        constexpr std::size_t enough = 64 * 1024;
-        if (outgoing.capacity() > enough)
-            std::string().swap(outgoing);
-    }
+    /** Gives back the memory that an idle connection does not need. */
+    void trim() noexcept;
 
     /** Whether TLS holds bytes that were received and not looked at. */
     bool has_unread() noexcept;

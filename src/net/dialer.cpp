@@ -119,7 +119,7 @@ asio::awaitable<std::optional<exchange>> dialer::dial(std::shared_ptr<dial_job> 
 {
     std::vector<std::string> addresses;
     auto const& first = proxy_ ? proxy_->host : to_.host();
-    failure failed = co_await find(*job, first, addresses);
+    failure failed = co_await find(*job, first, next_hop(), addresses);
     if (!failed && !job->done)
         failed = co_await connect(*job, std::move(addresses));
     if (!failed && !job->done && proxy_)
@@ -144,7 +144,9 @@ asio::awaitable<std::optional<exchange>> dialer::dial(std::shared_ptr<dial_job> 
     co_return std::nullopt;
 }
 
-asio::awaitable<dialer::failure> dialer::find(dial_job& job, std::string name, std::vector<std::string>& addresses)
+asio::awaitable<dialer::failure> dialer::find(
+    dial_job& job, std::string name, std::string whom, std::vector<std::string>& addresses
+)
 {
     addresses = known_addresses(name);
     if (!addresses.empty())
@@ -162,7 +164,8 @@ asio::awaitable<dialer::failure> dialer::find(dial_job& job, std::string name, s
     job.info.resolve += timers_.now() - began;
     if (wait.answer.addresses.empty())
     {
-        auto why = exchange::failed(errc::name_resolution_failed, progress::not_sent, wait.answer.failure, name);
+        auto why =
+            exchange::failed(errc::name_resolution_failed, progress::not_sent, wait.answer.failure, std::move(whom));
         why.permanent = wait.answer.failure == error_code(asio::error::host_not_found);
         co_return why;
     }
@@ -257,7 +260,7 @@ asio::awaitable<dialer::failure> dialer::talk_socks(dial_job& job)
     if (proxy_->how == core::proxy::kind::socks5 && !core::is_ip_address(target))
     {
         std::vector<std::string> addresses;
-        failure failed = co_await find(job, target, addresses);
+        failure failed = co_await find(job, target, to_.to_string(), addresses);
         if (failed || job.done)
             co_return failed;
         target = target_order_.arrange(addresses, timers_.now()).front();

@@ -72,7 +72,10 @@ public:
 private:
     using failure = std::optional<exchange>;
 
-    asio::awaitable<failure> find(dial_job& job, std::string name, std::vector<std::string>& addresses);
+    /** `whom` is named by the error. */
+    asio::awaitable<failure> find(
+        dial_job& job, std::string name, std::string whom, std::vector<std::string>& addresses
+    );
     asio::awaitable<failure> connect(dial_job& job, std::vector<std::string> addresses);
     asio::awaitable<failure> pass_proxy(dial_job& job);
     asio::awaitable<failure> open_tunnel(dial_job& job);

@@ -135,10 +135,7 @@ void connection_pool::give_back(connection& used, std::optional<nanoseconds> kee
     else if (auto const why = core_.returned(used, time(), core::shortened(*keep, 10, owner_.roll())))
         discard(used, *why);
     else
-    {
-        used.trim();
         watch(used);
-    }
     settle();
 }
 
@@ -205,6 +202,7 @@ void connection_pool::discard(connection& gone, close_reason why) noexcept
     connection is in use; then what it says is overlooked. */
 void connection_pool::watch(connection& idle)
 {
+    idle.trim();
     if (std::exchange(idle.watched, true))
         return;
     idle.socket().async_wait(

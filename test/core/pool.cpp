@@ -120,16 +120,16 @@ TEST_CASE("pool 2: there are never more connections than the cap, dials included
     std::array<pooled, 2> connections;
     for (auto& waiter : waiters)
         pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 2);
+    REQUIRE(dials(pool, at(0ms)) == 2);
     CHECK(pool.dialing() == 2);
     for (auto& connection : connections)
         pool.dialed(connection, at(1ms), 50s, 0);
     CHECK(gives(pool.next(at(1ms)), waiters[0], connections[1]));
     CHECK(gives(pool.next(at(1ms)), waiters[1], connections[0]));
-    CHECK(dials(pool, at(1ms)) == 0);
+    REQUIRE(dials(pool, at(1ms)) == 0);
     CHECK(!pool.wake_at());
     pool.lost();
-    CHECK(dials(pool, at(1ms)) == 1);
+    REQUIRE(dials(pool, at(1ms)) == 1);
     CHECK(pool.active() == 1);
 }
 
@@ -140,18 +140,18 @@ TEST_CASE("pool 2: pools that share a quota have no more connections than it all
     std::array<pool_waiter, 9> waiters;
     for (std::size_t i = 0; i < waiters.size(); ++i)
         (i < 5 ? one : i < 7 ? two : three).enqueue(waiters[i], steady_time());
-    CHECK(dials(one, at(0ms)) == 3);
-    CHECK(dials(two, at(0ms)) == 1);
-    CHECK(dials(three, at(0ms)) == 1);
+    REQUIRE(dials(one, at(0ms)) == 3);
+    REQUIRE(dials(two, at(0ms)) == 1);
+    REQUIRE(dials(three, at(0ms)) == 1);
     CHECK(quota.used() == 5);
 
     // Two more than the quota has are there; only the third slot to become free is to be had.
     one.dial_failed(steady_time(), 0);
     one.dial_failed(steady_time(), 0);
-    CHECK(dials(two, at(60ms)) == 0);
+    REQUIRE(dials(two, at(60ms)) == 0);
     one.dial_failed(steady_time(), 0);
     CHECK(quota.used() == 2);
-    CHECK(dials(two, at(120ms)) == 1);
+    REQUIRE(dials(two, at(120ms)) == 1);
     CHECK(quota.used() == 3);
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("pool 2: a pool asks its quota again after 50 ms, and at once where a 
     SUBCASE("of its own")
     {
         pool.lost();
-        CHECK(dials(pool, at(8ms)) == 1);
+        REQUIRE(dials(pool, at(8ms)) == 1);
     }
     SUBCASE("of none")
     {
@@ -189,7 +189,7 @@ TEST_CASE("pool 2: a pool asks its quota again after 50 ms, and at once where a 
         REQUIRE(!pool.returned(mine, at(8ms), 50s));
         CHECK(since_start(pool.wake_at()) <= 57ms);
         CHECK(closes(pool.next(at(57ms)), mine, close_reason::evicted));
-        CHECK(dials(pool, at(57ms)) == 1);
+        REQUIRE(dials(pool, at(57ms)) == 1);
     }
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("pool 2: a pool that goes gives its slots back to the quota, whatever 
         serve(pool, another, active, at(0ms));
         another.fresh = true;
         pool.enqueue(another, steady_time());
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         CHECK(pool.idle() + pool.active() + pool.dialing() == 3);
         CHECK(quota.used() == 3);
     }
@@ -281,7 +281,7 @@ TEST_CASE(
         origin_pool pool(up_to(2));
         leave_idle(pool, used, at(0ms));
         pool.enqueue(fresh, steady_time());
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         pool.dialed(made, at(1ms), 50s, 0);
         CHECK(gives(pool.next(at(1ms)), fresh, made));
         CHECK(pool.idle() == 1);
@@ -296,7 +296,7 @@ TEST_CASE(
         pool.returned(used, at(0ms), 50s);
         pool.enqueue(fresh, steady_time());
         CHECK(closes(pool.next(at(0ms)), older, close_reason::evicted));
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         pool.dialed(made, at(1ms), 50s, 0);
         CHECK(gives(pool.next(at(1ms)), fresh, made));
     }
@@ -307,14 +307,14 @@ TEST_CASE(
         leave_idle(pool, used, at(0ms));
         pool.enqueue(fresh, steady_time());
         CHECK(closes(pool.next(at(0ms)), used, close_reason::evicted));
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
     }
     SUBCASE("a connection that was dialled for somebody else is fresh")
     {
         origin_pool pool(up_to(1));
         pool_waiter first;
         pool.enqueue(first, steady_time());
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         pool.cancel(first);
         pool.dialed(made, at(1ms), 50s, 0);
         CHECK(pool.next(at(1ms)).what == action::none);
@@ -338,7 +338,7 @@ TEST_CASE("pool 8: who wants a fresh connection is not passed over for ever by t
             pool.enqueue(waiters[next], steady_time());
         pool.returned(used, at(0ms), 50s);
         CHECK(closes(pool.next(at(0ms)), used, close_reason::evicted));
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         pool.dialed(made, at(1ms), 50s, 0);
         CHECK(gives(pool.next(at(1ms)), waiters[1], made));
         ++made.requests;
@@ -373,7 +373,7 @@ TEST_CASE("pool 8: who wants a fresh connection is passed over while none may be
         origin_pool pool(limits);
         serve(pool, waiters[0], used, at(0ms));
         pool.enqueue(waiters[2], steady_time());
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         CHECK(pool.dial_failed(steady_time(0ms), 100'000'000) == &waiters[2]);
         for (auto const next : {1u, 3u})
             pool.enqueue(waiters[next], steady_time());
@@ -386,7 +386,7 @@ TEST_CASE("pool 8: who wants a fresh connection is passed over while none may be
         serve(pool, waiters[0], used, at(0ms));
         for (auto const next : {1u, 3u})
             pool.enqueue(waiters[next], steady_time());
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         pool.returned(used, at(1ms), 50s);
         CHECK(gives(pool.next(at(1ms)), waiters[3], used));
         pool.dialed(another, at(2ms), 50s, 0);
@@ -421,7 +421,7 @@ TEST_CASE("pool 4: new dials are the fewest of waiters without one, room and wha
             serve(pool, waiters[i], connections[i], at(0ms));
         for (auto i = row.active; i < waiters.size(); ++i)
             pool.enqueue(waiters[i], steady_time());
-        CHECK(dials(pool, at(0ms)) == row.dials);
+        REQUIRE(dials(pool, at(0ms)) == row.dials);
     }
 }
 
@@ -434,16 +434,16 @@ TEST_CASE("pool 4: a dial that ends, well or not, lets the next one begin")
     pooled made;
     for (auto& waiter : waiters)
         pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 2);
+    REQUIRE(dials(pool, at(0ms)) == 2);
     pool.dialed(made, at(1ms), 50s, 0);
     CHECK(gives(pool.next(at(1ms)), waiters[0], made));
-    CHECK(dials(pool, at(1ms)) == 1);
+    REQUIRE(dials(pool, at(1ms)) == 1);
     CHECK(pool.dial_failed(steady_time(2ms), 0) == &waiters[1]);
-    CHECK(dials(pool, at(2ms)) == 1);
+    REQUIRE(dials(pool, at(2ms)) == 1);
     CHECK(pool.waiters() == 3);
     pool.cancel(waiters[2]);
     CHECK(pool.dial_failed(steady_time(3ms), 0) == &waiters[3]);
-    CHECK(dials(pool, at(3ms)) == 0); // one waits, and has the other dial
+    REQUIRE(dials(pool, at(3ms)) == 0); // one waits, and has the other dial
 }
 
 TEST_CASE("pool 4: where a connection is in use, a waiter gives it a moment to come back before it dials")
@@ -457,38 +457,38 @@ TEST_CASE("pool 4: where a connection is in use, a waiter gives it a moment to c
     pool.enqueue(second, steady_time(20ms));
     SUBCASE("it does not come back")
     {
-        CHECK(dials(pool, at(20ms)) == 0);
+        REQUIRE(dials(pool, at(20ms)) == 0);
         CHECK(since_start(pool.wake_at()) == 25ms);
-        CHECK(dials(pool, at(25ms - 1ns)) == 0);
-        CHECK(dials(pool, at(25ms)) == 1);
+        REQUIRE(dials(pool, at(25ms - 1ns)) == 0);
+        REQUIRE(dials(pool, at(25ms)) == 1);
         CHECK(!pool.wake_at());
     }
     SUBCASE("it does")
     {
-        CHECK(dials(pool, at(20ms)) == 0);
+        REQUIRE(dials(pool, at(20ms)) == 0);
         pool.returned(used, at(24ms), 50s);
         CHECK(gives(pool.next(at(24ms)), second, used));
-        CHECK(dials(pool, at(1s)) == 0);
+        REQUIRE(dials(pool, at(1s)) == 0);
         CHECK(!pool.wake_at());
     }
     SUBCASE("it is lost")
     {
         pool.lost();
         CHECK(since_start(pool.wake_at()) == 0ms);
-        CHECK(dials(pool, at(20ms)) == 1);
+        REQUIRE(dials(pool, at(20ms)) == 1);
     }
     SUBCASE("it would be of no use")
     {
         second.fresh = true;
-        CHECK(dials(pool, at(20ms)) == 1);
+        REQUIRE(dials(pool, at(20ms)) == 1);
     }
     SUBCASE("it was waited for already")
     {
-        CHECK(dials(pool, at(20ms)) == 0);
+        REQUIRE(dials(pool, at(20ms)) == 0);
         pool.cancel(second);
         pool.enqueue_front(second);
-        CHECK(dials(pool, at(25ms - 1ns)) == 0);
-        CHECK(dials(pool, at(25ms)) == 1);
+        REQUIRE(dials(pool, at(25ms - 1ns)) == 0);
+        REQUIRE(dials(pool, at(25ms)) == 1);
     }
 }
 
@@ -503,9 +503,9 @@ TEST_CASE("pool 4: the moment is each waiter's own")
     pool.enqueue(waiters[1], steady_time(10ms));
     pool.enqueue(waiters[2], steady_time(12ms));
     pool.enqueue(waiters[3], steady_time(19ms));
-    CHECK(dials(pool, at(15ms)) == 1);
+    REQUIRE(dials(pool, at(15ms)) == 1);
     CHECK(since_start(pool.wake_at()) == 17ms);
-    CHECK(dials(pool, at(18ms)) == 1);
+    REQUIRE(dials(pool, at(18ms)) == 1);
     CHECK(since_start(pool.wake_at()) == 24ms);
 }
 
@@ -524,7 +524,7 @@ TEST_CASE("pool 4: after the moment an idle connection that is of no use makes r
     CHECK(pool.next(at(10s)).what == action::none);
     CHECK(since_start(pool.wake_at()) == 10'005ms);
     CHECK(closes(pool.next(at(10'005ms)), old, close_reason::evicted));
-    CHECK(dials(pool, at(10'005ms)) == 1);
+    REQUIRE(dials(pool, at(10'005ms)) == 1);
 }
 
 TEST_CASE("pool 9: a waiter takes what comes first; the dial that comes too late becomes idle")
@@ -534,7 +534,7 @@ TEST_CASE("pool 9: a waiter takes what comes first; the dial that comes too late
     std::array<pooled, 2> connections;
     serve(pool, waiters[0], connections[0], at(0ms));
     pool.enqueue(waiters[1], steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     SUBCASE("the connection")
     {
         pool.returned(connections[0], at(1ms), 50s);
@@ -566,15 +566,15 @@ TEST_CASE(
     pool_waiter gone, next;
     pooled made;
     pool.enqueue(gone, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     pool.cancel(gone);
-    CHECK(dials(pool, at(0ms)) == 0);
+    REQUIRE(dials(pool, at(0ms)) == 0);
     CHECK(pool.waiters() == 0);
     CHECK(pool.dialing() == 1);
     SUBCASE("who came meanwhile")
     {
         pool.enqueue(next, steady_time(1ms));
-        CHECK(dials(pool, at(1ms)) == 0);
+        REQUIRE(dials(pool, at(1ms)) == 0);
         pool.dialed(made, at(2ms), 50s, 0);
         CHECK(gives(pool.next(at(2ms)), next, made));
     }
@@ -590,7 +590,7 @@ TEST_CASE(
         CHECK(pool.dial_failed(steady_time(2ms), 0) == nullptr);
         CHECK(quota.used() == 0);
         pool.enqueue(next, steady_time(3ms));
-        CHECK(dials(pool, at(3ms)) == 1);
+        REQUIRE(dials(pool, at(3ms)) == 1);
     }
     CHECK(quota.used() == 1);
     CHECK(pool.idle() + pool.active() + pool.dialing() == 1);
@@ -602,14 +602,14 @@ TEST_CASE("pool 10: a failed dial completes the oldest waiter, and the next one 
     std::array<pool_waiter, 2> waiters;
     for (auto& waiter : waiters)
         pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     CHECK(pool.dial_failed(steady_time(), 0) == &waiters[0]);
     CHECK(!waiters[0].queued);
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     pool.cancel(waiters[1]);
     CHECK(pool.dial_failed(steady_time(), 0) == nullptr);
     CHECK(pool.dialing() == 0);
-    CHECK(dials(pool, at(0ms)) == 0);
+    REQUIRE(dials(pool, at(0ms)) == 0);
     CHECK(!pool.wake_at());
 }
 
@@ -645,7 +645,7 @@ TEST_CASE("pool 10: after failed dials the next one waits, up to 100 ms doubled 
             pool.enqueue(waiter, steady_time(now));
             CHECK(since_start(pool.wake_at()) == now + pause);
             if (part > 0)
-                CHECK(dials(pool, at(now + pause - 1ns)) == 0);
+                REQUIRE(dials(pool, at(now + pause - 1ns)) == 0);
             now += pause;
             pool.cancel(waiter);
         }
@@ -658,13 +658,13 @@ TEST_CASE("pool 10: dials that fail together count once")
     std::array<pool_waiter, 9> waiters;
     for (auto& waiter : waiters)
         pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 4);
+    REQUIRE(dials(pool, at(0ms)) == 4);
     CHECK(pool.dial_failed(steady_time(10ms), 100'000'000) == &waiters[0]);
     for (auto const next : {1u, 2u, 3u})
         CHECK(pool.dial_failed(steady_time(11ms), never) == &waiters[next]);
     CHECK(since_start(pool.wake_at()) == 110ms);
-    CHECK(dials(pool, at(110ms - 1ns)) == 0);
-    CHECK(dials(pool, at(110ms)) == 4);
+    REQUIRE(dials(pool, at(110ms - 1ns)) == 0);
+    REQUIRE(dials(pool, at(110ms)) == 4);
     pool.dial_failed(steady_time(110ms), 200'000'000);
     CHECK(since_start(pool.wake_at()) == 310ms);
 }
@@ -676,15 +676,15 @@ TEST_CASE("pool 10: a dial that succeeds ends the backoff")
     pooled made;
     for (auto& waiter : waiters)
         pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 3);
+    REQUIRE(dials(pool, at(0ms)) == 3);
     pool.dial_failed(steady_time(), 100'000'000);
-    CHECK(dials(pool, at(1ms)) == 0);
+    REQUIRE(dials(pool, at(1ms)) == 0);
     pool.dialed(made, at(2ms), 50s, 0);
     CHECK(gives(pool.next(at(2ms)), waiters[1], made));
-    CHECK(dials(pool, at(2ms)) == 1);
+    REQUIRE(dials(pool, at(2ms)) == 1);
     pool.dial_failed(steady_time(3ms), 100'000'001); // the first one again: beyond 100 ms is zero
     CHECK(since_start(pool.wake_at()) == 3ms);
-    CHECK(dials(pool, at(3ms)) == 1);
+    REQUIRE(dials(pool, at(3ms)) == 1);
 }
 
 TEST_CASE("pool 10: a connection that comes back during the backoff serves who waits")
@@ -695,7 +695,7 @@ TEST_CASE("pool 10: a connection that comes back during the backoff serves who w
     serve(pool, waiters[0], used, at(0ms));
     pool.enqueue(waiters[1], steady_time());
     pool.enqueue(waiters[2], steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     CHECK(pool.dial_failed(steady_time(), 100'000'000) == &waiters[1]);
     pool.returned(used, at(1ms), 50s);
     CHECK(gives(pool.next(at(1ms)), waiters[2], used));
@@ -718,7 +718,7 @@ TEST_CASE("pool 10: waiters behind a full pool whose dials all fail are served l
         CHECK(pool.dial_failed(steady_time(now), never) == &waiters[failed]);
         CHECK(pool.dial_failed(steady_time(now), never) == &waiters[failed + 1]);
         CHECK(quota.used() == 0);
-        CHECK(dials(pool, at(now)) == 0);
+        REQUIRE(dials(pool, at(now)) == 0);
         REQUIRE(pool.wake_at());
         CHECK(*pool.wake_at() > steady_time(now));
         now = since_start(pool.wake_at());
@@ -769,7 +769,7 @@ TEST_CASE("pool 5: a connection that was idle for as long as it is kept is close
     {
         pool.enqueue(second, steady_time(21s));
         CHECK(closes(pool.next(at(21s)), used, close_reason::idle_timeout));
-        CHECK(dials(pool, at(21s)) == 1);
+        REQUIRE(dials(pool, at(21s)) == 1);
     }
 }
 
@@ -817,7 +817,7 @@ TEST_CASE("pool 5: a new connection is for whoever waits, even where none is kep
     pool_waiter waiter;
     pooled made;
     pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     SUBCASE("it serves once")
     {
         pool.dialed(made, at(1ms), 0s, 0);
@@ -850,7 +850,7 @@ TEST_CASE("pool 5: connections that a machine slept through are closed, and give
     {
         pool.enqueue(waiter, steady_time(10s));
         CHECK(closes(pool.next(at(10s, 40s)), used, close_reason::idle_timeout));
-        CHECK(dials(pool, at(10s, 40s)) == 1);
+        REQUIRE(dials(pool, at(10s, 40s)) == 1);
     }
     SUBCASE("not for long")
     {
@@ -923,7 +923,7 @@ TEST_CASE("C2: a waiter takes an older connection where the newest is not for it
     pooled spare, used;
     serve(pool, first, used, at(0ms));
     pool.enqueue(first, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     pool.cancel(first);
     pool.dialed(spare, at(1ms), 50s, 0);
     pool.returned(used, at(2ms), 50s);
@@ -949,7 +949,7 @@ TEST_CASE("C2: a grant that was not used leaves the connection as old as it was"
     {
         post.idle_limit = 5s;
         pool.enqueue(post, steady_time(30s));
-        CHECK(dials(pool, at(30s)) == 1);
+        REQUIRE(dials(pool, at(30s)) == 1);
     }
     SUBCASE("it expires when it would have")
     {
@@ -976,7 +976,7 @@ TEST_CASE("pool 5: a grant that was not used until too late is worth nothing")
     {
         pool.enqueue(two, steady_time(49s));
         pool.poison(connection);
-        CHECK(dials(pool, at(49s)) == 0);
+        REQUIRE(dials(pool, at(49s)) == 0);
         pool.ungranted(connection);
         CHECK(closes(pool.next(at(49s)), connection, close_reason::poisoned));
     }
@@ -984,11 +984,11 @@ TEST_CASE("pool 5: a grant that was not used until too late is worth nothing")
     {
         pool.enqueue(two, steady_time(49s));
         pool.retire_all();
-        CHECK(dials(pool, at(49s)) == 0);
+        REQUIRE(dials(pool, at(49s)) == 0);
         pool.ungranted(connection);
         CHECK(closes(pool.next(at(49s)), connection, close_reason::superseded));
     }
-    CHECK(dials(pool, at(50s)) == 1);
+    REQUIRE(dials(pool, at(50s)) == 1);
 }
 
 // Wear
@@ -1010,7 +1010,7 @@ TEST_CASE("pool 6: a lifetime is shortened by up to a fifth")
         origin_pool pool(limits);
         pooled made;
         pool.warm_up(1);
-        CHECK(dials(pool, at(7s)) == 1);
+        REQUIRE(dials(pool, at(7s)) == 1);
         pool.dialed(made, at(7s), 1h, row.dice);
         CHECK(made.made == steady_time(7s));
         CHECK(since_start(pool.wake_at()) == 7s + row.life);
@@ -1119,7 +1119,7 @@ TEST_CASE("pool 23: after a change of network no connection of before takes a fu
     leave_idle(pool, idle, at(0ms));
     waiters[1].fresh = true;
     pool.enqueue(waiters[1], steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     made.epoch = pool.epoch();
     pool.retire_all();
     CHECK(pool.epoch() != made.epoch);
@@ -1129,7 +1129,7 @@ TEST_CASE("pool 23: after a change of network no connection of before takes a fu
     CHECK(pool.returned(active, at(1ms), 50s) == close_reason::superseded);
     pool.dialed(made, at(2ms), 50s, 0); // too late: who waits for it has another one dialled
     CHECK(closes(pool.next(at(2ms)), made, close_reason::superseded));
-    CHECK(dials(pool, at(2ms)) == 1);
+    REQUIRE(dials(pool, at(2ms)) == 1);
     pooled later;
     later.epoch = pool.epoch();
     pool.dialed(later, at(3ms), 50s, 0);
@@ -1145,16 +1145,16 @@ TEST_CASE("pool 23: a dial that is given up is nobody's failure; who waits has a
     origin_pool pool(backing_off(1), &quota);
     pool_waiter waiter;
     pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     pool.dial_abandoned();
     CHECK(quota.used() == 0);
     CHECK(pool.dialing() == 0);
     CHECK(waiter.queued);
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     CHECK(pool.dial_failed(steady_time(), 100'000'001) == &waiter); // the first one
     CHECK(!pool.wake_at());
     pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
 }
 
 TEST_CASE("pool 23: after a change of network dials that failed before count no more")
@@ -1162,16 +1162,16 @@ TEST_CASE("pool 23: after a change of network dials that failed before count no 
     origin_pool pool(backing_off(1));
     pool_waiter waiter;
     pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     CHECK(pool.dial_failed(steady_time(), 100'000'000) == &waiter);
-    CHECK(pool.dials_from() == steady_time(100ms));
+    CHECK(since_start(pool.dials_from()) == 100ms);
     pool.enqueue(waiter, steady_time());
-    CHECK(dials(pool, at(0ms)) == 0);
+    REQUIRE(dials(pool, at(0ms)) == 0);
     pool.retire_all();
-    CHECK(pool.dials_from() == steady_time());
-    CHECK(dials(pool, at(0ms)) == 1);
+    CHECK(since_start(pool.dials_from()) == 0ms);
+    REQUIRE(dials(pool, at(0ms)) == 1);
     pool.dial_failed(steady_time(), 100'000'001); // the first one again: beyond 100 ms is zero
-    CHECK(pool.dials_from() == steady_time());
+    CHECK(since_start(pool.dials_from()) == 0ms);
 }
 
 TEST_CASE("pool 11: an idle connection that its peer closed is gone")
@@ -1252,7 +1252,7 @@ TEST_CASE("pool 8: a waiter cancelled after it was granted a connection passes i
     SUBCASE("dead")
     {
         pool.lost();
-        CHECK(dials(pool, at(1ms)) == 1);
+        REQUIRE(dials(pool, at(1ms)) == 1);
     }
     CHECK(pool.idle() + pool.active() + pool.dialing() == 1);
 }
@@ -1266,7 +1266,7 @@ TEST_CASE("pool 8: a waiter whose connection was dead keeps its place in the lin
     pool.enqueue(second, steady_time());
     pool.enqueue_front(first);
     pool.lost();
-    CHECK(dials(pool, at(1ms)) == 1);
+    REQUIRE(dials(pool, at(1ms)) == 1);
     pool.dialed(made, at(1ms), 50s, 0);
     CHECK(gives(pool.next(at(1ms)), first, made));
     CHECK(pool.waiters() == 1);
@@ -1311,15 +1311,15 @@ TEST_CASE("pool 23: a warm-up dials what is missing, a few at a time, and ends")
     leave_idle(pool, connections[0], at(0ms));
     pool.warm_up(4);
     CHECK(since_start(pool.wake_at()) == 0ms);
-    CHECK(dials(pool, at(0ms)) == 2);
+    REQUIRE(dials(pool, at(0ms)) == 2);
     pool.dialed(connections[1], at(1ms), 50s, 0);
-    CHECK(dials(pool, at(1ms)) == 1);
+    REQUIRE(dials(pool, at(1ms)) == 1);
     for (auto const made : {2u, 3u})
         pool.dialed(connections[made], at(2ms), 50s, 0);
-    CHECK(dials(pool, at(2ms)) == 0);
+    REQUIRE(dials(pool, at(2ms)) == 0);
     CHECK(pool.idle() == 4);
     pool.lost_idle(connections[2]);
-    CHECK(dials(pool, at(3ms)) == 0);
+    REQUIRE(dials(pool, at(3ms)) == 0);
 }
 
 TEST_CASE("pool 23: a warm-up stays within the cap and the quota, and does not wait for room")
@@ -1328,7 +1328,7 @@ TEST_CASE("pool 23: a warm-up stays within the cap and the quota, and does not w
     {
         origin_pool pool(up_to(3));
         pool.warm_up(9);
-        CHECK(dials(pool, at(0ms)) == 3);
+        REQUIRE(dials(pool, at(0ms)) == 3);
     }
     SUBCASE("quota")
     {
@@ -1338,10 +1338,10 @@ TEST_CASE("pool 23: a warm-up stays within the cap and the quota, and does not w
         pooled used, made;
         serve(other, waiter, used, at(0ms));
         pool.warm_up(9);
-        CHECK(dials(pool, at(0ms)) == 3);
+        REQUIRE(dials(pool, at(0ms)) == 3);
         CHECK(!pool.wake_at());
         other.lost();
-        CHECK(dials(pool, at(1h)) == 0);
+        REQUIRE(dials(pool, at(1h)) == 0);
         pool.enqueue(waiter, steady_time(1h));
         pool.dialed(made, at(1h), 50s, 0);
         CHECK(gives(pool.next(at(1h)), waiter, made));
@@ -1356,9 +1356,9 @@ TEST_CASE("pool 23: a warm-up does not make up for dials that fail, nor for conn
     {
         origin_pool pool(limits);
         pool.warm_up(3);
-        CHECK(dials(pool, at(0ms)) == 1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
         CHECK(pool.dial_failed(steady_time(), 0) == nullptr);
-        CHECK(dials(pool, at(1h)) == 0);
+        REQUIRE(dials(pool, at(1h)) == 0);
     }
     SUBCASE("connections that expire at once")
     {
@@ -1371,7 +1371,7 @@ TEST_CASE("pool 23: a warm-up does not make up for dials that fail, nor for conn
             pool.dialed(connection, at(0ms), 0s, 0);
             CHECK(closes(pool.next(at(0ms)), connection, close_reason::idle_timeout));
         }
-        CHECK(dials(pool, at(1h)) == 0);
+        REQUIRE(dials(pool, at(1h)) == 0);
     }
     SUBCASE("connections that are too many")
     {
@@ -1386,7 +1386,7 @@ TEST_CASE("pool 23: a warm-up does not make up for dials that fail, nor for conn
             if (i > 0)
                 CHECK(closes(pool.next(at(0ms)), connections[i - 1], close_reason::evicted));
         }
-        CHECK(dials(pool, at(0ms)) == 0);
+        REQUIRE(dials(pool, at(0ms)) == 0);
     }
     SUBCASE("connections that were there already")
     {
@@ -1394,9 +1394,9 @@ TEST_CASE("pool 23: a warm-up does not make up for dials that fail, nor for conn
         pooled connection;
         leave_idle(pool, connection, at(0ms));
         pool.warm_up(1);
-        CHECK(dials(pool, at(0ms)) == 0);
+        REQUIRE(dials(pool, at(0ms)) == 0);
         pool.lost_idle(connection);
-        CHECK(dials(pool, at(0ms)) == 0);
+        REQUIRE(dials(pool, at(0ms)) == 0);
         CHECK(!pool.wake_at());
     }
 }
