@@ -220,6 +220,7 @@ std::optional<steady_time> origin_pool::wants_dial_at() const noexcept
 
 origin_pool::step origin_pool::dial_one(steady_time now) noexcept
 {
+    room_from_ = {};
     auto const due = wants_dial_at();
     if (!due || now < *due)
         return {};
@@ -237,7 +238,7 @@ origin_pool::step origin_pool::dial_one(steady_time now) noexcept
     if (waiters_ <= dialing_)
         wanted_ = 0; // there is no room to warm up
     else if (slots() < limits_.cap)
-        dial_from_ = now + quota_pause; // other shards do not tell when they close one
+        room_from_ = now + quota_pause; // other shards do not tell when they close one
     return {};
 }
 
@@ -246,7 +247,7 @@ std::optional<steady_time> origin_pool::wake_at() const noexcept
     auto earliest = idle_.empty() ? steady_time::max() : next_close_;
     bool const has_room = slots() < limits_.cap || !idle_.empty(); // an idle one makes room
     if (auto const due = wants_dial_at(); due && has_room)
-        earliest = std::min(earliest, *due);
+        earliest = std::min(earliest, std::max(*due, room_from_));
     return earliest == steady_time::max() ? std::nullopt : std::optional(earliest);
 }
 
@@ -361,8 +362,6 @@ void origin_pool::free_slot() noexcept
 {
     if (wanted_ > 0)
         --wanted_; // what goes is not made up for
-    if (failed_dials_ == 0)
-        dial_from_ = {}; // it was the quota that had no room
     if (quota_)
         quota_->give();
 }

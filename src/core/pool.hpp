@@ -188,6 +188,7 @@ private:
     std::uint64_t epoch_ = 0;
     unsigned failed_dials_ = 0; ///< in a row
     steady_time dial_from_{};
+    steady_time room_from_{};                       ///< the quota had none; it is asked again then
     steady_time next_close_ = (steady_time::max)(); ///< no idle connection expires or retires before
     bool look_at_all_ = false;                      ///< an idle connection is not to be used any more
     std::optional<wall_time::duration> clocks_;     ///< by how much the wall's is ahead of the steady one

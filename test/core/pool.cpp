@@ -1425,3 +1425,41 @@ TEST_CASE("pool 5, pool 6: what is shortened keeps at least all but its part, an
         CHECK(shortened(50s, 5, dice) <= 50s);
     }
 }
+TEST_CASE("pool 10: a full quota does not hide that dials fail")
+{
+    slot_quota quota(1);
+    origin_pool pool(backing_off(2), &quota);
+    pool_waiter elsewhere;
+    pooled theirs;
+    origin_pool other(up_to(1), &quota);
+    serve(other, elsewhere, theirs, at(0s));
+    std::array<pool_waiter, 8> waiters;
+    for (auto& waiter : waiters)
+        pool.enqueue(waiter, steady_time());
+    nanoseconds now = 0s;
+    for (nanoseconds const pause : {100ms, 200ms, 400ms, 800ms})
+    {
+        REQUIRE(dials(pool, at(now)) == 1);
+        now += 1ms;
+        pool.dial_failed(steady_time(now), static_cast<std::uint64_t>(pause.count()));
+        REQUIRE(dials(pool, at(now)) == 0);
+        CHECK(since_start(pool.wake_at()) == now + pause);
+        now += pause;
+    }
+}
+
+TEST_CASE("pool 8: nor is it for a full quota that was asked before")
+{
+    slot_quota quota(1);
+    origin_pool pool(up_to(2), &quota);
+    pool_waiter first, fresh, other;
+    pooled used;
+    serve(pool, first, used, at(0ms));
+    fresh.fresh = true;
+    pool.enqueue(fresh, steady_time());
+    REQUIRE(dials(pool, at(0ms)) == 0);
+    pool.enqueue(other, steady_time());
+    pool.returned(used, at(1ms), 50s);
+    CHECK(closes(pool.next(at(1ms)), used, close_reason::evicted));
+    REQUIRE(dials(pool, at(1ms)) == 1);
+}
