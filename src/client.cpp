@@ -207,7 +207,7 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
         (void)co_await onlookers_.async_park(node);
     }
     close_now();
-    if (on_wire_ > 0) // their end is on its way
+    while (on_wire_ > 0) // their end is on its way
     {
         parked node;
         (void)co_await onlookers_.async_park(node);

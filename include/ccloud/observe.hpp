@@ -170,7 +170,7 @@ struct metrics
     std::uint64_t attempts = 0;          ///< tries given to the network
     std::uint64_t transient_retries = 0; ///< scheduled after a failure that may pass
     std::uint64_t throttle_retries = 0;  ///< scheduled after the server turned a request away
-    std::uint64_t replays = 0;           ///< free of charge: stale connection, 421, 425, new credentials
+    std::uint64_t replays = 0;           ///< free of charge: stale connection, 421, 425, redirect, new credentials
     std::uint64_t throttled = 0;         ///< answers with status 429
 
     std::uint64_t gate_waits = 0;           ///< calls that had to wait in line

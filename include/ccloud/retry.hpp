@@ -93,9 +93,9 @@ struct retry_answer
     std::optional<std::chrono::milliseconds> delay = std::nullopt;
 };
 
-/** Judges after the library did, once for each try that was no success, but for those that the caller's cancellation,
-    the deadline or `close()` ended. Called on the client's executor, by each shard
-    on its own; must not block. What it throws counts as `as_usual`. */
+/** Judges after the library did, once for each try that was no success, but for redirects and for those that the
+    caller's cancellation, the deadline or `close()` ended. Called on the client's executor, by each shard on its own;
+    must not block. What it throws counts as `as_usual`. */
 using retry_classifier = std::function<retry_answer(retry_question const&)>;
 
 } // namespace ccloud

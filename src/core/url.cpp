@@ -79,8 +79,8 @@ std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool al
         return complain("must not have a query");
 
     // Boost.URL 1.81 takes a host that only begins like an address for the address: the authority is read here.
-    auto const start = url.find("//");
-    if (start == std::string_view::npos)
+    auto const start = url.find(':') + 1;
+    if (!url.substr(start).starts_with("//"))
         return complain("has no host");
     auto const authority = url.substr(start + 2, url.find('/', start + 2) - start - 2);
     if (authority.find('@') != std::string_view::npos)
