@@ -204,24 +204,20 @@ bool is_for(X509* certificate, std::string const& host) noexcept
            1;
 }
 
+bool is_too_old(SSL_SESSION const* session) noexcept
+{
+    auto const age = std::time(nullptr) - static_cast<std::time_t>(::SSL_SESSION_get_time(session));
+    auto const most = std::min<long>(::SSL_SESSION_get_timeout(session), std::chrono::seconds(longest_ticket).count());
+    return age < 0 || age >= most;
+}
+
 } // namespace
 
-void session_store::put(std::string const& peer, SSL_SESSION* session)
+void session_store::put(std::string const& peer, session_pointer session)
 {
-    int const size = ::i2d_SSL_SESSION(session, nullptr);
-    if (size <= 0)
-        return;
-    auto const lifetime =
-        std::min<long>(::SSL_SESSION_get_timeout(session), std::chrono::seconds(longest_ticket).count());
-    ticket got{
-        std::vector<unsigned char>(static_cast<std::size_t>(size)), std::time(nullptr) + lifetime,
-        ::SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION};
-    auto* end = got.bytes.data();
-    ::i2d_SSL_SESSION(session, &end);
-
     std::lock_guard const lock(mutex_);
     auto& kept = sessions_[peer];
-    kept.push_front(std::move(got));
+    kept.push_front(std::move(session));
     if (kept.size() > most_)
         kept.pop_back();
 }
@@ -233,15 +229,14 @@ session_pointer session_store::take(std::string const& peer)
     if (found == sessions_.end())
         return nullptr;
     auto& kept = found->second;
-    std::erase_if(kept, [now = std::time(nullptr)](ticket const& one) { return one.until <= now; });
+    std::erase_if(kept, [](session_pointer const& one) { return is_too_old(one.get()); });
     if (kept.empty())
         return nullptr;
-    auto const& newest = kept.front();
-    auto const* bytes = newest.bytes.data();
-    session_pointer session(::d2i_SSL_SESSION(nullptr, &bytes, static_cast<long>(newest.bytes.size())));
-    if (newest.once)
-        kept.pop_front();
-    return session;
+    if (::SSL_SESSION_get_protocol_version(kept.front().get()) < TLS1_3_VERSION)
+        return session_pointer(::SSL_SESSION_dup(kept.front().get()));
+    auto newest = std::move(kept.front());
+    kept.pop_front();
+    return newest;
 }
 
 std::size_t session_store::size() const noexcept
@@ -281,6 +276,7 @@ int tls_peer::index() noexcept
     return mine;
 }
 
+/** Keeps a copy: OpenSSL spoils a session when its connection ends without a goodbye. */
 int tls_peer::on_session(SSL* ssl, SSL_SESSION* session)
 {
     auto const* const self = static_cast<tls_peer const*>(::SSL_get_ex_data(ssl, index()));
@@ -288,7 +284,8 @@ int tls_peer::on_session(SSL* ssl, SSL_SESSION* session)
         return 0;
     try
     {
-        self->profile_->tickets().put(self->name_, session);
+        if (session_pointer copy(::SSL_SESSION_dup(session)); copy)
+            self->profile_->tickets().put(self->name_, std::move(copy));
     }
     catch (...) // of OpenSSL no exception may get out; then there is one ticket less
     {

@@ -10,14 +10,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace ccloud::net {
 
@@ -33,32 +31,24 @@ struct session_delete
 };
 using session_pointer = std::unique_ptr<SSL_SESSION, session_delete>;
 
-/** Sessions that servers let us resume, by peer. Kept as bytes: that is a tenth of what they take in use, and nothing that
-    happens to their connections can spoil them. Any thread. */
+/** Sessions that servers let us resume, by peer. Any thread. */
 class session_store
 {
 public:
     explicit session_store(std::size_t most_for_a_peer) noexcept : most_(most_for_a_peer) {}
 
-    void put(std::string const& peer, SSL_SESSION* session);
+    void put(std::string const& peer, session_pointer session);
 
     /** The newest one that is not too old; null where there is none. One of TLS 1.3 is given away (RFC 8446 appendix
-        C.4), one of TLS 1.2 may be used again. */
+        C.4), of one of TLS 1.2 a copy: it may be used again, and the end of a connection can spoil its session. */
     session_pointer take(std::string const& peer);
 
     std::size_t size() const noexcept;
 
 private:
-    struct ticket
-    {
-        std::vector<unsigned char> bytes;
-        std::time_t until;
-        bool once;
-    };
-
     std::size_t const most_;
     mutable std::mutex mutex_;
-    std::map<std::string, std::deque<ticket>, std::less<>> sessions_;
+    std::map<std::string, std::deque<session_pointer>, std::less<>> sessions_;
 };
 
 /** How we speak TLS: whom we trust, what we show, and the tickets that were got that way. Made once, then only read but
