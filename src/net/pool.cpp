@@ -316,15 +316,8 @@ void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
     drop(job);
     owner_.counts().count_failed_dial(why.code);
     last_failure_ = why.detail + ": " + (why.cause ? why.cause : make_error_code(why.code)).message();
-    auto const tell = [&why](core::pool_waiter* waiter) {
-        if (waiter)
-            static_cast<connection_wish*>(waiter)->fail(why);
-        return waiter != nullptr;
-    };
-    // What can only fail again would fail for all that wait now.
-    bool more = tell(core_.dial_failed(owner_.now(), owner_.roll()));
-    while (more && why.permanent)
-        more = tell(core_.take_waiter());
+    if (auto* const oldest = core_.dial_failed(owner_.now(), owner_.roll()))
+        static_cast<connection_wish*>(oldest)->fail(why);
     if (why.permanent)
         refusal_ = std::move(why);
     settle();
