@@ -27,10 +27,13 @@ namespace {
 constexpr int last_errc = static_cast<int>(errc::page_token_expired);
 
 constexpr condition all_conditions[] = {
-    condition::not_found,          condition::gone,      condition::conflict,       condition::unauthenticated,
-    condition::forbidden,          condition::throttled, condition::quota_exceeded, condition::invalid_request,
-    condition::server_failure,     condition::timed_out, condition::cancelled,      condition::network,
-    condition::tls_failure,        condition::malformed_response,
+    condition::not_found,      condition::gone,
+    condition::conflict,       condition::unauthenticated,
+    condition::forbidden,      condition::throttled,
+    condition::quota_exceeded, condition::invalid_request,
+    condition::server_failure, condition::timed_out,
+    condition::cancelled,      condition::network,
+    condition::tls_failure,    condition::malformed_response,
 };
 
 using conditions = std::vector<condition>;

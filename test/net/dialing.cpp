@@ -764,7 +764,7 @@ TEST_CASE("pool 10: dials that fail are spaced out, and a call that cannot wait 
     CAPTURE(one);
     CHECK(tell == late);
     CHECK(tell_why == late);
-    CHECK(late > 100); // without a pause all would have failed at once
+    CHECK(late > 100);                                        // without a pause all would have failed at once
     CHECK(client.connections().connect_failed >= 200 - late); // and those that nobody waited for any more
     CHECK(client.connections().wait_expired == late);
     CHECK(client.connections().waiting == 0);
