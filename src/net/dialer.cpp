@@ -22,8 +22,6 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr auto awaited = asio::as_tuple(asio::deferred);
-
 /** Addresses of a host that needs no look-up: an address, or localhost, which always means this machine (RFC 6761
     section 6.3). */
 std::vector<std::string> known_addresses(std::string const& host)

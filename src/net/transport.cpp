@@ -118,9 +118,12 @@ void pooled_transport::arm(timer_node& node, steady_time due)
         run_timer();
 }
 
-/** Waits for the earliest node. One wait serves all; it is begun anew only for an earlier one. */
+/** Waits for the earliest node. One wait serves all; it is begun anew only for an earlier one, and not after `close()`:
+    then nobody waits, but for nodes that are on their way out. */
 void pooled_transport::run_timer()
 {
+    if (state_ == state::closed)
+        return;
     timer_due_ = timers_.earliest();
     timer_.expires_at(timer_due_);
     timer_.async_wait([self = weak_from_this()](error_code failed) {

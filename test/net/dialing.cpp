@@ -804,7 +804,7 @@ TEST_CASE("pool 4: no more than max_concurrent_dials connections are being made 
         settings.retry = ccloud::retry_policy::none();
         settings.rate_scope = support::scope_for_each_target();
         settings.pool.max_concurrent_dials = most;
-        settings.pool.connect_timeout = 100ms;
+        settings.pool.connect_timeout = 500ms;
         caller client(settings);
         begin_in_scopes_of_their_own(client, 40, {.timeout = 30s});
         std::size_t most_seen = 0;
@@ -815,13 +815,13 @@ TEST_CASE("pool 4: no more than max_concurrent_dials connections are being made 
         };
         REQUIRE(client.until([&] {
             look();
-            return server.connections() == most;
+            return server.connections() >= most;
         }));
-        CHECK(most_seen == most);
         REQUIRE(client.until([&] { // the next ones come when those have failed
             look();
             return server.connections() > most;
         }));
+        CHECK(most_seen == most);
         CHECK(client.connections().connect_timed_out > 0);
         server.clear_faults();
         client.cloud->close();
