@@ -150,10 +150,10 @@ private:
                 for (std::size_t i = 2; i < watched.size(); ++i)
                     if (watched[i].revents != 0)
                         read(*sessions_[i - 2]);
-                bury();
-                answer();
                 if (watched[1].revents != 0)
                     accept();
+                bury();
+                answer();
             }
             changed_.notify_all();
         }
