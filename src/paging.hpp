@@ -9,6 +9,8 @@
 
 #include <boost/describe/class.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,6 +36,8 @@ struct list_document
     list_metadata metadata;
     std::vector<T> data;
 };
+
+inline constexpr std::size_t most_page_size = 100;
 
 /** A page whose items are known to its owner only. */
 struct raw_page
@@ -65,10 +69,18 @@ public:
     virtual void abandon() noexcept = 0;
 };
 
+/** How many items a page of so many bytes may have, rather too many than too few: they are dear to move. */
+constexpr std::size_t likely_items(std::size_t bytes) noexcept
+{
+    constexpr std::size_t short_item = 300;
+    return (std::min)(bytes / short_item + 1, most_page_size);
+}
+
 template <class T>
 std::optional<core::complaint> decode_page(std::string_view body, raw_page& into)
 {
     list_document<T> document;
+    document.data.reserve(likely_items(body.size()));
     if (auto wrong = core::read_json(body, document))
         return wrong;
     into.metadata = std::move(document.metadata);

@@ -155,6 +155,16 @@ struct listing
                (options.max_pages && pages >= *options.max_pages);
     }
 
+    /** Delivers what is in the buffer. */
+    std::vector<T> take_rest()
+    {
+        base_offset += buffer.size();
+        delivered += buffer.size() - index;
+        buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(index));
+        index = 0;
+        return std::exchange(buffer, {});
+    }
+
     /** Takes a page into the empty buffer. */
     void accept(fetched_page<T> got)
     {
@@ -243,12 +253,9 @@ operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state
     if (!*more)
         co_return result<std::optional<page<T>>>(std::optional<page<T>>(), state->response);
     page<T> rest;
-    auto const from = state->buffer.begin() + static_cast<std::ptrdiff_t>(state->index);
-    rest.items.assign(std::make_move_iterator(from), std::make_move_iterator(state->buffer.end()));
+    rest.items = state->take_rest();
     rest.total_size = state->total_size;
     rest.response = state->response;
-    state->delivered += rest.items.size();
-    state->index = state->buffer.size();
     co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), state->response);
 }
 

@@ -3,12 +3,17 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace ccloud {
+
+namespace detail {
+struct parsed_fields;
+}
 
 /** The request methods of the API. */
 enum class method : unsigned char { get, post, patch, put, del };
@@ -57,21 +62,23 @@ public:
     }
 
     bool empty() const noexcept { return text_.empty(); }
-    bool well_formed() const noexcept { return refused_.empty(); }
+    bool well_formed() const noexcept { return !refused_; }
 
     /** The name of the first field that was refused; empty when the block is well formed. */
-    std::string const& refused() const noexcept { return refused_; }
+    std::string_view refused() const noexcept { return refused_ ? *refused_ : std::string_view(); }
 
     std::string const& text() const noexcept { return text_; }
     void reserve(std::size_t bytes) { text_.reserve(bytes); }
     void clear() noexcept;
 
 private:
+    friend struct detail::parsed_fields;
+
     using field = std::pair<std::string_view, std::string_view>;
     static std::optional<field> next_field(std::string_view& rest) noexcept;
 
     std::string text_;
-    std::string refused_;
+    std::shared_ptr<std::string const> refused_; ///< null: none
 };
 
 /** A request of the lower tier: a method, a target below the endpoint, header fields and a body.

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 
 namespace ccloud {
 
@@ -21,7 +20,6 @@ struct timer_node
     void (*fire)(timer_node&) noexcept = nullptr;
     steady_time due{};
     std::size_t position = unarmed; ///< where the timer queue keeps it
-    std::uint64_t order = 0;        ///< when it was armed, in the queue's count
 
     static constexpr std::size_t unarmed = static_cast<std::size_t>(-1);
     bool armed() const noexcept { return position != unarmed; }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
 namespace ccloud::core {
 
@@ -34,17 +35,16 @@ public:
             return ++collecting_, true;
         if (!std::exchange(chosen_, false) && skip())
             return ++skipping_, true;
-        auto const target = take();
-        if (target.type->choose)
+        if (next_.type->choose)
         {
             collecting_ = 1;
-            collected_for_ = target;
+            collected_for_ = next_;
             collected_.reset();
             return true;
         }
-        if (!target.type->member)
-            return refuse(target, "an object", failed);
-        return push(target, false, failed);
+        if (!next_.type->member)
+            return refuse(next_, "an object", failed);
+        return push(next_, false, failed);
     }
 
     bool on_object_end(std::size_t size, error_code& failed)
@@ -66,11 +66,10 @@ public:
             return ++collecting_, true;
         if (skip())
             return ++skipping_, true;
-        auto const target = take();
-        if (!target.type->array)
-            return refuse(target, "an array", failed);
-        target.type->array(target.to);
-        return push(target, true, failed);
+        if (!next_.type->array)
+            return refuse(next_, "an array", failed);
+        next_.type->array(next_.to);
+        return push(next_, true, failed);
     }
 
     bool on_array_end(std::size_t size, error_code&)
@@ -106,7 +105,7 @@ public:
         if (skipping_)
             return true;
         auto& top = stack_[depth_ - 1];
-        next_ = top.target.type->member(top.target.to, join(part));
+        ::new (&next_) slot(top.target.type->member(top.target.to, join(part))); // without a copy between
         text_.clear();
         return true;
     }
@@ -129,10 +128,9 @@ public:
         }
         if (!skip())
         {
-            auto const target = take();
-            if (!target.type->text)
-                return refuse(target, "a string", failed);
-            target.type->text(target.to, join(part));
+            if (!next_.type->text)
+                return refuse(next_, "a string", failed);
+            next_.type->text(next_.to, join(part));
         }
         text_.clear();
         return true;
@@ -149,10 +147,9 @@ public:
         }
         if (skip())
             return true;
-        auto const target = take();
-        if (!target.type->integer)
-            return refuse(target, "a number", failed);
-        target.type->integer(target.to, value);
+        if (!next_.type->integer)
+            return refuse(next_, "a number", failed);
+        next_.type->integer(next_.to, value);
         return true;
     }
 
@@ -200,8 +197,7 @@ public:
             ++stack_[depth_ - 1].count; // no element at all
             return true;
         }
-        auto const target = take(); // keeps its default
-        return depth_ > 0 || refuse(target, "null", failed);
+        return depth_ > 0 || refuse(next_, "null", failed); // keeps its default
     }
 
     bool on_comment_part(json::string_view, error_code&) noexcept { return true; }
@@ -239,7 +235,7 @@ private:
     }
 
     /** Whether the value that begins is to be passed by. */
-    bool skip() noexcept
+    bool skip()
     {
         if (skipping_)
             return true;
@@ -247,21 +243,19 @@ private:
         {
             auto& top = stack_[depth_ - 1];
             ++top.count;
-            next_ = top.target.type->element(top.target.to);
+            ::new (&next_) slot(top.target.type->element(top.target.to));
         }
         return next_.type == nullptr;
     }
 
-    slot take() noexcept { return std::exchange(next_, slot{}); }
-
-    bool push(slot target, bool list, error_code& failed)
+    bool push(slot const& target, bool list, error_code& failed)
     {
         if (depth_ == max_depth)
         {
             failed = json::error::too_deep;
             return false;
         }
-        stack_[depth_++] = frame{target, list, 0};
+        ::new (&stack_[depth_++]) frame{target, list, 0};
         return true;
     }
 
@@ -273,7 +267,7 @@ private:
         return false;
     }
 
-    bool scalar(char const* found, error_code& failed) { return skip() || refuse(take(), found, failed); }
+    bool scalar(char const* found, error_code& failed) { return skip() || refuse(next_, found, failed); }
 
     std::string_view join(json::string_view last)
     {
@@ -324,8 +318,12 @@ private:
         return true;
     }
 
-    slot next_;
-    std::array<frame, max_depth> stack_;
+    slot next_; // where the value that begins goes
+    // Frames are made when they are needed.
+    union
+    {
+        std::array<frame, max_depth> stack_;
+    };
     std::size_t depth_ = 0;
     std::size_t skipping_ = 0;
     std::size_t collecting_ = 0;
@@ -336,6 +334,14 @@ private:
     std::string refused_;
     std::string refusal_;
 };
+
+bool is_ascii(std::string_view text) noexcept
+{
+    unsigned char all = 0; // looks at all of it, which compilers do for many characters at once
+    for (char const c : text)
+        all |= static_cast<unsigned char>(c);
+    return all < 0x80;
+}
 
 std::string describe(error_code failed)
 {
@@ -355,7 +361,9 @@ std::optional<complaint> read_document(std::string_view document, slot root)
 {
     if (document.find_first_not_of(" \t\r\n") == std::string_view::npos)
         return complaint{{}, 0, "the body is empty"};
-    json::basic_parser<event_handler> parser(json::parse_options(), root);
+    json::parse_options options;
+    options.allow_invalid_utf8 = is_ascii(document); // has none, and is read faster without the search for it
+    json::basic_parser<event_handler> parser(options, root);
     error_code failed;
     auto const consumed = parser.write_some(false, document.data(), document.size(), failed);
     auto const& handler = parser.handler();

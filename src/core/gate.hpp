@@ -146,6 +146,9 @@ public:
     bool paced_out() const noexcept { return paced_ && allowance() <= 0; }
     std::size_t window() const noexcept { return static_cast<std::size_t>(window_); }
     std::size_t in_flight() const noexcept { return in_flight_; }
+    /** Who is next in line. */
+    gate_waiter const* first() const noexcept { return first_; }
+
     std::size_t waiting() const noexcept { return waiting_; }
 
     /** How many more the server would take in its window; nothing where that is not known. */

@@ -2,27 +2,35 @@
 
 #include "core/ascii.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace ccloud {
 
 namespace {
 
-/** token of RFC 9110 section 5.6.2 */
+/** What a token may have (RFC 9110 section 5.6.2). */
+constexpr auto token_characters = [] {
+    std::array<bool, 256> allowed{};
+    for (char const c :
+         std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+        allowed[static_cast<unsigned char>(c)] = true;
+    return allowed;
+}();
+
 bool is_token(std::string_view name) noexcept
 {
-    auto const allowed = [](char c) {
-        auto const lower = core::to_lower(c);
-        return (lower >= 'a' && lower <= 'z') || core::is_digit(c) ||
-               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    };
+    auto const allowed = [](char c) { return token_characters[static_cast<unsigned char>(c)]; };
     return !name.empty() && std::all_of(name.begin(), name.end(), allowed);
 }
 
 /** What RFC 9110 section 5.5 lets stand in a value: everything but control characters other than tab. */
 bool is_field_value(std::string_view value) noexcept
 {
-    return std::none_of(value.begin(), value.end(), [](char c) {
-        return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-    });
+    bool refused = false; // looks at all of it, which compilers do for many characters at once
+    for (char const c : value)
+        refused |= (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+    return !refused;
 }
 
 } // namespace
@@ -49,8 +57,8 @@ http_headers& http_headers::add(std::string_view name, std::string_view value)
 {
     if (!is_token(name) || !is_field_value(value))
     {
-        if (refused_.empty())
-            refused_ = name.empty() ? "(empty name)" : std::string(name);
+        if (!refused_)
+            refused_ = std::make_shared<std::string const>(name.empty() ? "(empty name)" : name);
         return *this;
     }
     text_.append(name).append(": ").append(core::trim(value)).append("\r\n");
@@ -76,38 +84,42 @@ http_headers& http_headers::remove(std::string_view name)
 http_headers& http_headers::append(http_headers const& other)
 {
     text_.append(other.text_);
-    if (refused_.empty())
+    if (!refused_)
         refused_ = other.refused_;
     return *this;
 }
 
 std::optional<std::string_view> http_headers::find(std::string_view name) const noexcept
 {
+    if (name.find(':') != std::string_view::npos)
+        return std::nullopt;
     std::string_view rest = text_;
-    while (auto const found = next_field(rest))
-        if (core::iequals(found->first, name))
-            return found->second;
+    while (rest.size() > name.size())
+    {
+        if (rest[name.size()] == ':' && core::iequals(rest.substr(0, name.size()), name))
+            return next_field(rest)->second;
+        rest.remove_prefix(rest.find('\n') + 1);
+    }
     return std::nullopt;
 }
 
 void http_headers::clear() noexcept
 {
     text_.clear();
-    refused_.clear();
+    refused_.reset();
 }
 
+/** Each line is "name: value CRLF": `add` writes no other. */
 std::optional<http_headers::field> http_headers::next_field(std::string_view& rest) noexcept
 {
-    while (!rest.empty())
-    {
-        auto const end = rest.find("\r\n");
-        auto const line = rest.substr(0, end);
-        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
-        auto const colon = line.find(':');
-        if (colon != std::string_view::npos)
-            return field(line.substr(0, colon), core::trim(line.substr(colon + 1)));
-    }
-    return std::nullopt;
+    if (rest.empty())
+        return std::nullopt;
+    auto const colon = rest.find(':');
+    auto const value = colon + 2;
+    auto const end = rest.find('\r', value);
+    field const found(rest.substr(0, colon), rest.substr(value, end - value));
+    rest.remove_prefix(end + 2);
+    return found;
 }
 
 http_request::http_request(method verb, std::string target)

@@ -28,26 +28,16 @@ http_headers make_head(origin const& to, std::string_view authorization, std::st
     return head;
 }
 
-http_request assemble(
-    http_request request, std::string_view base_path, http_headers const& head, http_headers const* extra
-)
+void assemble(http_request& request, http_headers const& head, http_headers const* extra)
 {
-    auto target = std::move(request).target();
-    if (!base_path.empty())
-        target.insert(0, base_path);
-    http_request wire(request.verb(), std::move(target));
-    if (request.wants_key())
-        wire.idempotency_key();
-    wire.replayable(request.replayable());
-    auto& fields = wire.headers();
-    auto const& own = request.headers();
+    auto& own = request.headers();
+    http_headers fields;
     fields.reserve(head.text().size() + (extra ? extra->text().size() : 0) + own.text().size());
     fields.append(head);
     if (extra)
         fields.append(*extra);
     fields.append(own);
-    wire.content(std::move(request).body());
-    return wire;
+    own = std::move(fields);
 }
 
 void serialize(http_request const& request, std::string& to)

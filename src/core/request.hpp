@@ -18,10 +18,8 @@ http_headers make_head(
 /** The product this library names itself by in User-Agent. */
 std::string user_agent(std::string_view application);
 
-/** The request as it goes over the wire: `base_path` before the target, the shared head before its own fields. */
-http_request assemble(
-    http_request request, std::string_view base_path, http_headers const& head, http_headers const* extra
-);
+/** Puts the shared head and `extra` before the request's own fields. */
+void assemble(http_request& request, http_headers const& head, http_headers const* extra);
 
 /** The request as bytes, in `to`: request line, fields, Content-Length where there is or may be a body, body. */
 void serialize(http_request const& request, std::string& to);

@@ -2,99 +2,97 @@
 
 #include "core/ascii.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstdio>
 
 namespace ccloud {
 
 namespace {
 
-/** Takes fixed-width numbers and separators off the front of a text. */
-class scanner
+/** Reads numbers of two digits that stand at known places. */
+class digit_pairs
 {
 public:
-    explicit scanner(std::string_view text) noexcept : rest_(text) {}
+    explicit digit_pairs(char const* text) noexcept : text_(text) {}
 
-    int number(std::size_t width) noexcept
+    int at(std::size_t place) noexcept
     {
-        auto const value = core::parse_digits(rest_.substr(0, width));
-        if (rest_.size() < width || !value)
-        {
-            failed_ = true;
-            return 0;
-        }
-        rest_.remove_prefix(width);
-        return static_cast<int>(*value);
+        auto const tens = static_cast<unsigned char>(text_[place] - '0');
+        auto const ones = static_cast<unsigned char>(text_[place + 1] - '0');
+        odd_ |= static_cast<unsigned>(tens > 9) | static_cast<unsigned>(ones > 9);
+        return tens * 10 + ones;
     }
 
-    bool take(std::string_view one_of) noexcept
-    {
-        if (rest_.empty() || one_of.find(rest_.front()) == std::string_view::npos)
-            return false;
-        taken_ = rest_.front();
-        rest_.remove_prefix(1);
-        return true;
-    }
-
-    void expect(std::string_view one_of) noexcept { failed_ = !take(one_of) || failed_; }
-
-    /** Digits of a fraction as nanoseconds. */
-    std::chrono::nanoseconds fraction() noexcept
-    {
-        std::int64_t value = 0;
-        int digits = 0;
-        for (; !rest_.empty() && core::is_digit(rest_.front()); rest_.remove_prefix(1), ++digits)
-            if (digits < 9)
-                value = value * 10 + (rest_.front() - '0');
-        failed_ = failed_ || digits == 0;
-        for (int scale = digits; scale < 9; ++scale)
-            value *= 10;
-        return std::chrono::nanoseconds(value);
-    }
-
-    char taken() const noexcept { return taken_; }
-    bool done() const noexcept { return rest_.empty() && !failed_; }
+    bool sound() const noexcept { return odd_ == 0; }
 
 private:
-    std::string_view rest_;
-    char taken_ = 0;
-    bool failed_ = false;
+    char const* text_;
+    unsigned odd_ = 0;
 };
+
+/** Takes the digits of a fraction off the front, as nanoseconds; what is finer is dropped. */
+std::optional<std::chrono::nanoseconds> take_fraction(std::string_view& text) noexcept
+{
+    static constexpr std::array<std::int64_t, 10> units{1'000'000'000, 100'000'000, 10'000'000, 1'000'000, 100'000,
+                                                        10'000,        1'000,       100,        10,        1};
+    std::int64_t value = 0;
+    std::size_t digits = 0;
+    for (; digits < text.size() && core::is_digit(text[digits]); ++digits)
+        if (digits < 9)
+            value = value * 10 + (text[digits] - '0');
+    if (digits == 0)
+        return std::nullopt;
+    text.remove_prefix(digits);
+    return std::chrono::nanoseconds(value * units[std::min<std::size_t>(digits, 9)]);
+}
+
+/** The offset of "Z" or "+hh:mm". */
+std::optional<std::chrono::minutes> read_offset(std::string_view text) noexcept
+{
+    if (text == "Z" || text == "z")
+        return std::chrono::minutes(0);
+    if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+        return std::nullopt;
+    digit_pairs pairs(text.data());
+    int const hours = pairs.at(1);
+    int const minutes = pairs.at(4);
+    if (!pairs.sound() || hours > 23 || minutes > 59)
+        return std::nullopt;
+    return (text[0] == '-' ? -1 : 1) * (std::chrono::hours(hours) + std::chrono::minutes(minutes));
+}
 
 } // namespace
 
 std::optional<timestamp> parse_timestamp(std::string_view text) noexcept
 {
     using namespace std::chrono;
-    scanner scan(text);
-    int const y = scan.number(4);
-    scan.expect("-");
-    int const m = scan.number(2);
-    scan.expect("-");
-    int const d = scan.number(2);
-    scan.expect("Tt");
-    int const hour = scan.number(2);
-    scan.expect(":");
-    int const minute = scan.number(2);
-    scan.expect(":");
-    int const second = scan.number(2);
-    nanoseconds const fraction = scan.take(".") ? scan.fraction() : nanoseconds(0);
-    minutes offset{};
-    scan.expect("Zz+-");
-    if (scan.taken() == '+' || scan.taken() == '-')
+    constexpr std::string_view shape = "yyyy-mm-ddThh:mm:ss";
+    if (text.size() <= shape.size() || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
+        text[13] != ':' || text[16] != ':')
+        return std::nullopt;
+    digit_pairs pairs(text.data());
+    int const y = pairs.at(0) * 100 + pairs.at(2);
+    int const m = pairs.at(5);
+    int const d = pairs.at(8);
+    int const hour = pairs.at(11);
+    int const minute = pairs.at(14);
+    int const second = pairs.at(17);
+    auto rest = text.substr(shape.size());
+    std::optional<nanoseconds> fraction(0);
+    if (rest.front() == '.')
     {
-        int const sign = scan.taken() == '-' ? -1 : 1;
-        int const offset_hours = scan.number(2);
-        scan.expect(":");
-        int const offset_minutes = scan.number(2);
-        if (offset_hours > 23 || offset_minutes > 59)
-            return std::nullopt;
-        offset = sign * (hours(offset_hours) + minutes(offset_minutes));
+        rest.remove_prefix(1);
+        fraction = take_fraction(rest);
     }
+    auto const offset = read_offset(rest);
     year_month_day const date{year(y), month(static_cast<unsigned>(m)), day(static_cast<unsigned>(d))};
     // 64-bit nanoseconds reach from 1677-09 to 2262-04.
-    if (!scan.done() || !date.ok() || y < 1678 || y > 2261 || hour > 23 || minute > 59 || second > 60)
+    if (!pairs.sound() || !fraction || !offset || !date.ok() || y < 1678 || y > 2261 || hour > 23 || minute > 59 ||
+        second > 60)
         return std::nullopt;
-    return sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + fraction - offset;
+    return sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + *fraction - *offset;
 }
 
 std::string to_string(timestamp when)

@@ -178,14 +178,47 @@ std::optional<std::int64_t> quota(http_headers const& headers, std::string_view 
     return sound ? granted : std::nullopt;
 }
 
-std::optional<std::int64_t> number(http_headers const& headers, std::string_view name) noexcept
+/** The fields that tell of a limit: the first of each name; empty where there is none. */
+struct limit_fields
 {
-    return parse_digits(headers.find(name).value_or(std::string_view()));
+    bool listed = false; ///< there is a RateLimit
+    std::string_view limit, remaining, reset;
+};
+
+/** In one pass, and past most fields by their first letter, for every answer is asked. */
+limit_fields find_limit_fields(http_headers const& headers) noexcept
+{
+    constexpr std::string_view prefix = "X-RateLimit-";
+    limit_fields found;
+    std::string_view rest = headers.text();
+    for (; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1))
+    {
+        char const first = to_lower(rest.front());
+        if (first != 'x' && first != 'r')
+            continue;
+        auto const name = rest.substr(0, rest.find(':'));
+        found.listed = found.listed || iequals(name, "RateLimit");
+        if (name.size() <= prefix.size() || !iequals(name.substr(0, prefix.size()), prefix))
+            continue;
+        auto const what = name.substr(prefix.size());
+        auto* const place = iequals(what, "Limit")       ? &found.limit
+                            : iequals(what, "Remaining") ? &found.remaining
+                            : iequals(what, "Reset")     ? &found.reset
+                                                         : nullptr;
+        if (place && !place->data())
+        {
+            auto const value = rest.substr(name.size() + 2);
+            *place = value.substr(0, value.find('\r'));
+        }
+    }
+    return found;
 }
 
-std::optional<nanoseconds> read_reset(http_headers const& headers, reset_form form, wall_time now) noexcept
+std::optional<nanoseconds> read_reset(
+    http_headers const& headers, std::string_view value, reset_form form, wall_time now
+) noexcept
 {
-    auto const reset = number(headers, "X-RateLimit-Reset");
+    auto const reset = parse_digits(value);
     if (!reset)
         return std::nullopt;
     bool const epoch = form == reset_form::epoch || (form == reset_form::automatic && *reset >= epoch_from);
@@ -244,21 +277,24 @@ std::optional<server_hint> find_hint(int status, http_headers const& headers, re
             return std::nullopt;
         return server_hint{span(*limit->window), delay_source::rate_limit, limit->text};
     }
-    auto const reset = read_reset(headers, form, now);
-    if (!reset || (!throttled && number(headers, "X-RateLimit-Remaining") != 0))
+    auto const found = find_limit_fields(headers);
+    auto const reset = read_reset(headers, found.reset, form, now);
+    if (!reset || (!throttled && parse_digits(found.remaining) != 0))
         return std::nullopt;
-    return server_hint{*reset, delay_source::rate_limit, *headers.find("X-RateLimit-Reset")};
+    return server_hint{*reset, delay_source::rate_limit, found.reset};
 }
 
 std::optional<limit_sample> read_limits(http_headers const& headers, reset_form form, wall_time now) noexcept
 {
-    if (auto const limit = tightest(headers))
-        return limit_sample{quota(headers, limit->name), limit->remaining, span(*limit->window)};
-    auto const remaining = number(headers, "X-RateLimit-Remaining");
-    auto const reset = read_reset(headers, form, now);
+    auto const found = find_limit_fields(headers);
+    if (found.listed)
+        if (auto const limit = tightest(headers))
+            return limit_sample{quota(headers, limit->name), limit->remaining, span(*limit->window)};
+    auto const remaining = parse_digits(found.remaining);
+    auto const reset = read_reset(headers, found.reset, form, now);
     if (!remaining || !reset)
         return std::nullopt;
-    return limit_sample{number(headers, "X-RateLimit-Limit"), *remaining, *reset};
+    return limit_sample{parse_digits(found.limit), *remaining, *reset};
 }
 
 } // namespace ccloud::core

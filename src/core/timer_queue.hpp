@@ -9,8 +9,9 @@
 
 namespace ccloud::core {
 
-/** Timer nodes by due time: a binary heap that knows each node's place, so that moving and disarming one costs as
-    little as arming it. Pure: whoever owns it supplies the clock. */
+/** Timer nodes by due time: a heap that knows each node's place, so that moving and disarming one costs as little as
+    arming it. It compares what it holds itself, for the nodes of many waiting calls are not in any cache. Pure: whoever
+    owns it supplies the clock. */
 class timer_queue
 {
 public:
@@ -21,18 +22,26 @@ public:
     bool empty() const noexcept { return heap_.empty(); }
 
     /** When the earliest node is due. Precondition: not empty. */
-    steady_time earliest() const noexcept { return heap_.front()->due; }
+    steady_time earliest() const noexcept { return heap_.front().due; }
 
     /** Fires every node that is due by `now`, in order of time, and those of one time in the order in which they were
         armed; those that are armed meanwhile too. */
     void fire_due(steady_time now) noexcept;
 
 private:
-    void place(timer_node& node, std::size_t at) noexcept;
-    void rise(std::size_t at) noexcept;
-    void sink(std::size_t at) noexcept;
+    struct entry
+    {
+        steady_time due{};
+        std::uint64_t order = 0; ///< when it was armed, as a number
+        timer_node* node = nullptr;
 
-    std::vector<timer_node*> heap_;
+        bool fires_before(entry const& other) const noexcept;
+    };
+
+    void settle(std::size_t at, entry const& one) noexcept;
+    void place(entry const& one, std::size_t at) noexcept;
+
+    std::vector<entry> heap_;
     std::uint64_t armings_ = 0;
 };
 

@@ -1,12 +1,21 @@
 #include <ccloud/http.hpp>
 
+#include "core/ascii.hpp"
+#include "core/parsed_fields.hpp"
 #include "printers.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +26,8 @@ using ccloud::http_request;
 using ccloud::method;
 using ccloud::origin;
 using ccloud::response_info;
+
+namespace http = boost::beast::http;
 
 namespace {
 
@@ -71,6 +82,93 @@ TEST_CASE("names are found without regard to case, the first value first")
     {
         CAPTURE(name);
         CHECK(!headers.contains(name));
+    }
+}
+
+TEST_CASE("a name is found as a whole, where a field begins, whatever values look like")
+{
+    http_headers headers;
+    headers.add("X-Via", "Host: no").add("Hostx", "1").add("X-Time", "12:34:56").add("Hos", "").add("HOST", "h:443");
+    CHECK(headers.find("Host") == std::string_view("h:443"));
+    CHECK(headers.find("hostX") == std::string_view("1"));
+    CHECK(headers.find("Hos") == std::string_view(""));
+    CHECK(headers.find("x-time") == std::string_view("12:34:56"));
+    for (std::string_view const name :
+         {"Ho", "Hostxy", "ost", "Host:", "Host: ", "Host: h", "Hos:", "Hos: ", "X-Via: Host", "X-Time: 12", ":",
+          "::", "12", "no", "443", "\n", "\r\nHost", "X-Via: Host: no\r\nHostx"})
+    {
+        CAPTURE(name);
+        CHECK(!headers.contains(name));
+    }
+    CHECK(!headers.contains(headers.text()));
+    CHECK(!headers.contains(std::string(1'000, 'h')));
+}
+
+TEST_CASE("a name is found where looking at one field after the other finds it")
+{
+    static constexpr std::string_view names[] = {"a", "A", "ab", "aB", "b", "bA", "aba", "-"};
+    static constexpr std::string_view values[] = {"", "a", ":", "a:", "a: b", "b: a: ab", "::"};
+    static constexpr std::string_view others[] = {"", "a:", "a: b", "b:", ":", "abab", "--"};
+    std::mt19937 dice(20260101);
+    auto const one_of = [&dice](auto const& choices) { return choices[dice() % std::size(choices)]; };
+    for (int round = 0; round < 5'000; ++round)
+    {
+        http_headers headers;
+        for (auto left = dice() % 5; left > 0; --left)
+            headers.add(one_of(names), one_of(values));
+        auto const check = [&](std::string_view wanted) {
+            std::optional<std::string_view> first;
+            headers.for_each([&](std::string_view name, std::string_view value) {
+                if (!first && ccloud::core::iequals(name, wanted))
+                    first = value;
+            });
+            if (headers.find(wanted) != first)
+                FAIL("\"" << wanted << "\" in\n" << headers.text());
+        };
+        for (auto const name : names)
+            check(name);
+        for (auto const other : others)
+            check(other);
+    }
+}
+
+TEST_CASE("the fields that a parser finds make the block that add() makes of them")
+{
+    static constexpr std::string_view blanks[] = {"", " ", "\t", "  \t "};
+    std::mt19937 dice(20260101);
+    auto const below = [&dice](std::size_t bound) { return dice() % bound; };
+    std::string bytes{'\t'};
+    for (int byte = 0x20; byte < 0x100; ++byte)
+        if (byte != 0x7f)
+            bytes += static_cast<char>(byte);
+    for (int round = 0; round < 2'000; ++round)
+    {
+        http_headers added;
+        std::string head = "HTTP/1.1 200 OK\r\n";
+        for (auto left = 1 + below(8); left > 0; --left)
+        {
+            auto const name = std::string(1, "xXyY"[below(4)]).append(below(20), '-') + std::to_string(left);
+            std::string value;
+            for (auto size = below(4) == 0 ? 0 : below(40); size > 0; --size)
+                value += bytes[below(bytes.size())];
+            added.add(name, value);
+            head.append(name).append(":").append(blanks[below(4)]).append(value).append(blanks[below(4)]) += "\r\n";
+        }
+        REQUIRE(added.well_formed());
+        head += "\r\n";
+        http::response_parser<http::empty_body> parser;
+        boost::system::error_code failed;
+        parser.put(boost::asio::buffer(head), failed);
+        http_headers parsed;
+        for (auto const& each : parser.get())
+        {
+            auto const name = each.name_string();
+            auto const value = each.value();
+            ccloud::detail::parsed_fields::add(parsed, {name.data(), name.size()}, {value.data(), value.size()});
+        }
+        if (failed || parsed.text() != added.text())
+            FAIL(failed.message() << "\n" << head);
+        CHECK(parsed.well_formed());
     }
 }
 

@@ -5,11 +5,119 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 using ccloud::parse_timestamp;
 using support::utc;
+
+namespace {
+
+/** RFC 3339 a character at a time. */
+class slow_reader
+{
+public:
+    explicit slow_reader(std::string_view text) : text_(text) {}
+
+    std::optional<ccloud::timestamp> read()
+    {
+        auto const year = number(4, 1678, 2261);
+        one_of("-");
+        auto const month = number(2, 1, 12);
+        one_of("-");
+        auto const day = number(2, 1, 31);
+        one_of("Tt");
+        auto seconds = 3600 * number(2, 0, 23);
+        one_of(":");
+        seconds += 60 * number(2, 0, 59);
+        one_of(":");
+        seconds += number(2, 0, 60);
+        long long nanoseconds = 0;
+        if (comes("."))
+        {
+            one_of(".");
+            long long unit = 100'000'000;
+            do
+            {
+                nanoseconds += unit * number(1, 0, 9);
+                unit /= 10;
+            } while (comes("0123456789"));
+        }
+        if (comes("+") || comes("-"))
+        {
+            int const sign = one_of("+-") == '+' ? -1 : 1;
+            seconds += sign * 3600 * number(2, 0, 23);
+            one_of(":");
+            seconds += sign * 60 * number(2, 0, 59);
+        }
+        else
+            one_of("Zz");
+        if (!sound_ || !text_.empty() || day > length_of(year, month))
+            return std::nullopt;
+        long long days = day - 1;
+        for (auto earlier = month - 1; earlier > 0; --earlier)
+            days += length_of(year, earlier);
+        for (long long other = 1970; other < year; ++other)
+            days += length_of(other, 2) + 337;
+        for (long long other = year; other < 1970; ++other)
+            days -= length_of(other, 2) + 337;
+        return ccloud::timestamp(std::chrono::nanoseconds((days * 86'400 + seconds) * 1'000'000'000 + nanoseconds));
+    }
+
+private:
+    static long long length_of(long long year, long long month)
+    {
+        if (month == 2)
+            return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28;
+        return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+    }
+
+    bool comes(std::string_view any) const
+    {
+        return sound_ && !text_.empty() && any.find(text_.front()) != std::string_view::npos;
+    }
+
+    char one_of(std::string_view any)
+    {
+        sound_ = comes(any);
+        if (!sound_)
+            return ' ';
+        auto const first = text_.front();
+        text_.remove_prefix(1);
+        return first;
+    }
+
+    long long number(int digits, long long least, long long most)
+    {
+        long long value = 0;
+        for (; digits > 0; --digits)
+            value = 10 * value + (one_of("0123456789") - '0');
+        sound_ = sound_ && least <= value && value <= most;
+        return value;
+    }
+
+    std::string_view text_;
+    bool sound_ = true;
+};
+
+/** Whether it was a date-time. */
+bool read_alike(std::string_view text)
+{
+    auto const expected = slow_reader(text).read();
+    if (parse_timestamp(text) != expected)
+        FAIL("\"" << text << "\" is read otherwise");
+    return expected.has_value();
+}
+
+std::string two(int number)
+{
+    return {static_cast<char>('0' + number / 10), static_cast<char>('0' + number % 10)};
+}
+
+} // namespace
 
 TEST_CASE("a date-time is read with any number of digits and any offset, and written in UTC (vector 9)")
 {
@@ -104,5 +212,69 @@ TEST_CASE("no beginning of a date-time is one")
     {
         CAPTURE(length);
         CHECK(parse_timestamp(whole.substr(0, length)) == std::nullopt);
+    }
+}
+
+TEST_CASE("every date and time of day is read, and no other")
+{
+    for (std::string const year :
+         {"0000", "0001", "1677", "1678", "1900", "1969", "1970", "2000", "2023", "2024", "2261", "2262", "9999"})
+    {
+        std::size_t dates = 0;
+        for (int month = 0; month < 100; ++month)
+            for (int day = 0; day < 100; ++day)
+                dates += read_alike(year + '-' + two(month) + '-' + two(day) + "T23:59:59.999999999Z") ? 1U : 0U;
+        bool const leap = year == "2000" || year == "2024";
+        bool const far = year < "1678" || year > "2261";
+        CHECK(dates == (far ? 0U : leap ? 366U : 365U));
+    }
+    std::size_t times = 0;
+    for (int hour = 0; hour < 100; ++hour)
+        for (int minute = 0; minute < 100; ++minute)
+            for (int const second : {0, 9, 10, 58, 59, 60, 61, 62, 90, 99})
+                times += read_alike("2024-02-29T" + two(hour) + ':' + two(minute) + ':' + two(second) + 'Z') ? 1U : 0U;
+    CHECK(times == 24 * 60 * 6);
+}
+
+TEST_CASE("a fraction of any length and every offset are read")
+{
+    std::string const digits = "987654321012345678909";
+    std::size_t offsets = 0;
+    for (std::size_t length = 0; length <= digits.size(); ++length)
+        for (std::string const zone : {"Z", "z", "-00:01", "+23:59"})
+        {
+            bool const read = read_alike("1678-01-01T00:00:00." + digits.substr(0, length) + zone);
+            CHECK(read == (length > 0));
+        }
+    for (char const sign : {'+', '-', ' ', '0'})
+        for (int hour = 0; hour < 100; ++hour)
+            for (int minute = 0; minute < 100; ++minute)
+                offsets += read_alike("2261-12-31T23:59:60" + (sign + two(hour)) + ':' + two(minute)) ? 1U : 0U;
+    CHECK(offsets == 2 * 24 * 60);
+}
+
+TEST_CASE("a date-time with any one character replaced, taken out or put in is read as far as it is one")
+{
+    for (std::string const whole :
+         {"2024-02-29T09:58:07Z", "1999-12-31t23:59:60.123456789-07:30", "2006-01-02T15:04:05.0z",
+          "1970-10-10T10:10:10+09:09"})
+    {
+        bool const read = read_alike(whole);
+        CHECK(read);
+        for (std::size_t place = 0; place <= whole.size(); ++place)
+        {
+            for (int byte = 0; byte < 256; ++byte)
+            {
+                auto text = whole;
+                text.insert(place, 1, static_cast<char>(byte));
+                read_alike(text);
+                if (place == whole.size())
+                    continue;
+                text.erase(place + 1, 1);
+                read_alike(text);
+            }
+            if (place < whole.size())
+                read_alike(std::string(whole).erase(place, 1));
+        }
     }
 }

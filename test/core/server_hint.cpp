@@ -621,6 +621,79 @@ TEST_CASE("G8: X-RateLimit fields give no sample where remaining or reset is mis
     }
 }
 
+TEST_CASE("G8: of X-RateLimit fields with one name the first counts, however it is spelt, and be it odd")
+{
+    http_headers headers;
+    headers.add("x-RATELIMIT-lImIt", "100").add("X-RateLimit-Reset", "3").add("X-RATELIMIT-REMAINING", "4");
+    CHECK(limits_of(headers) == "100/4/3 s");
+    headers.add("X-RateLimit-Limit", "7").add("X-RateLimit-Remaining", "8").add("x-ratelimit-reset", "9");
+    CHECK(limits_of(headers) == "100/4/3 s");
+    CHECK(wait_of(429, headers) == nanoseconds(3s));
+    headers.remove("x-ratelimit-limit");
+    CHECK(limits_of(headers) == "-/4/3 s");
+    for (std::string_view const odd : {"-", "soon", "-1"})
+    {
+        CAPTURE(odd);
+        http_headers first;
+        first.add("X-RateLimit-Limit", odd).append(headers).add("X-RateLimit-Limit", "100");
+        CHECK(limits_of(first) == "-/4/3 s");
+        http_headers second;
+        second.add("X-RateLimit-Remaining", odd).append(headers);
+        CHECK(limits_of(second) == "nothing");
+        http_headers third;
+        third.add("X-RateLimit-Reset", odd).append(headers);
+        CHECK(limits_of(third) == "nothing");
+    }
+}
+
+TEST_CASE("G8: of X-RateLimit fields with one name the first counts, be it empty")
+{
+    for (std::string_view const name : {"X-RateLimit-Remaining", "X-RateLimit-Reset"})
+    {
+        CAPTURE(name);
+        http_headers headers;
+        headers.add(name, "").add("X-RateLimit-Remaining", "4").add("X-RateLimit-Reset", "3");
+        CHECK(limits_of(headers) == "nothing");
+    }
+}
+
+TEST_CASE("G8: names that are almost those of a limit are none")
+{
+    for (std::string_view const name :
+         {"X-RateLimit-",
+          "X-RateLimit",
+          "X-RateLimit-Limited",
+          "X-RateLimit-Rese",
+          "X-RateLimit-Resets",
+          "X-RateLimit--Reset",
+          "X-RateLimit-Reset-",
+          "X-RateLimitReset",
+          "XRateLimit-Reset",
+          "X-Rate-Limit-Reset",
+          "X_RateLimit_Reset",
+          "Y-RateLimit-Reset",
+          "RateLimit-Reset",
+          "RateLimit-Remaining",
+          "Reset",
+          "X",
+          "R",
+          "RateLimits",
+          "Rate-Limit",
+          "X-RateLimit-RateLimit"})
+    {
+        CAPTURE(name);
+        http_headers headers;
+        headers.add(name, R"("a";r=50;t=30)").add(name, "1");
+        CHECK(limits_of(headers) == "nothing");
+        CHECK(wait_of(429, headers) == std::nullopt);
+        headers.add("X-RateLimit-Remaining", "4").add("X-RateLimit-Reset", "3").add(name, "2");
+        CHECK(limits_of(headers) == "-/4/3 s");
+        CHECK(wait_of(429, headers) == nanoseconds(3s));
+    }
+    http_headers headers;
+    CHECK(limits_of(headers.add("rATELIMIT", R"("a";r=50;t=30)")) == "-/50/30 s");
+}
+
 TEST_CASE("G8: a sample is taken from RateLimit first, and never from both")
 {
     auto headers = fields(

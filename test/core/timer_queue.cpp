@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <random>
 #include <utility>
@@ -228,4 +231,107 @@ TEST_CASE("a hundred thousand random steps leave the queue as a plain list would
     for (auto& node : nodes)
         queue.disarm(node);
     CHECK(queue.empty());
+}
+
+namespace {
+
+/** A queue beside a map that is ordered as it should be. Its nodes arm, move and disarm one another when they fire. */
+class twin_queues
+{
+public:
+    twin_queues() : nodes_(2'000)
+    {
+        for (auto& node : nodes_)
+        {
+            node.owner = this;
+            node.fire = [](timer_node& self) noexcept {
+                auto& fired = static_cast<player&>(self);
+                fired.owner->check_turn(fired);
+            };
+        }
+    }
+    ~twin_queues()
+    {
+        for (auto& node : nodes_)
+            queue_.disarm(node);
+    }
+
+    void change_one()
+    {
+        auto& node = nodes_[dice_() % nodes_.size()];
+        if (node.armed() != plan_.contains(node.key))
+            ++faults_;
+        plan_.erase(node.key);
+        if (dice_() % 4 == 0)
+            return queue_.disarm(node);
+        // Few times, some of them over, so that many are equal.
+        node.key = {at(now_ - 5 + static_cast<long long>(dice_() % 60)), ++armings_};
+        plan_.emplace(node.key, &node);
+        queue_.arm(node, node.key.first);
+    }
+
+    void pass()
+    {
+        now_ += static_cast<long long>(dice_() % 3);
+        queue_.fire_due(at(now_));
+        faults_ += !plan_.empty() && plan_.begin()->first.first <= at(now_);
+        check_front();
+    }
+
+    void check_front()
+    {
+        faults_ += queue_.empty() != plan_.empty();
+        faults_ += !plan_.empty() && queue_.earliest() != plan_.begin()->first.first;
+    }
+
+    int faults() const noexcept { return faults_; }
+    int fired() const noexcept { return fired_; }
+    std::size_t armed() const noexcept { return plan_.size(); }
+
+private:
+    using place = std::pair<steady_time, std::uint64_t>; // and a number for those of one time
+
+    struct player : timer_node
+    {
+        twin_queues* owner = nullptr;
+        place key;
+    };
+
+    void check_turn(player& fired) noexcept
+    {
+        ++fired_;
+        if (plan_.empty() || plan_.begin()->second != &fired || fired.armed() || fired.due != fired.key.first)
+            ++faults_;
+        plan_.erase(fired.key);
+        for (auto left = dice_() % 2; left > 0; --left)
+            change_one();
+    }
+
+    std::mt19937 dice_{20260101};
+    timer_queue queue_;
+    std::vector<player> nodes_;
+    std::map<place, player*> plan_;
+    std::uint64_t armings_ = 0;
+    long long now_ = 0;
+    int faults_ = 0;
+    int fired_ = 0;
+};
+
+} // namespace
+
+TEST_CASE("a hundred thousand random steps on two thousand nodes, which change others when they fire, keep the order")
+{
+    twin_queues both;
+    std::size_t most = 0;
+    for (int step = 0; step < 100'000 && both.faults() == 0; ++step)
+    {
+        both.change_one();
+        both.check_front();
+        if (step % 16 == 0)
+            both.pass();
+        most = std::max(most, both.armed());
+    }
+    CHECK(both.faults() == 0);
+    CHECK(both.fired() > 10'000);
+    CHECK(most > 300);
 }
