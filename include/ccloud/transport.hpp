@@ -66,7 +66,8 @@ struct exchange
 
 /** The one door to the outside world: network, clocks, timers and dice. A test replaces them all at once.
 
-    Threads: every member is called on the client's executor only, but `now()` and `describe()` by `client::metrics()` on any. */
+    Threads: every member is called on the client's executor only, but `now()` and `describe()` by `client::metrics()`
+    on any. */
 class transport
 {
 public:
@@ -87,6 +88,9 @@ public:
     /** Calls `node.fire` at `due`, or moves a node that is armed already. Never calls it from within. */
     virtual void arm(timer_node& node, steady_time due) = 0;
     virtual void disarm(timer_node& node) noexcept = 0;
+
+    /** Offers the memory of a body that nobody needs any more, for responses to come. */
+    virtual void recycle(std::string&& /*body*/) noexcept {}
 
     /** Ends every exchange with `errc::client_closed`, closes every connection, and refuses what comes. */
     virtual void close() noexcept = 0;

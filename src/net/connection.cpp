@@ -2,12 +2,21 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 
 namespace ccloud::net {
 
 using boost::system::error_code;
+
+namespace {
+
+/** Asio has OpenSSL give back its buffers after every record; here they go when the connection is idle. */
+void keep_buffers(SSL* tls) noexcept
+{
+    ::SSL_clear_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+}
+
+} // namespace
 
 connection::~connection() = default;
 
@@ -18,10 +27,12 @@ tls_peer& connection::add_tls(std::shared_ptr<tls_profile> profile, std::string 
     {
         outer_ = std::move(peer);
         tls_ = std::make_unique<tls_stream>(socket_, outer_->context());
+        keep_buffers(tls_->native_handle());
         return *outer_;
     }
     inner_ = std::move(peer);
     nested_ = std::make_unique<nested_tls_stream>(*tls_, inner_->context());
+    keep_buffers(nested_->native_handle());
     return *inner_;
 }
 
@@ -40,7 +51,6 @@ void connection::start_upload()
 
 void connection::upload_more()
 {
-    constexpr std::size_t one_record = 16 * 1024;
     auto const rest = std::string_view(outgoing).substr(upload_.written, one_record);
     auto next = [self = shared_from_this()](error_code failed, std::size_t written) {
         auto& state = self->upload_;
@@ -83,9 +93,13 @@ std::optional<close_reason> connection::look(error_code& failed)
     if (!socket_.is_open())
         return close_reason::ended;
     char byte = 0;
-    // Tickets and key updates make a healthy TLS 1.3 connection readable, and TLS may hold records that the socket does
-    // not show any more: only a read through TLS can tell.
-    on_top([&](auto& stream) { stream.read_some(asio::buffer(&byte, 1), failed); });
+    // Mostly nothing came, and this costs least.
+    if (!has_unread() && ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+        failed = error_code(errno, boost::system::system_category());
+    else
+        // Tickets and key updates make a healthy TLS 1.3 connection readable, and TLS may hold records that the socket
+        // does not show any more: only a read through TLS can tell.
+        on_top([&](auto& stream) { stream.read_some(asio::buffer(&byte, 1), failed); });
     if (failed == asio::error::would_block)
         return std::nullopt;
     if (!failed)
@@ -111,8 +125,10 @@ void connection::trim() noexcept
 
 bool connection::has_unread() noexcept
 {
-    auto* const ssl = tls();
-    return ssl && (::SSL_has_pending(ssl) == 1 || ::BIO_ctrl_pending(::SSL_get_rbio(ssl)) > 0);
+    auto const holds = [](SSL* tls) {
+        return ::SSL_has_pending(tls) == 1 || ::BIO_ctrl_pending(::SSL_get_rbio(tls)) > 0;
+    };
+    return (nested_ && holds(nested_->native_handle())) || (tls_ && holds(tls_->native_handle()));
 }
 
 std::optional<exchange> connection::refusal(error_code const& failed, origin const& to) const

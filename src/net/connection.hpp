@@ -31,6 +31,8 @@ enum class torn : unsigned char { no, timed_out, closed };
 class connection : public core::pooled, public timer_node, public std::enable_shared_from_this<connection>
 {
 public:
+    static constexpr std::size_t one_record = 16 * 1024; ///< of TLS, at most
+
     explicit connection(asio::any_io_executor const& executor) : socket_(executor) {}
     ~connection();
 

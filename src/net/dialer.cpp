@@ -2,9 +2,6 @@
 
 #include "core/url.hpp"
 
-#include <boost/asio/read.hpp>
-#include <boost/asio/this_coro.hpp>
-
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 

@@ -25,13 +25,11 @@ constexpr int most_interims = 8;
 /** How long a body may take after its head where it only explains (rule I5). */
 constexpr std::chrono::seconds longest_explanation{1};
 
-constexpr std::size_t one_record = 16 * 1024;
-
 /** Inflates the body where it is compressed, whether the server says so or not. Says so where it cannot; but a refusal
-    counts by its status, so its body is dropped then. */
-void inflate(exchange& ended, std::size_t most)
+    counts by its status, so its body is dropped then. `coded`: the head has a Content-Encoding. */
+void inflate(exchange& ended, bool coded, std::size_t most)
 {
-    auto const coding = ended.response.headers().find("Content-Encoding").value_or(std::string_view());
+    auto const coding = coded ? ended.response.headers().find("Content-Encoding").value_or("") : std::string_view();
     bool const says_gzip = core::iequals(coding, "gzip") || core::iequals(coding, "x-gzip");
     bool const says_nothing = coding.empty() || core::iequals(coding, "identity");
     if (says_nothing && !looks_like_gzip(ended.response.body()))
@@ -73,7 +71,7 @@ void one_exchange::begin(http_request const& request, connection_wait const& wai
 {
     auto& counts = from_.counts();
     auto& use = ended_.use;
-    started_ = from_.now();
+    started_ = wait.queued ? from_.now() : wait.began;
     ended_.reused = used_->served();
     ended_.progress = progress::maybe_sent;
     use.connection = used_->info;
@@ -91,9 +89,9 @@ void one_exchange::begin(http_request const& request, connection_wait const& wai
     due_ = options_.ends(started_);
     if (due_ != steady_time::max())
         from_.arm(*used_, due_);
-    reader_ = &used_->reader.emplace(sizes_);
+    reader_ = &used_->reader.emplace(sizes_, from_.spares());
     core::serialize(request, used_->outgoing);
-    uploads_ = used_->outgoing.size() > one_record;
+    uploads_ = used_->outgoing.size() > connection::one_record;
     if (uploads_)
         used_->start_upload();
 }
@@ -123,7 +121,7 @@ bool one_exchange::wants_more()
             failed = {};
             used_.consume(reader_->put(used_.unread(), failed));
             if (reader_->is_done() && reader_->interim() && ++interims_ <= most_interims)
-                reader_ = &used_->reader.emplace(sizes_);
+                reader_ = &used_->reader.emplace(sizes_, from_.spares());
         }
         if (failed == http::error::need_more)
         {
@@ -216,10 +214,11 @@ exchange one_exchange::finish()
     {
         bool const complete = reader_->is_done();
         bool const keeps_alive = complete && reader_->keep_alive();
+        bool const coded = reader_->seen().content_encoding;
         ended_.response = reader_->take();
         ended_.progress = progress::answered;
         used_.finish(keep_for(complete, keeps_alive));
-        inflate(ended_, sizes_.response_body);
+        inflate(ended_, coded, sizes_.response_body);
     }
     return std::move(ended_);
 }
@@ -253,7 +252,8 @@ std::optional<nanoseconds> one_exchange::keep_for(bool complete, bool keep_alive
     finished.complete = complete;
     finished.request_written = !used_->uploading().under_way && !used_->uploading().failed;
     finished.leftover = used_.unread().size();
-    finished.keep_alive_field = ended_.response.headers().find("Keep-Alive").value_or(std::string_view());
+    if (reader_->seen().keep_alive)
+        finished.keep_alive_field = ended_.response.headers().find("Keep-Alive").value_or("");
     used_.otherwise = finished.leftover > 0                             ? close_reason::unsolicited
                       : !finished.complete || !finished.request_written ? close_reason::incomplete
                                                                         : close_reason::not_kept_alive;

@@ -13,6 +13,9 @@ using std::chrono::nanoseconds;
 
 namespace {
 
+/** How long a connection is idle before it is watched. */
+constexpr auto unwatched = std::chrono::milliseconds(5);
+
 core::pool_limits limits_of(config::pool_options const& options)
 {
     core::pool_limits limits;
@@ -39,7 +42,7 @@ struct pool_dial : dial_job
 connection_pool::connection_pool(pooled_transport& owner, config const& settings, origin to, name_lookup lookup)
     : owner_(owner), where_(std::move(to)), core_(limits_of(settings.pool), &owner.network().slots()),
       dialer_(owner.executor(), settings, where_, owner.network(), std::move(lookup), owner, owner.lot()),
-      generation_(owner.network().generation())
+      watchman_(*this), generation_(owner.network().generation())
 {
     fire = [](timer_node& node) noexcept { static_cast<connection_pool&>(node).settle(); };
 }
@@ -51,10 +54,9 @@ core::pool_time connection_pool::time() const noexcept
     return {owner_.now(), owner_.wall_now()};
 }
 
-void connection_pool::settle()
+void connection_pool::settle(core::pool_time const& now)
 {
     using action = core::origin_pool::step::action;
-    auto const now = time();
     follow_reload();
     while (owner_.is_open())
     {
@@ -122,6 +124,7 @@ void connection_pool::wake_later()
 
 void connection_pool::give_back(connection& used, std::optional<nanoseconds> keep, close_reason otherwise) noexcept
 {
+    auto const now = time();
     // Bytes that came with the end of the response are no event of the socket any more.
     error_code ignored;
     auto const ended = keep && used.has_unread() ? used.look(ignored) : std::nullopt;
@@ -132,11 +135,11 @@ void connection_pool::give_back(connection& used, std::optional<nanoseconds> kee
         core_.lost();
         discard(used, !owner_.is_open() ? close_reason::shut_down : ended.value_or(otherwise));
     }
-    else if (auto const why = core_.returned(used, time(), core::shortened(*keep, 10, owner_.roll())))
+    else if (auto const why = core_.returned(used, now, core::shortened(*keep, 10, owner_.roll())))
         discard(used, *why);
     else
-        watch(used);
-    settle();
+        watch_if_idle();
+    settle(now);
 }
 
 void connection_pool::take_back(connection& unused) noexcept
@@ -149,7 +152,7 @@ void connection_pool::take_back(connection& unused) noexcept
     else
     {
         core_.ungranted(unused);
-        watch(unused);
+        watch_if_idle();
     }
     settle();
 }
@@ -198,13 +201,34 @@ void connection_pool::discard(connection& gone, close_reason why) noexcept
     std::erase_if(connections_, [&gone](auto const& one) { return one.get() == &gone; });
 }
 
+/** Has idle connections watched, but not those that are taken again at once: a watch costs a call of the system. */
+void connection_pool::watch_if_idle()
+{
+    if (!watchman_.armed() && !core_.idle_connections().empty())
+        owner_.arm(watchman_, owner_.now() + unwatched);
+}
+
+void connection_pool::watch_those_idle()
+{
+    if (!owner_.is_open())
+        return;
+    auto const since = owner_.now() - unwatched;
+    bool later = false;
+    for (auto* const each : core_.idle_connections())
+        if (auto& idle = static_cast<connection&>(*each); idle.idle_since > since)
+            later = true;
+        else if (!idle.watched)
+            watch(idle);
+    if (later)
+        owner_.arm(watchman_, owner_.now() + unwatched);
+}
+
 /** Hears of it when the peer closes an idle connection, or sends what nobody asked for. The wait stays armed while the
     connection is in use; then what it says is overlooked. */
 void connection_pool::watch(connection& idle)
 {
     idle.trim();
-    if (std::exchange(idle.watched, true))
-        return;
+    idle.watched = true;
     idle.socket().async_wait(
         tcp_socket::wait_read,
         [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
@@ -304,8 +328,7 @@ void connection_pool::finish_dial(pool_dial& job)
     made->fire = [](timer_node& node) noexcept { static_cast<connection&>(node).tear(torn::timed_out); };
     core_.dialed(*made, time(), core::shortened(owner_.limits().idle_timeout, 10, owner_.roll()), owner_.roll());
     settle();
-    if (made->idle)
-        watch(*made);
+    watch_if_idle();
 }
 
 void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
@@ -349,6 +372,7 @@ void connection_pool::poison(std::uint64_t connection) noexcept
 void connection_pool::drain() noexcept
 {
     owner_.disarm(*this);
+    owner_.disarm(watchman_);
     while (auto* const idle = core_.take_idle())
         discard(static_cast<connection&>(*idle), close_reason::shut_down);
     abandon_dials();

@@ -35,8 +35,11 @@ public:
     origin const& where() const noexcept { return where_; }
     core::origin_pool& core() noexcept { return core_; }
 
+    core::pool_time time() const noexcept;
+
     /** Does what the core wants done, until it wants nothing. */
-    void settle();
+    void settle() { settle(time()); }
+    void settle(core::pool_time const& now);
 
     /** A connection comes back, to be kept for so long; where nothing is said, it is closed for `otherwise`. */
     void give_back(connection& used, std::optional<std::chrono::nanoseconds> keep, close_reason otherwise) noexcept;
@@ -63,13 +66,22 @@ public:
     std::string situation() const;
 
 private:
-    core::pool_time time() const noexcept;
+    struct watchman : timer_node
+    {
+        explicit watchman(connection_pool& of) noexcept : pool(of)
+        {
+            fire = [](timer_node& node) noexcept { static_cast<watchman&>(node).pool.watch_those_idle(); };
+        }
+        connection_pool& pool;
+    };
+
     void note_levels() noexcept;
     void wake_later();
     void follow_reload();
     void forget_past();
     void turn_away(steady_time now) noexcept;
-    void tend(connection& idle);
+    void watch_if_idle();
+    void watch_those_idle();
     void watch(connection& idle);
     void look_at_idle() noexcept;
     void discard(connection& gone, close_reason why) noexcept;
@@ -87,6 +99,7 @@ private:
     origin const where_;
     core::origin_pool core_;
     dialer dialer_;
+    watchman watchman_;
     std::vector<std::shared_ptr<connection>> connections_;
     std::vector<std::shared_ptr<pool_dial>> dials_;
     std::string last_failure_;        ///< of a dial; empty after one that succeeded

@@ -1,6 +1,7 @@
 #include "net/response_reader.hpp"
 
 #include "core/keep_alive.hpp"
+#include "core/parsed_fields.hpp"
 
 #include <boost/beast/http/error.hpp>
 
@@ -10,7 +11,8 @@ namespace ccloud::net {
 
 namespace http = beast::http;
 
-response_reader::response_reader(config::size_limits const& limits) : body_limit_(limits.response_body)
+response_reader::response_reader(config::size_limits const& limits, spare_bodies& spares)
+    : spares_(spares), body_limit_(limits.response_body)
 {
     constexpr std::size_t beast_most = 0xffffffff;
     header_limit(static_cast<std::uint32_t>((std::min)(limits.response_header, beast_most)));
@@ -33,27 +35,38 @@ void response_reader::on_response_impl(int code, text, int, error_code&)
     body_limit(boost::none); // Beast would refuse what is longer
 }
 
-void response_reader::on_field_impl(http::field, text name, text value, error_code&)
+void response_reader::on_field_impl(http::field kind, text name, text value, error_code&)
 {
     if (header_complete_) // trailers mean nothing to us
         return;
     if (headers_.empty())
         headers_.reserve(512);
-    headers_.add(std::string_view(name.data(), name.size()), std::string_view(value.data(), value.size()));
+    switch (kind)
+    {
+    case http::field::content_length: seen_.content_length = true; break;
+    case http::field::transfer_encoding: seen_.transfer_encoding = true; break;
+    case http::field::content_encoding: seen_.content_encoding = true; break;
+    case http::field::keep_alive: seen_.keep_alive = true; break;
+    default: break;
+    }
+    detail::parsed_fields::add(headers_, {name.data(), name.size()}, {value.data(), value.size()});
 }
 
 void response_reader::on_header_impl(error_code& failed)
 {
     header_complete_ = true;
     // Both framings at once are an attempt to smuggle (RFC 9112 section 6.3).
-    if (headers_.contains("Content-Length") && headers_.contains("Transfer-Encoding"))
+    if (seen_.content_length && seen_.transfer_encoding)
         failed = http::error::bad_transfer_encoding;
 }
 
 void response_reader::on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&)
 {
-    if (length)
-        body_.reserve(static_cast<std::size_t>((std::min)(*length, static_cast<std::uint64_t>(body_limit_))));
+    if (!length)
+        return;
+    auto const size = static_cast<std::size_t>((std::min)(*length, static_cast<std::uint64_t>(body_limit_)));
+    body_ = spares_.take(size);
+    body_.reserve(size);
 }
 
 void response_reader::keep(text piece)

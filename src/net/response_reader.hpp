@@ -4,6 +4,8 @@
 #include <ccloud/config.hpp>
 #include <ccloud/http.hpp>
 
+#include "net/spare_bodies.hpp"
+
 #include <boost/beast/http/basic_parser.hpp>
 
 #include <string>
@@ -19,12 +21,21 @@ namespace beast = boost::beast;
 class response_reader : public beast::http::basic_parser<false>
 {
 public:
-    explicit response_reader(config::size_limits const& limits);
+    /** `spares` outlives it. */
+    response_reader(config::size_limits const& limits, spare_bodies& spares);
 
     int status() const noexcept { return status_; }
     bool interim() const noexcept { return status_ >= 100 && status_ < 200; }
-    http_headers const& headers() const noexcept { return headers_; }
-    std::string& body() noexcept { return body_; }
+
+    /** Whether the head has these fields; that most have not need not be looked up. */
+    struct fields_seen
+    {
+        bool content_length = false;
+        bool transfer_encoding = false;
+        bool content_encoding = false;
+        bool keep_alive = false;
+    };
+    fields_seen const& seen() const noexcept { return seen_; }
 
     /** Whether the head is there, and the rest is not worth waiting for. */
     bool only_explains() const noexcept { return header_complete_ && only_explains_; }
@@ -55,6 +66,8 @@ private:
     int status_ = 0;
     bool header_complete_ = false;
     bool only_explains_ = false;
+    fields_seen seen_;
+    spare_bodies& spares_;
     std::size_t body_limit_;
     http_headers headers_;
     std::string body_;

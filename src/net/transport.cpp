@@ -21,9 +21,8 @@ std::shared_ptr<transport> make_transport(
 pooled_transport::pooled_transport(
     asio::any_io_executor executor, config const& settings, std::shared_ptr<shared_network> network, name_lookup lookup
 )
-    : executor_(std::move(executor)), limits_(settings.pool), sizes_(settings.limits), settings_(settings),
-      lookup_(std::move(lookup)), network_(std::move(network)), lot_(executor_), timer_(executor_),
-      dice_(std::random_device()())
+    : executor_(std::move(executor)), settings_(settings), lookup_(std::move(lookup)), network_(std::move(network)),
+      lot_(executor_), timer_(executor_), dice_(std::random_device()())
 {
 }
 
@@ -33,19 +32,19 @@ pooled_transport::~pooled_transport() = default;
 asio::awaitable<exchange> pooled_transport::send(http_request const& request, origin const& to, send_options options)
 {
     auto const keep_alive = shared_from_this();
-    connection_wait wait;
-    wait.began = now();
+    auto& pool = pool_for(to);
+    auto const began = pool.time();
+    connection_wait wait{began.steady};
     if (options.deadline <= wait.began)
         co_return exchange::failed(errc::deadline_exceeded, progress::not_sent);
 
-    auto& pool = pool_for(to);
     connection_wish wish(pool, options, wait.began);
     connection* granted = nullptr;
     while (!granted)
     {
         if (!is_open())
             co_return exchange::failed(errc::client_closed, progress::not_sent);
-        pool.settle();
+        pool.settle(wait.queued ? pool.time() : began);
         if (!wish.settled())
         {
             if (!std::exchange(wait.queued, true))
@@ -81,7 +80,7 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
         }
     }
 
-    one_exchange talk(*this, pool, *granted, sizes_, options);
+    one_exchange talk(*this, pool, *granted, settings_.limits, options);
     talk.begin(request, wait);
     if (!talk.uploads())
     {
@@ -155,6 +154,7 @@ void pooled_transport::close() noexcept
     for (auto& pool : pools_)
         pool->tear_active();
     buffers_.clear();
+    spares_.trim(0);
     timer_.cancel();
     timer_due_ = steady_time::max();
 }
@@ -192,6 +192,12 @@ void pooled_transport::describe(connection_metrics& seen) const noexcept
     seen.tickets = network_->tickets();
 }
 
+void pooled_transport::recycle(std::string&& body) noexcept
+{
+    if (is_open())
+        spares_.give(std::move(body), buffers_in_use_ + 1);
+}
+
 pooled_transport::buffer pooled_transport::take_buffer()
 {
     auto taken = buffers_.empty() ? buffer(new char[lease::buffer_size]) : std::move(buffers_.back());
@@ -207,7 +213,10 @@ void pooled_transport::return_buffer(buffer used) noexcept
         return;
     // As many as are in use may be wanted again soon; of a burst that is over, one is kept.
     if (--buffers_in_use_ == 0)
+    {
         buffers_.clear();
+        spares_.trim(1);
+    }
     if (buffers_.size() <= buffers_in_use_ && is_open())
         buffers_.push_back(std::move(used));
 }

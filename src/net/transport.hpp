@@ -42,17 +42,19 @@ public:
     void network_changed() noexcept override;
     void warm_up(origin const& to, std::size_t connections) noexcept override;
     void poison(std::uint64_t connection) noexcept override;
+    void recycle(std::string&& body) noexcept override;
     void describe(connection_metrics& seen) const noexcept override;
 
     // For its pools.
     using buffer = std::unique_ptr<char[]>;
     asio::any_io_executor const& executor() const noexcept { return executor_; }
-    config::pool_options const& limits() const noexcept { return limits_; }
+    config::pool_options const& limits() const noexcept { return settings_.pool; }
     shared_network& network() noexcept { return *network_; }
     pool_counters& counts() noexcept { return counts_; }
     detail::parking_lot& lot() noexcept { return lot_; }
     std::uint64_t next_id() noexcept { return ++connections_made_; }
     bool is_open() const noexcept { return state_ == state::open; }
+    spare_bodies& spares() noexcept { return spares_; }
     buffer take_buffer();
     void return_buffer(buffer used) noexcept;
 
@@ -63,9 +65,7 @@ private:
     void run_timer();
 
     asio::any_io_executor executor_;
-    config::pool_options limits_;
-    config::size_limits sizes_;
-    config settings_; ///< for further pools
+    config const settings_;
     name_lookup lookup_;
     std::shared_ptr<shared_network> network_;
     pool_counters counts_;
@@ -78,6 +78,7 @@ private:
     std::vector<std::unique_ptr<connection_pool>> pools_;
     std::vector<buffer> buffers_; ///< that nobody uses now
     std::size_t buffers_in_use_ = 0;
+    spare_bodies spares_;
     state state_ = state::open;
 };
 

@@ -21,6 +21,7 @@
 #include <doctest/doctest.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ using support::caller;
 using support::tls_server_counts;
 namespace asio = boost::asio;
 
-// Every way to the heap and every write of this program is counted, for each thread on its own, by the linker's --wrap;
+// Every way to the heap, and what is written, read and watched, is counted, for each thread on its own, by the linker's --wrap;
 // operator new and OpenSSL go there, too.
 
 namespace {
@@ -59,7 +60,9 @@ struct tally
 {
     std::size_t allocations = 0;
     std::ptrdiff_t bytes = 0; ///< allocated and not freed
-    std::size_t writes = 0;   ///< calls of the system
+    std::size_t writes = 0;   ///< calls of the system, and those below
+    std::size_t reads = 0;
+    std::size_t watches = 0;
 };
 thread_local tally mine;
 
@@ -90,6 +93,9 @@ ssize_t __real_send(int fd, void const* bytes, std::size_t size, int flags);
 ssize_t __real_sendmsg(int fd, msghdr const* message, int flags);
 ssize_t __real_write(int fd, void const* bytes, std::size_t size);
 ssize_t __real_writev(int fd, iovec const* pieces, int count);
+ssize_t __real_recv(int fd, void* bytes, std::size_t size, int flags);
+ssize_t __real_recvmsg(int fd, msghdr* message, int flags);
+int __real_epoll_ctl(int set, int what, int fd, epoll_event* events);
 
 void* __wrap_malloc(std::size_t size)
 {
@@ -141,6 +147,24 @@ ssize_t __wrap_writev(int fd, iovec const* pieces, int count)
     ++mine.writes;
     return __real_writev(fd, pieces, count);
 }
+
+ssize_t __wrap_recv(int fd, void* bytes, std::size_t size, int flags)
+{
+    ++mine.reads;
+    return __real_recv(fd, bytes, size, flags);
+}
+
+ssize_t __wrap_recvmsg(int fd, msghdr* message, int flags)
+{
+    ++mine.reads;
+    return __real_recvmsg(fd, message, flags);
+}
+
+int __wrap_epoll_ctl(int set, int what, int fd, epoll_event* events)
+{
+    ++mine.watches;
+    return __real_epoll_ctl(set, what, fd, events);
+}
 }
 
 void* operator new(std::size_t size)
@@ -174,20 +198,10 @@ bool counts_openssl = false;
                      ) == 1;
 }
 
-constexpr int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-
 support::authority const& ca()
 {
     static support::authority const only;
     return only;
-}
-
-support::tls_server_options of_version(int version)
-{
-    support::tls_server_options options;
-    options.shown = ca().issue(support::subject::local());
-    options.min_version = options.max_version = version;
-    return options;
 }
 
 /** A transport without a client before it, which moves only while a request is sent. */
@@ -230,6 +244,25 @@ public:
         return used;
     }
 
+    /** Lets time pass until it begins to watch something; false where patience runs out. */
+    bool watches()
+    {
+        auto const before = mine.watches;
+        auto const last = std::chrono::steady_clock::now() + support::patience;
+        while (mine.watches == before && std::chrono::steady_clock::now() < last)
+            rest(10ms);
+        return mine.watches == before + 1;
+    }
+
+    /** Lets time pass; gives how often it began to watch something. */
+    std::size_t rest(std::chrono::milliseconds time)
+    {
+        auto const before = mine.watches;
+        context_.restart();
+        context_.run_for(time);
+        return mine.watches - before;
+    }
+
     /** Bytes of the last request. */
     std::size_t sent() const noexcept { return sent_; }
 
@@ -247,6 +280,8 @@ private:
         auto got = co_await std::move(operation);
         used.allocations = mine.allocations - before.allocations;
         used.writes = mine.writes - before.writes;
+        used.reads = mine.reads - before.reads;
+        used.watches = mine.watches - before.watches;
         ended = std::move(got);
     }
 
@@ -259,14 +294,17 @@ private:
 ccloud::http_request get_groups(ccloud::origin const& to)
 {
     auto const head = ccloud::core::make_head(to, "Basic S0VZOlNFQ1JFVA==", {}, false);
-    return ccloud::core::assemble({ccloud::method::get, "/iam/v2/ip-groups?page_size=100"}, {}, head, nullptr);
+    ccloud::http_request request(ccloud::method::get, "/iam/v2/ip-groups?page_size=100");
+    ccloud::core::assemble(request, head, nullptr);
+    return request;
 }
 
 /** A POST of so many bytes in all. */
 ccloud::http_request post_of(ccloud::origin const& to, std::size_t size)
 {
     auto const head = ccloud::core::make_head(to, "Basic S0VZOlNFQ1JFVA==", {}, false);
-    auto request = ccloud::core::assemble({ccloud::method::post, "/iam/v2/ip-groups"}, {}, head, nullptr);
+    ccloud::http_request request(ccloud::method::post, "/iam/v2/ip-groups");
+    ccloud::core::assemble(request, head, nullptr);
     std::string text;
     ccloud::core::serialize(request, text);
     request.body(std::string(size - text.size(), ' '));
@@ -275,35 +313,77 @@ ccloud::http_request post_of(ccloud::origin const& to, std::size_t size)
     return request;
 }
 
-/** The most that one of many has cost, once the first ones are over. */
-std::size_t most_allocations(std::function<std::size_t()> const& send)
+/** The most of each that one of many has cost, once the first ones are over. */
+tally most_of(std::function<tally()> const& send)
 {
     constexpr int first = 5;
     constexpr int count = 30;
-    std::size_t most = 0;
+    tally most;
     for (int i = 0; i < first + count; ++i)
     {
         auto const used = send();
-        if (i >= first)
-            most = std::max(most, used);
+        if (i < first)
+            continue;
+        most.allocations = std::max(most.allocations, used.allocations);
+        most.writes = std::max(most.writes, used.writes);
+        most.reads = std::max(most.reads, used.reads);
+        most.watches = std::max(most.watches, used.watches);
     }
     return most;
 }
 
+/** Whether allocations are those that the bounds were taken from: other compilers make frames of other sizes, which
+    Asio keeps or not, and a sanitizer adds its own. */
+#if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool exact = false;
+#else
+constexpr bool exact = true;
+#endif
+
+/** A server, plain or of some version of TLS, and how to reach it. */
+struct place
+{
+    std::string name;
+    std::size_t allocations; ///< of a request
+    std::unique_ptr<support::http_server> plain;
+    std::unique_ptr<support::tls_server> tls;
+
+    ccloud::config settings() const { return plain ? plain->settings() : tls->settings(ca()); }
+    ccloud::origin origin() const
+    {
+        return plain ? ccloud::origin(false, "127.0.0.1", plain->port())
+                     : ccloud::origin(true, "localhost", tls->port());
+    }
+};
+
+std::vector<place> places()
+{
+    auto const over_tls = [](std::string name, std::size_t allocations, int version) {
+        auto server = std::make_unique<support::tls_server>(support::of_version(version, ca()));
+        return place{std::move(name), allocations, nullptr, std::move(server)};
+    };
+    std::vector<place> all;
+    all.push_back({"plain", 3, std::make_unique<support::http_server>(), nullptr});
+    all.push_back(over_tls("TLS 1.2", 6, TLS1_2_VERSION));
+    all.push_back(over_tls("TLS 1.3", 8, TLS1_3_VERSION));
+    return all;
+}
+
 } // namespace
 
-TEST_CASE("a request costs at most 12 allocations in the transport, plain and over each version of TLS")
+TEST_CASE("pool 18, 19: a request costs few allocations in the transport, one write, and no watch")
 {
     REQUIRE(counts_openssl);
-    auto const measure = [](std::string const& name, ccloud::config const& settings, ccloud::origin const& to) {
-        CAPTURE(name);
-        bare_transport wire(settings, to);
-        auto const request = get_groups(to);
-        auto const in_transport = most_allocations([&] { return wire.send(request).allocations; });
+    for (auto const& server : places())
+    {
+        CAPTURE(server.name);
+        bare_transport wire(server.settings(), server.origin());
+        auto const request = get_groups(server.origin());
+        auto const in_transport = most_of([&] { return wire.send(request); });
 
-        caller client(settings);
-        auto const in_all = most_allocations([&] {
-            std::size_t used = 0;
+        caller client(server.settings());
+        auto const in_all = most_of([&] {
+            tally used;
             auto once = [](ccloud::client cloud, std::size_t& cost) -> asio::awaitable<void> {
                 auto again = ccloud::http_request(ccloud::method::get, "/iam/v2/ip-groups?page_size=100");
                 auto const before = mine.allocations;
@@ -312,35 +392,50 @@ TEST_CASE("a request costs at most 12 allocations in the transport, plain and ov
                 cost = mine.allocations - before;
                 REQUIRE(got.has_value());
             };
-            asio::co_spawn(client.context, once(*client.cloud, used), [](std::exception_ptr failed) {
+            asio::co_spawn(client.context, once(*client.cloud, used.allocations), [](std::exception_ptr failed) {
                 if (failed)
                     std::rethrow_exception(failed);
             });
-            REQUIRE(client.until([&] { return used > 0; }));
+            REQUIRE(client.until([&] { return used.allocations > 0; }));
             return used;
         });
-        MESSAGE(name << ": allocations of a request in the transport: " << in_transport << ", of a call: " << in_all);
-        CHECK(in_transport > 0); // the counter counts
-        CHECK(in_transport <= 12);
-    };
-    {
-        support::http_server server;
-        measure("plain", server.settings(), ccloud::origin(false, "127.0.0.1", server.port()));
+        MESSAGE(
+            server.name << ": allocations of a request in the transport: " << in_transport.allocations
+                        << ", of a call: " << in_all.allocations
+        );
+        CHECK(in_transport.allocations > 0); // the counters count
+        CHECK(in_transport.allocations <= (exact ? server.allocations : 12U));
+        CHECK(in_transport.writes == 1);
+        CHECK(in_transport.reads >= 2);
+        CHECK(in_transport.reads <= 3); // a look, mostly a read that comes before the answer, and the read
+        CHECK(in_transport.watches == 0);
     }
-    for (int const version : versions)
+}
+
+TEST_CASE("pool 11: a connection is watched once it has been idle for a while, at one call of the system, and once")
+{
+    for (auto const& server : places())
     {
-        support::tls_server server(of_version(version));
-        ccloud::origin const to(true, "localhost", server.port());
-        measure(version == TLS1_2_VERSION ? "TLS 1.2" : "TLS 1.3", server.settings(ca()), to);
+        CAPTURE(server.name);
+        bare_transport wire(server.settings(), server.origin());
+        auto const request = get_groups(server.origin());
+        wire.send(request);
+        for (int round = 0; round < 3; ++round)
+        {
+            for (int i = 0; i < 3; ++i)
+                CHECK(wire.send(request).watches == 0);
+            CHECK(wire.watches());
+            CHECK(wire.rest(20ms) == 0);
+        }
     }
 }
 
 TEST_CASE("pool 18: a request of up to 16 KiB is one write of the system and one TLS record")
 {
-    for (int const version : versions)
+    for (int const version : support::tls_versions)
     {
         CAPTURE(version);
-        support::tls_server server(of_version(version));
+        support::tls_server server(support::of_version(version, ca()));
         support::relay between(server.port());
         auto settings = server.settings(ca());
         settings.endpoint = between.endpoint();
@@ -515,12 +610,12 @@ TEST_CASE("pool 18: a request that is refused before it is read ends with the re
 
 TEST_CASE("pool 18: a request of many records arrives whole, while nothing is answered")
 {
-    for (int const version : versions)
+    for (int const version : support::tls_versions)
         for (std::size_t const size : {16'385U, 40'000U, 1'000'000U})
         {
             CAPTURE(version);
             CAPTURE(size);
-            support::tls_server server(of_version(version));
+            support::tls_server server(support::of_version(version, ca()));
             ccloud::origin const to(true, "localhost", server.port());
             bare_transport wire(server.settings(ca()), to);
             for (int i = 0; i < 3; ++i)
@@ -537,11 +632,11 @@ TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB: new, afte
 {
     constexpr std::size_t connections = 25;
     constexpr std::ptrdiff_t most = 100 * 1024;
-    for (int const version : versions)
+    for (int const version : support::tls_versions)
     {
         std::string const name = version == TLS1_2_VERSION ? "TLS 1.2" : "TLS 1.3";
         CAPTURE(name);
-        auto options = of_version(version);
+        auto options = support::of_version(version, ca());
         options.tickets = 1;
         support::tls_server server(options);
         auto settings = server.settings(ca());
@@ -551,11 +646,12 @@ TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB: new, afte
         caller client(settings);
         auto const before = mine.bytes;
         auto const check = [&](std::string const& when) {
-            auto const each = (mine.bytes - before) / static_cast<std::ptrdiff_t>(connections);
+            auto const bytes = [&] { return (mine.bytes - before) / static_cast<std::ptrdiff_t>(connections); };
+            CHECK(client.until([&] { return bytes() <= most; })); // it gives back a moment later what it does not need
+            auto const each = bytes();
             MESSAGE(name << ", " << when << ": " << each << " bytes a connection");
             CHECK(client.connections().idle == connections);
             CHECK(each > 0); // the counter counts
-            CHECK(each <= most);
         };
         client.cloud->warm_up(connections);
         REQUIRE(client.until([&] {

@@ -1,6 +1,7 @@
 #include <ccloud/ccloud.hpp>
 
 #include "certificates.hpp"
+#include "http_server.hpp"
 #include "printers.hpp"
 #include "tls_server.hpp"
 
@@ -21,22 +22,14 @@ using ccloud::errc;
 using support::authority;
 using support::complaint;
 using support::driven_client;
-using support::subject;
+using support::http_server;
+using support::http_server_counts;
+using support::of_version;
 using support::tls_server;
 using support::tls_server_counts;
-using support::tls_server_options;
+using support::tls_versions;
 
 namespace {
-
-constexpr int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-
-tls_server_options of_version(int version, authority const& ca)
-{
-    tls_server_options options;
-    options.shown = ca.issue(subject::local());
-    options.min_version = options.max_version = version;
-    return options;
-}
 
 std::uint64_t closed(driven_client const& client)
 {
@@ -128,7 +121,7 @@ TEST_CASE("pool 11: what ends an idle connection is noticed while nobody calls, 
     };
     authority const ca;
     for (auto const& [name, why, act] : table)
-        for (int const version : versions)
+        for (int const version : tls_versions)
             for (std::size_t const connections : {std::size_t(1), std::size_t(3)})
             {
                 CAPTURE(name);
@@ -152,6 +145,58 @@ TEST_CASE("pool 11: what ends an idle connection is noticed while nobody calls, 
             }
 }
 
+TEST_CASE("pool 11: without TLS, too, what ends an idle connection is noticed, be it watched yet or not")
+{
+    struct row
+    {
+        std::string name;
+        close_reason why;
+        std::function<void(http_server&)> act;
+    };
+    std::vector<row> const table{
+        {"FIN", close_reason::ended, [](http_server& server) { server.end(); }},
+        {"RST", close_reason::reset, [](http_server& server) { server.reset(); }},
+        {"408", close_reason::unsolicited, [](http_server& server) { server.send(idle_408); }},
+        {"408 and FIN", close_reason::unsolicited,
+         [](http_server& server) {
+             server.send(idle_408);
+             server.end();
+         }},
+    };
+    for (auto const& [name, why, act] : table)
+        for (std::size_t const connections : {std::size_t(1), std::size_t(3)})
+            for (bool const at_once : {false, true})
+            {
+                CAPTURE(name);
+                CAPTURE(connections);
+                CAPTURE(at_once);
+                http_server server;
+                driven_client client(server.settings());
+                server.hold();
+                auto const calls = client.start(connections);
+                REQUIRE(client.until([&] { return server.counts().waiting == connections; }));
+                server.release();
+                REQUIRE(client.until([&] { return calls->size() == connections; }));
+                REQUIRE(client.connections().idle == connections);
+
+                act(server);
+                if (at_once)
+                    REQUIRE(server.sees([&](http_server_counts const& now) {
+                        return why != close_reason::reset || now.open == 0;
+                    }));
+                else
+                    REQUIRE(client.until([&] { return client.connections().idle == 0; }));
+                auto const got = client.post();
+                CHECK(complaint(got) == "");
+                CHECK(got.response().attempts() == 1);
+                CHECK(closed(client) == connections);
+                CHECK(client.connections().closed_for(why) == connections);
+                CHECK(client.connections().stale <= (at_once ? 1U : 0U));
+                CHECK(server.counts().accepted == connections + 1);
+                CHECK(server.counts().requests == connections + 1);
+            }
+}
+
 TEST_CASE("pool 11: what comes in one segment with the answer counts as if it came later")
 {
     struct row
@@ -168,7 +213,7 @@ TEST_CASE("pool 11: what comes in one segment with the answer counts as if it ca
     };
     authority const ca;
     for (auto const& [name, why, bytes, goodbye] : table)
-        for (int const version : versions)
+        for (int const version : tls_versions)
         {
             CAPTURE(name);
             CAPTURE(version);
@@ -205,7 +250,7 @@ TEST_CASE("pool 11: a wish to renegotiate is not granted, and the next call need
 TEST_CASE("pool 23: a peer that never answers our goodbye holds nobody up")
 {
     authority const ca;
-    for (int const version : versions)
+    for (int const version : tls_versions)
         for (bool const drains : {false, true})
         {
             CAPTURE(version);

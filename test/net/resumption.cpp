@@ -21,22 +21,13 @@ using ccloud::errc;
 using support::authority;
 using support::complaint;
 using support::driven_client;
+using support::of_version;
 using support::subject;
 using support::tls_server;
 using support::tls_server_counts;
-using support::tls_server_options;
+using support::tls_versions;
 
 namespace {
-
-constexpr int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-
-tls_server_options of_version(int version, authority const& ca)
-{
-    tls_server_options options;
-    options.shown = ca.issue(subject::local());
-    options.min_version = options.max_version = version;
-    return options;
-}
 
 /** Keeps what it hears of connections. */
 struct witness final : ccloud::observer
@@ -84,7 +75,7 @@ TEST_CASE("pool 17: after each reconnect the handshake is resumed, however the c
     };
     authority const ca;
     for (auto const& [name, drop] : table)
-        for (int const version : versions)
+        for (int const version : tls_versions)
             for (bool const keeps_sessions : {false, true})
             {
                 CAPTURE(name);
@@ -135,7 +126,7 @@ TEST_CASE("pool 17: sixteen connections lost at once are all resumed, and no tic
 {
     authority const ca;
     std::size_t const all = 16;
-    for (int const version : versions)
+    for (int const version : tls_versions)
     {
         CAPTURE(version);
         tls_server server(of_version(version, ca));
@@ -170,7 +161,7 @@ TEST_CASE("pool 17: sixteen connections lost at once are all resumed, and no tic
 TEST_CASE("pool 17: a server that gives no tickets, or does not know them any more, costs a full handshake and no more")
 {
     authority const ca;
-    for (int const version : versions)
+    for (int const version : tls_versions)
         for (bool const gives : {false, true})
         {
             CAPTURE(version);
@@ -199,7 +190,7 @@ TEST_CASE("pool 17: no ticket helps a client past a server that it does not trus
 {
     authority const ca;
     authority const other("other CA");
-    for (int const version : versions)
+    for (int const version : tls_versions)
     {
         CAPTURE(version);
         tls_server server(of_version(version, ca));
@@ -234,7 +225,7 @@ TEST_CASE("pool 17: no ticket helps a client past a server that it does not trus
 TEST_CASE("pool 17: tickets from before reload_tls are not used, so the server learns of another client certificate")
 {
     authority const ca;
-    for (int const version : versions)
+    for (int const version : tls_versions)
     {
         CAPTURE(version);
         auto options = of_version(version, ca);
@@ -308,7 +299,7 @@ TEST_CASE("pool 17: shards share tickets")
 TEST_CASE("pool 17: a ticket of one host is not shown to another one, be it the same server")
 {
     authority const ca;
-    for (int const version : versions)
+    for (int const version : tls_versions)
     {
         CAPTURE(version);
         auto options = of_version(version, ca);

@@ -40,6 +40,13 @@ struct session
         ::close(fd);
     }
 
+    /** Closed once the peer has closed it. */
+    void end() noexcept
+    {
+        last = true;
+        ::shutdown(fd, SHUT_WR);
+    }
+
     int fd;
     std::string received;
     std::vector<std::string> targets; ///< of requests without an answer
@@ -104,6 +111,17 @@ public:
         {
             std::lock_guard const guard(mutex_);
             allowed_ = requests;
+        }
+        wake();
+    }
+
+    template <class Function>
+    void for_each(Function what)
+    {
+        {
+            std::lock_guard const guard(mutex_);
+            for (auto& each : sessions_)
+                what(*each);
         }
         wake();
     }
@@ -219,8 +237,7 @@ private:
                 (void)!::send(each->fd, text.data(), text.size(), MSG_NOSIGNAL);
                 if (text.find("Connection: close") == std::string::npos)
                     continue;
-                each->last = true; // closed once the peer has closed it
-                ::shutdown(each->fd, SHUT_WR);
+                each->end();
             }
         counts_.waiting = waiting;
         if (allowed_ != all)
@@ -293,6 +310,21 @@ void http_server::release()
 void http_server::release(std::size_t requests)
 {
     impl_->allow(requests);
+}
+
+void http_server::send(std::string_view bytes)
+{
+    impl_->for_each([bytes](session& to) { (void)!::send(to.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL); });
+}
+
+void http_server::end()
+{
+    impl_->for_each([](session& with) { with.end(); });
+}
+
+void http_server::reset()
+{
+    impl_->for_each([](session& with) { with.over = true; });
 }
 
 } // namespace support

@@ -61,6 +61,11 @@ public:
     /** Answers so many of what waits now, at most, and holds on. */
     void release(std::size_t requests);
 
+    // Each does so on every open connection.
+    void send(std::string_view bytes); ///< that nobody asked for
+    void end();                        ///< FIN
+    void reset();                      ///< RST
+
 private:
     class implementation;
     std::unique_ptr<implementation> impl_;

@@ -170,6 +170,14 @@ struct peer
 
 } // namespace
 
+tls_server_options of_version(int version, authority const& ca)
+{
+    tls_server_options options;
+    options.shown = ca.issue(subject::local());
+    options.min_version = options.max_version = version;
+    return options;
+}
+
 class tls_server::implementation
 {
 public:

@@ -41,6 +41,11 @@ struct tls_server_options
     bool keeps_sessions = false;       ///< resumes by sessions in its memory (session ids), not by what tickets hold
 };
 
+inline constexpr int tls_versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+/** Of a server that speaks one version, and shows a certificate of `ca` for this machine. */
+tls_server_options of_version(int version, authority const& ca);
+
 /** What the server has seen so far. */
 struct tls_server_counts
 {
