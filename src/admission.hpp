@@ -92,13 +92,18 @@ private:
     core::gate_pass pass_;
 };
 
-/** What a call needs to be let through, try after try. */
+/** A call's right to be let through, try after try. */
 struct gate_claim
 {
     std::shared_ptr<gate_scope> scope;
     std::uint64_t ticket = 0;
+};
+
+/** How a call waits. */
+struct gate_terms
+{
     steady_time deadline = steady_time::max();
-    std::chrono::nanoseconds needs{};
+    std::chrono::nanoseconds needs{}; ///< before the deadline, for a try
     ccloud::on_exhausted on_exhausted = ccloud::on_exhausted::wait;
 };
 
@@ -198,7 +203,7 @@ public:
     };
 
     /** Lines up, or is refused at once. `claim` and `into` outlive it. */
-    turn(gatekeeper& keeper, gate_claim& claim, permit& into);
+    turn(gatekeeper& keeper, gate_claim& claim, gate_terms const& terms, permit& into);
     ~turn() override;
 
     /** Whether there was something to wait for when it lined up; it may have come since, from another shard. */
@@ -222,6 +227,7 @@ private:
     void ring() noexcept;
     void step_out() noexcept;
     void forget_telling() noexcept;
+    void prefetch() const noexcept;
 
     gatekeeper& keeper_;
     gate_claim& claim_;

@@ -32,10 +32,33 @@ struct answered
 {
     http_response response;
     int attempts = 0;
+    bool reused = false; ///< this and what follows as in `attempt`
+    std::chrono::nanoseconds started{};
+    std::chrono::nanoseconds took{};
+    std::size_t bytes_written = 0;
+    std::uint64_t connection = 0;
     std::vector<attempt> failed; ///< the tries before the one that succeeded
-    attempt last;                ///< that one
-    std::chrono::nanoseconds elapsed{};
 };
+
+/** A call from plan to answer. Lives in the frame of the coroutine that waits for it, and is kept small: many wait. */
+struct planned_call
+{
+    planned_call(
+        planned_request&& what, call_options const& how, config const& settings,
+        std::shared_ptr<http_headers const> with
+    );
+
+    planned_request planned;                    ///< but for the fields that all requests share
+    std::shared_ptr<http_headers const> extra;  ///< fields of the handle; may be null
+    std::unique_ptr<retry_policy const> policy; ///< of this call alone; may be null
+    std::chrono::milliseconds timeout;          ///< zero or less: none
+    std::chrono::milliseconds attempt_timeout;
+    bool replayable;
+    answered got;
+};
+
+/** Nothing where the call got its answer. */
+using call_failure = std::optional<error>;
 
 struct counters
 {
@@ -74,26 +97,27 @@ public:
     /** Whether a coroutine on `here` may await the loop without a hop. */
     bool runs_on(asio::any_io_executor const& here) const noexcept { return here == executor_; }
 
-    /** The main path: attempt, judge, wait, return. Awaited on `executor()`; `planned` outlives it. */
-    operation<answered> run(planned_request const& planned, call_options options);
+    /** The main path: attempt, judge, wait, return. Awaited on `executor()`; `call` outlives it. */
+    asio::awaitable<call_failure> run(planned_call& call);
 
     /** The same, awaited on any other executor. */
-    operation<answered> hop(planned_request const& planned, call_options options);
+    asio::awaitable<call_failure> run_there(planned_call& call);
 
-    /** Whichever of the two a coroutine on `here` needs. */
-    operation<answered> start(asio::any_io_executor const& here, planned_request const& planned, call_options options)
+    /** Whichever of the two a coroutine needs that runs on `executor()`, or does not. */
+    asio::awaitable<call_failure> start(bool inside, planned_call& call)
     {
-        return runs_on(here) ? run(planned, options) : hop(planned, options);
+        return inside ? run(call) : run_there(call);
     }
 
-    /** Puts what all requests share around one. */
-    planned_request prepare(planned_request planned, http_headers const* extra) const;
+    /** Plans a call with a request whose target is below the endpoint. */
+    planned_call plan(planned_request&& planned, call_options const& options, std::shared_ptr<http_headers const> extra)
+        const;
 
     /** Names the rate scope of a prepared request; in `storage` where the name has to be made. */
     std::string_view scope_of(planned_request const& planned, std::string& storage) const;
 
     /** Whether the request would be sent at once. */
-    bool would_admit(planned_request const& planned);
+    bool would_admit(planned_call const& call);
 
     void close() noexcept;
 
@@ -115,6 +139,7 @@ public:
     asio::any_io_executor const& executor() const noexcept { return executor_; }
     config const& settings() const noexcept { return settings_; }
     origin const& where() const noexcept { return endpoint_.where; }
+    http_headers const& head() const noexcept { return head_; }
     transport& wire() noexcept { return *wire_; }
     parking_lot& onlookers() noexcept { return onlookers_; }
 
@@ -129,19 +154,23 @@ private:
     class on_wire
     {
     public:
-        explicit on_wire(client_core& core) noexcept : core_(core) { ++core_.on_wire_; }
+        explicit on_wire(client_core& core) noexcept : core_(&core) { ++core_->on_wire_; }
         on_wire(on_wire const&) = delete;
         on_wire& operator=(on_wire const&) = delete;
-        ~on_wire()
+        ~on_wire() { end(); }
+
+        void end() noexcept
         {
-            if (--core_.on_wire_ == 0)
-                core_.onlookers_.finish_all(wake::granted);
+            auto* const core = std::exchange(core_, nullptr);
+            if (core && --core->on_wire_ == 0)
+                core->onlookers_.finish_all(wake::granted);
         }
 
     private:
-        client_core& core_;
+        client_core* core_;
     };
 
+    asio::awaitable<void> sleep_until(steady_time end);
     void begin_drain();
     void note_drained(exchange const& got) noexcept;
     void close_now();
@@ -168,37 +197,45 @@ struct client_access
 {
     static std::shared_ptr<client_core> const& core(client const& cloud) noexcept { return cloud.core_; }
 
-    static planned_request prepare(client const& cloud, planned_request planned)
+    static planned_call plan(client const& cloud, planned_request&& planned, call_options const& options)
     {
-        return cloud.core_->prepare(std::move(planned), cloud.extra_.get());
+        return cloud.core_->plan(std::move(planned), options, cloud.extra_);
     }
 };
 
 /** Whether a try before the last one may have been executed. */
 bool may_have_been_executed(std::vector<attempt> const& tries) noexcept;
 
-error malformed(planned_request const& planned, answered const& got, core::complaint const& about);
+/** The error of a call whose answer cannot be read. */
+error malformed(planned_call const& call, response_info answer, core::complaint const& about);
 
-inline response_info info_of(answered&& got) noexcept
+/** What the server said beside the body. */
+inline response_info take_info(answered& got) noexcept
 {
     auto const status = got.response.status();
     return response_info(status, std::move(got.response).headers(), got.attempts);
 }
 
 template <class T>
-operation<T> typed_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
+result<T> decoded(planned_call& call)
 {
-    auto const here = co_await asio::this_coro::executor;
-    auto got = co_await core->start(here, planned, options);
-    if (!got)
-        co_return std::move(got).error();
-    T value;
-    if (auto const wrong = core::read_json(got->response.body(), value))
-        co_return malformed(planned, *got, *wrong);
-    co_return result<T>(std::move(value), info_of(std::move(*got)));
+    result<T> outcome(std::in_place, take_info(call.got));
+    if (auto const wrong = core::read_json(call.got.response.body(), *outcome))
+        return malformed(call, outcome.response(), *wrong);
+    return outcome;
 }
 
-operation<removed> remove_call(std::shared_ptr<client_core> core, planned_request planned, call_options options);
+template <class T>
+operation<T> typed_call(std::shared_ptr<client_core> core, planned_call call)
+{
+    bool const inside = core->runs_on(co_await asio::this_coro::executor);
+    auto failed = co_await core->start(inside, call);
+    if (failed)
+        co_return *std::move(failed);
+    co_return decoded<T>(call);
+}
+
+operation<removed> remove_call(std::shared_ptr<client_core> core, planned_call call);
 
 } // namespace ccloud::detail
 
@@ -209,16 +246,14 @@ template <class T>
 operation<T> call(client const& cloud, planned_request planned, call_options options)
 {
     using detail::client_access;
-    return detail::typed_call<T>(
-        client_access::core(cloud), client_access::prepare(cloud, std::move(planned)), options
-    );
+    return detail::typed_call<T>(client_access::core(cloud), client_access::plan(cloud, std::move(planned), options));
 }
 
 /** Sends a DELETE. A "not found" that follows a try which may have been executed counts as done. */
 inline operation<removed> call_remove(client const& cloud, planned_request planned, call_options options)
 {
     using detail::client_access;
-    return detail::remove_call(client_access::core(cloud), client_access::prepare(cloud, std::move(planned)), options);
+    return detail::remove_call(client_access::core(cloud), client_access::plan(cloud, std::move(planned), options));
 }
 
 } // namespace ccloud

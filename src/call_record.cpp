@@ -5,6 +5,7 @@
 #include "core/failure.hpp"
 #include "core/redact.hpp"
 #include "core/redirect.hpp"
+#include "core/request.hpp"
 #include "core/server_hint.hpp"
 #include "settings.hpp"
 
@@ -81,25 +82,18 @@ void record(std::vector<attempt>& tries, attempt one)
     tries.push_back(std::move(one));
 }
 
-call_record::call_record(client_core& core, planned_request const& planned, call_options const& options)
-    : core_(core), planned_(planned), policy_(options.retry ? bounded(*options.retry) : core.settings().retry),
-      started_(core.wire().now()), id_(core.next_call()),
-      replayable_(options.replayable.value_or(planned.request.replayable()))
+call_record::call_record(client_core& core, planned_call& call)
+    : core_(core), call_(call), started_(core.wire().now()), id_(core.next_call())
 {
     auto const& settings = core.settings();
-    how.deadline = core::deadline_after(started_, options.timeout.value_or(settings.total_timeout));
-    auto const limit = options.attempt_timeout.value_or(settings.attempt_timeout);
-    how.attempt_timeout = core::bounded(limit);
-    if (!replayable_)
+    how.deadline = core::deadline_after(started_, call.timeout);
+    how.attempt_timeout = core::bounded(call.attempt_timeout);
+    if (!call_.replayable)
         how.idle_limit = settings.pool.idle_limit_for_post;
-    claim_.deadline = how.deadline;
-    claim_.needs = policy_.min_attempt_budget;
-    claim_.on_exhausted = policy_.on_exhausted;
-    if (planned.request.wants_key())
+    if (request().wants_key())
     {
-        own_ = std::make_unique<http_request>(planned.request);
         auto const high = core.wire().roll();
-        own_->headers().set("Idempotency-Key", random_key(high, core.wire().roll()));
+        request().headers().set("Idempotency-Key", random_key(high, core.wire().roll()));
     }
     core.counts().calls.add();
 }
@@ -110,14 +104,18 @@ call_record::~call_record()
         core_.gates().return_tokens(charged_);
 }
 
-std::optional<error> call_record::refusal(call_options const& options)
+call_failure call_record::refusal()
 {
-    if (!planned_.refusal.empty())
-        return refuse(errc::invalid_argument, planned_.refusal);
-    auto const why = options.retry ? policy_refusal(*options.retry) : std::string_view();
-    if (!why.empty())
-        return refuse(errc::invalid_argument, "retry." + std::string(why));
-    return std::nullopt;
+    if (call_.planned.refusal.empty())
+        return std::nullopt;
+    return refuse(errc::invalid_argument, call_.planned.refusal);
+}
+
+call_record::past_tries& call_record::past()
+{
+    if (!past_)
+        past_ = std::make_unique<past_tries>();
+    return *past_;
 }
 
 bool call_record::admitted()
@@ -127,11 +125,11 @@ bool call_record::admitted()
     if (claim_.scope)
         return core_.gates().try_admit(claim_, {}, permit_);
     std::string storage;
-    auto const scope = core_.scope_of(planned_, storage);
+    auto const scope = core_.scope_of(call_.planned, storage);
     return core_.gates().try_admit(claim_, scope, permit_);
 }
 
-std::optional<error> call_record::end_wait(turn::end const& how_it_ended, exchange& last)
+call_failure call_record::end_wait(turn::end const& how_it_ended)
 {
     using answer = turn::answer;
     if (how_it_ended.waited > nanoseconds(0))
@@ -143,7 +141,7 @@ std::optional<error> call_record::end_wait(turn::end const& how_it_ended, exchan
     }
     // Advice of the last answer gives way to what the gate knows by now.
     auto const held_back = [&](gave_up why) {
-        auto failure = tries_ > 0 ? fail(last, why) : refuse(errc::rate_limited, {});
+        auto failure = tries_ > 0 ? fail(*past_->last, why) : refuse(errc::rate_limited, {});
         failure.edit().gave_up = why;
         failure.edit().retry_after = how_it_ended.opens_in;
         return failure;
@@ -154,31 +152,33 @@ std::optional<error> call_record::end_wait(turn::end const& how_it_ended, exchan
     case answer::granted: return std::nullopt;
     case answer::too_late:
         return fail_waiting(
-            errc::deadline_exceeded, last,
-            how_it_ended.probing ? "waiting in line: the endpoint fails, and is tried by one call at a time"
-                                 : "waiting in line"
+            errc::deadline_exceeded, how_it_ended.probing
+                                         ? "waiting in line: the endpoint fails, and is tried by one call at a time"
+                                         : "waiting in line"
         );
     case answer::will_not_do: core_.counts().refused.add(); return held_back(gave_up::deadline_would_pass);
     case answer::exhausted: core_.counts().refused.add(); return held_back(gave_up::limit_exhausted);
     case answer::queue_full:
         core_.counts().refused.add();
-        return fail_waiting(errc::queue_full, last, "see config::max_pending");
+        return fail_waiting(errc::queue_full, "see config::max_pending");
     }
     return std::nullopt;
 }
 
-std::optional<error> call_record::prepare_try(exchange& last)
+call_failure call_record::prepare_try()
 {
     prepared_ = true;
+    if (!std::exchange(assembled_, true)) // not before: a call that waits does without
+        core::assemble(request(), core_.head(), call_.extra.get());
     if (auto const* source = tokens_of(core_.settings()))
     {
-        token_ = next_token_.empty() ? ask(*source, {}) : std::exchange(next_token_, {});
-        auto const value = auth::bearer(token_);
+        if (!tokens_)
+            tokens_ = std::make_unique<bearer_tokens>();
+        tokens_->last = tokens_->next.empty() ? ask(*source, {}) : std::exchange(tokens_->next, {});
+        auto const value = auth::bearer(tokens_->last);
         if (value.empty())
-            return fail_waiting(errc::credentials_unavailable, last);
-        if (!own_)
-            own_ = std::make_unique<http_request>(planned_.request);
-        own_->headers().set("Authorization", value);
+            return fail_waiting(errc::credentials_unavailable);
+        request().headers().set("Authorization", value);
     }
     return std::nullopt;
 }
@@ -202,10 +202,10 @@ void call_record::end_try(exchange const& got) const
         eye->connection_used(seen(), tries_, got.use);
 }
 
-std::optional<error> call_record::judge(exchange& got)
+call_failure call_record::judge(exchange&& got)
 {
     auto tried = look_at(got);
-    auto why = core::reason_for(policy_, used_, tried.ended);
+    auto why = core::reason_for(policy(), used_, tried.ended);
     auto wait = draw_wait(tried, why);
     if (core_.settings().classifier && !core::is_called_off(tried.ended))
         why = ask_classifier(got, tried.ended, why, wait);
@@ -213,12 +213,12 @@ std::optional<error> call_record::judge(exchange& got)
 
     auto const now = core_.wire().now();
     nanoseconds const remaining = how.deadline == steady_time::max() ? nanoseconds::max() : how.deadline - now;
-    auto next = core::next_step(policy_, used_, tried.ended, why, wait.length, remaining);
+    auto next = core::next_step(policy(), used_, tried.ended, why, wait.length, remaining);
     bool const repeats = next.what == core::decision::action::wait && pay(next);
     note(std::move(tried.entry), next, wait);
     how.fresh_connection = next.reason == retry_reason::stale_connection || next.reason == retry_reason::misdirected;
     if (next.what == core::decision::action::replay)
-        return std::nullopt; // with the permit that it has
+        return try_again(std::move(got)); // with the permit that it has
     if (repeats && waits_at_gate)
         tried.ending.pause = wait.length;
     core_.gates().end(permit_, tried.ending);
@@ -226,15 +226,21 @@ std::optional<error> call_record::judge(exchange& got)
         return fail(got, next.why);
     if (!waits_at_gate)
         pause_ends_ = now + wait.length;
+    return try_again(std::move(got));
+}
+
+call_failure call_record::try_again(exchange&& got)
+{
+    past().last = std::move(got);
     return std::nullopt;
 }
 
 bool call_record::is_redirect(exchange const& got) const noexcept
 {
-    return got.answered() && core::is_redirect(got.response.status(), planned_.request.verb());
+    return got.answered() && core::is_redirect(got.response.status(), call_.planned.request.verb());
 }
 
-std::optional<error> call_record::follow(exchange& got)
+call_failure call_record::follow(exchange&& got)
 {
     auto const location = got.response.headers().find("Location").value_or(std::string_view());
     auto next = core::follow(location, core_.where(), request().target());
@@ -251,11 +257,12 @@ std::optional<error> call_record::follow(exchange& got)
     note(std::move(entry), decided, {});
     if (next.refusal.empty())
     {
-        if (!own_)
-            own_ = std::make_unique<http_request>(planned_.request);
-        own_->move_to(std::move(next.target));
+        auto& request = past().redirected;
+        if (!request)
+            request = call_.planned.request;
+        request->move_to(std::move(next.target));
         how.fresh_connection = false;
-        return std::nullopt; // with the permit that it has
+        return try_again(std::move(got)); // with the permit that it has
     }
     core_.gates().end(permit_, ending_for(got));
     auto failure = fail(got, gave_up::not_retryable);
@@ -264,7 +271,7 @@ std::optional<error> call_record::follow(exchange& got)
     return failure;
 }
 
-answered call_record::succeed(exchange got)
+void call_record::succeed(exchange&& got)
 {
     auto const& settings = core_.settings();
     auto ending = ending_for(got);
@@ -274,31 +281,37 @@ answered call_record::succeed(exchange got)
     auto last = entry_for(got);
     if (settings.observer)
     {
-        auto shown = last;
-        shown.request_id = request_id_of(got);
-        settings.observer->attempt_end(seen(), tries_, shown);
+        last.request_id = request_id_of(got);
+        settings.observer->attempt_end(seen(), tries_, last);
     }
-    auto const elapsed = last.started + last.took;
-    return answered{std::move(got.response), tries_, std::move(history_), std::move(last), elapsed};
+    auto& into = call_.got;
+    into.response = std::move(got.response);
+    into.attempts = tries_;
+    if (past_)
+        into.failed = std::move(past_->history);
+    into.reused = last.reused;
+    into.started = last.started;
+    into.took = last.took;
+    into.bytes_written = last.bytes_written;
+    into.connection = last.connection;
 }
 
-error call_record::fail_waiting(errc code, exchange& last, std::string why)
+error call_record::fail_waiting(errc code, std::string why)
 {
     if (tries_ == 0)
         return refuse(code, std::move(why));
-    auto failure = fail(last, gave_up::not_retryable);
+    auto failure = fail(*past_->last, gave_up::not_retryable);
     failure.edit().code = code;
     if (!why.empty())
         failure.edit().detail = std::move(why);
     return failure;
 }
 
-error call_record::give_up(error failure)
+void call_record::give_up(error const& failure)
 {
     core_.counts().failed.add();
     if (auto const& eye = core_.settings().observer)
         eye->give_up(seen(), failure);
-    return failure;
 }
 
 /** A try with all that its answer says of repeating it. */
@@ -313,7 +326,7 @@ call_record::tried_once call_record::look_at(exchange const& got)
     ended.reused = got.reused;
     ended.response_begun = got.response_begun;
     ended.permanent = got.permanent;
-    ended.replayable = replayable_;
+    ended.replayable = call_.replayable;
     ended.new_credentials = ended.status == 401 && has_new_credentials();
     if (ended.status != 0)
     {
@@ -340,9 +353,9 @@ core::wait_time call_record::draw_wait(tried_once const& tried, retry_reason why
 {
     auto const dice = core_.wire().roll();
     if (why != retry_reason::throttled)
-        return core::transient_wait(policy_, used_.backoffs, tried.ended.hint, tried.source, dice);
+        return core::transient_wait(policy(), used_.backoffs, tried.ended.hint, tried.source, dice);
     auto const level = core_.gates().throttle_level(permit_);
-    return core::throttle_wait(policy_, level, tried.ended.hint, tried.source, dice);
+    return core::throttle_wait(policy(), level, tried.ended.hint, tried.source, dice);
 }
 
 /** All hear of a server that turned this call away, or that fails, whatever becomes of the call, but none is held up for
@@ -390,19 +403,19 @@ void call_record::note(attempt entry, core::decision const& next, core::wait_tim
         if (eye)
             eye->retry_scheduled(seen(), entry.delay, entry.delay_source, entry.reason);
     }
-    record(history_, std::move(entry));
+    record(past().history, std::move(entry));
 }
 
 /** After a 401: whether the source has another token by now. It is kept for the next try. */
 bool call_record::has_new_credentials()
 {
-    auto const* source = tokens_of(core_.settings());
-    if (!source)
+    if (!tokens_)
         return false;
-    next_token_ = ask(*source, token_);
-    if (next_token_ == token_)
-        next_token_.clear();
-    return !next_token_.empty();
+    auto& [last, next] = *tokens_;
+    next = ask(*tokens_of(core_.settings()), last);
+    if (next == last)
+        next.clear();
+    return !next.empty();
 }
 
 retry_reason call_record::ask_classifier(
@@ -410,13 +423,13 @@ retry_reason call_record::ask_classifier(
 ) const
 {
     retry_question question;
-    question.method = planned_.request.verb();
-    question.path = core::path_of(planned_.request.target());
+    question.method = call_.planned.request.verb();
+    question.path = core::path_of(call_.planned.request.target());
     question.attempt = tries_;
     question.status = ended.status;
     question.code = got.answered() ? errc::http_status : got.code;
     question.progress = ended.progress;
-    question.replayable = replayable_;
+    question.replayable = call_.replayable;
     question.reason = why;
     if (got.answered())
     {
@@ -518,9 +531,10 @@ gatekeeper::ending call_record::ending_for(exchange const& got) const
 std::unique_ptr<error::data> call_record::start()
 {
     auto about = std::make_unique<error::data>();
-    about->method = planned_.request.verb();
-    about->path = core::path_of(planned_.request.target());
-    about->attempts = std::move(history_);
+    about->method = call_.planned.request.verb();
+    about->path = core::path_of(call_.planned.request.target());
+    if (past_)
+        about->attempts = std::move(past_->history);
     about->elapsed = core_.wire().now() - started_;
     return about;
 }
@@ -544,7 +558,7 @@ attempt call_record::entry_for(exchange const& got) const
 
 observed_call call_record::seen() const noexcept
 {
-    return {id_, planned_.request.verb(), core::path_of(planned_.request.target())};
+    return {id_, call_.planned.request.verb(), core::path_of(call_.planned.request.target())};
 }
 
 } // namespace ccloud::detail

@@ -26,13 +26,14 @@ void record(std::vector<attempt>& tries, attempt one);
 class call_record
 {
 public:
-    call_record(client_core& core, planned_request const& planned, call_options const& options);
+    /** `call` outlives it. */
+    call_record(client_core& core, planned_call& call);
     call_record(call_record const&) = delete;
     call_record& operator=(call_record const&) = delete;
     ~call_record();
 
     /** Why it cannot even begin. */
-    std::optional<error> refusal(call_options const& options);
+    call_failure refusal();
 
     /** Whether it has to sleep before its next try; until when. */
     bool pauses() const noexcept { return pause_ends_ != steady_time::min(); }
@@ -42,37 +43,53 @@ public:
     /** Whether the gate lets it through, or has. */
     bool admitted();
     gate_claim& claim() noexcept { return claim_; }
+    gate_terms terms() const noexcept { return {how.deadline, policy().min_attempt_budget, policy().on_exhausted}; }
     permit& admission() noexcept { return permit_; }
 
     /** After a wait at the gate: the error it ended in. */
-    std::optional<error> end_wait(turn::end const& how, exchange& last);
+    call_failure end_wait(turn::end const& how);
 
     /** Gets the request of a try ready, with credentials as they are now; the error where there are none. */
     bool prepared() const noexcept { return prepared_; }
-    std::optional<error> prepare_try(exchange& last);
+    call_failure prepare_try();
     void begin_try();
     void end_try(exchange const& got) const;
-    http_request const& request() const noexcept { return own_ ? *own_ : planned_.request; }
+    http_request& request() const noexcept
+    {
+        return past_ && past_->redirected ? *past_->redirected : call_.planned.request;
+    }
 
     /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */
-    std::optional<error> judge(exchange& got);
+    call_failure judge(exchange&& got);
 
     /** Whether the server sends the request elsewhere, and follows it there: the call's error, or nothing where there is
         to be another try. */
     bool is_redirect(exchange const& got) const noexcept;
-    std::optional<error> follow(exchange& got);
+    call_failure follow(exchange&& got);
 
-    answered succeed(exchange got);
+    /** Hands the answer to the call. */
+    void succeed(exchange&& got);
 
     /** The error of a call that ends between tries, or before the first; it keeps what the last try brought. */
-    error fail_waiting(errc code, exchange& last, std::string why = {});
+    error fail_waiting(errc code, std::string why = {});
 
     /** Last of all, where it ends in an error. */
-    error give_up(error failure);
+    void give_up(error const& failure);
 
     send_options how;
 
 private:
+    struct bearer_tokens
+    {
+        std::string last; ///< of the last try
+        std::string next; ///< for the one to come; empty: it is to be asked for
+    };
+    struct past_tries
+    {
+        std::vector<attempt> history;
+        std::optional<exchange> last;           ///< how the last one ended
+        std::optional<http_request> redirected; ///< what is sent elsewhere; errors name what was planned
+    };
     struct tried_once
     {
         attempt entry;
@@ -99,17 +116,19 @@ private:
     gatekeeper::ending ending_for(exchange const& got) const;
     observed_call seen() const noexcept;
 
+    retry_policy const& policy() const noexcept { return call_.policy ? *call_.policy : core_.settings().retry; }
+    past_tries& past();
+    call_failure try_again(exchange&& got);
+
     client_core& core_;
-    planned_request const& planned_;
-    retry_policy policy_;
-    std::unique_ptr<http_request> own_; ///< where the planned one is not what is sent
-    std::string token_;                 ///< of the last try, where there is a source of tokens
-    std::string next_token_;
+    planned_call& call_;
+    std::unique_ptr<past_tries> past_;      ///< once a try has failed
+    std::unique_ptr<bearer_tokens> tokens_; ///< where there is a source of them
     steady_time started_;
     steady_time try_started_{};
     steady_time pause_ends_ = steady_time::min();
     std::uint64_t id_;
-    bool replayable_;
+    bool assembled_ = false;
     bool prepared_ = false;
     int tries_ = 0;
     int redirects_ = 0;
@@ -118,7 +137,6 @@ private:
     core::tally used_;
     gate_claim claim_;
     permit permit_;
-    std::vector<attempt> history_;
 };
 
 } // namespace ccloud::detail

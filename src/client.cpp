@@ -14,6 +14,7 @@
 #include "settings.hpp"
 
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 
 #include <algorithm>
@@ -40,83 +41,118 @@ client_core::client_core(
 
 client_core::~client_core() = default;
 
-planned_request client_core::prepare(planned_request planned, http_headers const* extra) const
+planned_call::planned_call(
+    planned_request&& what, call_options const& how, config const& settings, std::shared_ptr<http_headers const> with
+)
+    : planned(std::move(what)), extra(std::move(with)), timeout(how.timeout.value_or(settings.total_timeout)),
+      attempt_timeout(how.attempt_timeout.value_or(settings.attempt_timeout)),
+      replayable(how.replayable.value_or(planned.request.replayable()))
 {
-    if (planned.refusal.empty())
-        planned.request = core::assemble(std::move(planned.request), endpoint_.base_path, head_, extra);
-    return planned;
+    if (!how.retry)
+        return;
+    if (auto const why = policy_refusal(*how.retry); !why.empty() && planned.refusal.empty())
+        planned.refusal.append("retry.").append(why);
+    policy = std::make_unique<retry_policy const>(bounded(*how.retry));
 }
 
-operation<answered> client_core::hop(planned_request const& planned, call_options options)
+planned_call client_core::plan(
+    planned_request&& planned, call_options const& options, std::shared_ptr<http_headers const> extra
+) const
 {
-    auto far = [](std::shared_ptr<client_core> self, planned_request owned, call_options how) -> operation<answered> {
-        // Waits in line and between tries may be ended by any kind of cancellation.
-        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-        co_return co_await self->run(owned, how);
-    };
-    auto const throws = co_await asio::this_coro::throw_if_cancelled();
-    co_await asio::this_coro::throw_if_cancelled(false);
-    auto work = far(shared_from_this(), planned, options);
-    auto crossing = async_hop(executor_, std::move(work));
-    auto outcome = co_await std::move(crossing);
-    co_await asio::this_coro::throw_if_cancelled(throws);
-    co_return outcome;
+    if (!endpoint_.base_path.empty())
+        planned.request.move_to(endpoint_.base_path + planned.request.target());
+    return planned_call(std::move(planned), options, settings_, std::move(extra));
 }
 
-operation<answered> client_core::run(planned_request const& planned, call_options options)
+namespace {
+
+/** A call that waits on another executor than the client's. It goes with the work, which may outlive the waiting side,
+    and comes back. */
+class far_call final : public far_work<call_failure>
 {
-    call_record call(*this, planned, options);
-    auto failure = call.refusal(options);
+public:
+    far_call(std::shared_ptr<client_core> core, planned_call& near)
+        : far_work(core->executor()), core_(std::move(core)), near_(near), call_(std::move(near))
+    {
+    }
+
+    asio::awaitable<call_failure> start() override { return core_->run(call_); }
+    void come_home() noexcept override { near_ = std::move(call_); }
+
+private:
+    std::shared_ptr<client_core> core_;
+    planned_call& near_;
+    planned_call call_;
+};
+
+} // namespace
+
+asio::awaitable<call_failure> client_core::run_there(planned_call& call)
+{
+    return hop<call_failure>(std::make_shared<far_call>(shared_from_this(), call));
+}
+
+asio::awaitable<call_failure> client_core::run(planned_call& planned)
+{
+    call_record call(*this, planned);
+    auto failure = call.refusal();
     auto const throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    exchange got;
     while (!failure)
     {
         // Whatever was awaited or asked last: nothing is begun for a caller who has left.
         auto const cancellation = co_await asio::this_coro::cancellation_state;
         if (draining_ || cancellation.cancelled() != asio::cancellation_type::none)
         {
-            failure = call.fail_waiting(draining_ ? errc::client_closed : errc::cancelled, got);
+            failure = call.fail_waiting(draining_ ? errc::client_closed : errc::cancelled);
             break;
         }
         if (call.pauses())
         {
-            parked node;
-            armed_timer const timer(*wire_, node, call.pause_ends());
-            (void)co_await lot_.async_park(node);
+            co_await sleep_until(call.pause_ends());
             call.end_pause();
             continue;
         }
         if (!call.admitted())
         {
-            turn place(*gates_, call.claim(), call.admission());
+            turn place(*gates_, call.claim(), call.terms(), call.admission());
             if (place.waits())
                 (void)co_await lot_.async_park(place);
-            failure = call.end_wait(place.conclude(), got);
+            failure = call.end_wait(place.conclude());
             continue;
         }
         if (!call.prepared())
         {
-            failure = call.prepare_try(got);
+            failure = call.prepare_try();
             continue;
         }
 
         call.begin_try();
-        {
-            on_wire const counted(*this);
-            got = co_await wire_->send(call.request(), endpoint_.where, call.how);
-            if (draining_)
-                note_drained(got);
-        }
+        on_wire counted(*this);
+        auto got = co_await wire_->send(call.request(), endpoint_.where, call.how);
+        if (draining_)
+            note_drained(got);
+        counted.end();
         call.end_try(got);
         if (got.answered() && is_success(got.response.status()))
+        {
+            call.succeed(std::move(got));
             break;
-        failure = call.is_redirect(got) ? call.follow(got) : call.judge(got);
+        }
+        failure = call.is_redirect(got) ? call.follow(std::move(got)) : call.judge(std::move(got));
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (failure)
-        co_return call.give_up(*std::move(failure));
-    co_return call.succeed(std::move(got));
+        call.give_up(*failure);
+    co_return failure;
+}
+
+/** A coroutine of its own, for few calls ever sleep. */
+asio::awaitable<void> client_core::sleep_until(steady_time end)
+{
+    parked node;
+    armed_timer const timer(*wire_, node, end);
+    (void)co_await lot_.async_park(node);
 }
 
 std::string_view client_core::scope_of(planned_request const& planned, std::string& storage) const
@@ -135,10 +171,10 @@ std::string_view client_core::scope_of(planned_request const& planned, std::stri
     return core::collection_of(std::string_view(request.target()).substr(endpoint_.base_path.size()));
 }
 
-bool client_core::would_admit(planned_request const& planned)
+bool client_core::would_admit(planned_call const& call)
 {
     std::string storage;
-    return gates_->is_open(scope_of(planned, storage));
+    return gates_->is_open(scope_of(call.planned, storage));
 }
 
 metrics client_core::snapshot() const noexcept
@@ -216,45 +252,56 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
     co_return result<drained>(end, response_info());
 }
 
-error malformed(planned_request const& planned, answered const& got, core::complaint const& about)
+error malformed(planned_call const& call, response_info answer, core::complaint const& about)
 {
+    auto const& got = call.got;
+    auto const& request = call.planned.request;
     auto details = std::make_unique<error::data>();
     details->code = errc::malformed_response;
     details->progress = progress::answered;
-    details->method = planned.request.verb();
-    details->path = core::path_of(planned.request.target());
-    details->response = response_info(got.response.status(), got.response.headers(), got.attempts);
+    details->method = request.verb();
+    details->path = core::path_of(request.target());
+    details->response = std::move(answer);
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = about.to_string();
-    details->elapsed = got.elapsed;
+    details->elapsed = got.started + got.took;
     details->attempts = got.failed;
-    record(details->attempts, got.last);
-    details->attempts.back().code = errc::malformed_response;
-    details->attempts.back().request_id = details->response.request_id();
+    attempt last;
+    last.started = got.started;
+    last.took = got.took;
+    last.progress = progress::answered;
+    last.bytes_written = got.bytes_written;
+    last.reused = got.reused;
+    last.connection = got.connection;
+    last.status = got.response.status();
+    last.code = errc::malformed_response;
+    last.request_id = details->response.request_id();
+    record(details->attempts, std::move(last));
     return error(std::move(details));
 }
 
-operation<removed> remove_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
+operation<removed> remove_call(std::shared_ptr<client_core> core, planned_call call)
 {
-    auto const here = co_await asio::this_coro::executor;
-    auto got = co_await core->start(here, planned, options);
-    if (got)
-        co_return result<removed>(removed{false}, info_of(std::move(*got)));
-    if (got.error() == condition::not_found && may_have_been_executed(got.error().attempts()))
-        co_return result<removed>(removed{true}, got.error().response());
-    co_return std::move(got).error();
+    bool const inside = core->runs_on(co_await asio::this_coro::executor);
+    auto failed = co_await core->start(inside, call);
+    if (!failed)
+        co_return result<removed>(removed{false}, take_info(call.got));
+    if (*failed == condition::not_found && may_have_been_executed(failed->attempts()))
+        co_return result<removed>(removed{true}, failed->response());
+    co_return *std::move(failed);
 }
 
 namespace {
 
-operation<http_response> raw_call(std::shared_ptr<client_core> core, planned_request planned, call_options options)
+operation<http_response> raw_call(std::shared_ptr<client_core> core, planned_call call)
 {
-    auto const here = co_await asio::this_coro::executor;
-    auto got = co_await core->start(here, planned, options);
-    if (!got)
-        co_return std::move(got).error();
-    response_info info(got->response.status(), got->response.headers(), got->attempts);
-    co_return result<http_response>(std::move(got->response), std::move(info));
+    bool const inside = core->runs_on(co_await asio::this_coro::executor);
+    auto failed = co_await core->start(inside, call);
+    if (failed)
+        co_return *std::move(failed);
+    auto& got = call.got;
+    response_info info(got.response.status(), got.response.headers(), got.attempts);
+    co_return result<http_response>(std::move(got.response), std::move(info));
 }
 
 std::string refusal_of(http_request const& request)
@@ -278,6 +325,9 @@ asio::any_io_executor executor_for(asio::any_io_executor given, threading how)
         throw configuration_error("executor: is empty");
     if (how == threading::serial)
         return given;
+    // A strand of that size needs no memory of its own in an executor that hides its type; another does with each post.
+    if (auto const* plain = given.target<asio::io_context::executor_type>())
+        return asio::make_strand(*plain);
     return asio::make_strand(std::move(given));
 }
 
@@ -370,7 +420,7 @@ operation<http_response> client::execute(http_request request, call_options opti
     planned_request planned;
     planned.refusal = detail::refusal_of(request);
     planned.request = std::move(request);
-    return detail::raw_call(core_, core_->prepare(std::move(planned), extra_.get()), options);
+    return detail::raw_call(core_, core_->plan(std::move(planned), options, extra_));
 }
 
 metrics client::metrics() const noexcept
@@ -385,6 +435,21 @@ void client::close() noexcept
 
 namespace {
 
+class far_drain final : public detail::far_work<result<drained>>
+{
+public:
+    far_drain(std::shared_ptr<detail::client_core> core, std::chrono::milliseconds timeout)
+        : far_work(core->executor()), core_(std::move(core)), timeout_(timeout)
+    {
+    }
+
+    operation<drained> start() override { return core_->drain(timeout_); }
+
+private:
+    std::shared_ptr<detail::client_core> core_;
+    std::chrono::milliseconds timeout_;
+};
+
 operation<drained> drain_call(std::shared_ptr<detail::client_core> core, std::chrono::milliseconds timeout)
 {
     auto const here = co_await asio::this_coro::executor;
@@ -398,14 +463,8 @@ operation<drained> drain_call(std::shared_ptr<detail::client_core> core, std::ch
         end = co_await core->drain(timeout);
     else
     {
-        auto work = [](std::shared_ptr<detail::client_core> far, std::chrono::milliseconds wait) -> operation<drained> {
-            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-            co_await asio::this_coro::throw_if_cancelled(false);
-            co_return co_await far->drain(wait);
-        };
-        auto there = work(core, timeout);
-        auto crossing = detail::async_hop(core->executor(), std::move(there));
-        end = co_await std::move(crossing);
+        auto there = std::make_shared<far_drain>(core, timeout);
+        end = co_await detail::hop<result<drained>>(std::move(there));
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
     co_return end;

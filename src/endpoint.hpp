@@ -23,21 +23,21 @@ struct planned_request
 class plan
 {
 public:
-    explicit plan(method verb) : verb_(verb) { target_.reserve(128); }
+    explicit plan(method verb) : planned_{http_request(verb, {}), {}, {}} { target_.reserve(47); }
 
     /** A piece of path as it stands, a literal. The last one names the rate scope. */
     plan&& path(std::string_view piece) &&
     {
         target_ += piece;
-        scope_ = piece;
+        planned_.scope = piece;
         return std::move(*this);
     }
 
     /** A piece of path that the caller named; `what` is said where it cannot be one. */
     plan&& segment(std::string_view what, std::string_view value) &&
     {
-        if (auto const why = core::refuse_segment(value); !why.empty() && refusal_.empty())
-            refusal_.append(what).append(" ").append(why);
+        if (auto const why = core::refuse_segment(value); !why.empty())
+            refuse(what, why);
         target_ += '/';
         core::append_encoded(target_, value);
         return std::move(*this);
@@ -62,34 +62,37 @@ public:
     /** Refuses the request where a value that it cannot do without is empty. */
     plan&& require(std::string_view what, std::string_view value) &&
     {
-        if (value.empty() && refusal_.empty())
-            refusal_.append(what).append(" must not be empty");
+        if (value.empty())
+            refuse(what, "must not be empty");
         return std::move(*this);
     }
 
     plan&& body(std::string json) &&
     {
-        body_ = std::move(json);
+        if (!json.empty())
+            planned_.request.body(std::move(json));
         return std::move(*this);
     }
 
     operator planned_request() &&
     {
-        http_request request(verb_, std::move(target_));
-        if (!body_.empty())
-            request.body(std::move(body_));
+        planned_.request.move_to(std::move(target_));
         // The PATCHes of these APIs name the new state; sent twice they leave what one leaves.
-        request.replayable(verb_ != method::post);
-        return planned_request{std::move(request), std::move(refusal_), scope_};
+        planned_.request.replayable(planned_.request.verb() != method::post);
+        return std::move(planned_);
     }
 
 private:
-    method verb_;
+    /** The first refusal counts. */
+    void refuse(std::string_view what, std::string_view why)
+    {
+        if (planned_.refusal.empty())
+            planned_.refusal.append(what).append(" ").append(why);
+    }
+
     bool queried_ = false;
     std::string target_;
-    std::string body_;
-    std::string refusal_;
-    std::string_view scope_;
+    planned_request planned_;
 };
 
 } // namespace ccloud

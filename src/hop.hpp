@@ -9,64 +9,114 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace ccloud::detail {
 
 namespace asio = boost::asio;
 
-/** What the two sides of a hop share. The signal is touched on the far side only. */
-struct hop_state
+/** Work to be awaited on another executor. It goes there, and comes back when it is done; in between the waiting side
+    does not keep it alive, for it must not outlive the execution context. */
+template <class T>
+struct far_work
 {
-    asio::any_io_executor far; ///< of the work
+    explicit far_work(asio::any_io_executor where) noexcept : there(std::move(where)) {}
+    virtual ~far_work() = default;
+    far_work(far_work const&) = delete;
+    far_work& operator=(far_work const&) = delete;
+
+    /** What is done there. */
+    virtual asio::awaitable<T> start() = 0;
+
+    /** Called on the side that waited, once it is over. */
+    virtual void come_home() noexcept {}
+
+    asio::any_io_executor const there;
+    std::optional<T> outcome;
+    std::exception_ptr thrown;
+
+    asio::cancellation_type cancelled = asio::cancellation_type::none; ///< before it began
+
+    // Touched on the far side only.
     asio::cancellation_signal signal;
     bool done = false;
 };
 
-/** Starts `work` on another executor; its result is posted back to the one that awaits, cancellation the other way.
+/** Has work done on its executor, and gives it back by a post to the executor of the one that waits. Cancellation is
+    posted the other way.
 
     (A `co_spawn` must not be cancelled from another executor in Boost 1.81: its handler holds a raw pointer to the
     signal across a dispatch. Here the signal is emitted on the executor of the work.) */
 template <class T>
-auto async_hop(asio::any_io_executor there, asio::awaitable<T> work)
+auto async_hop(std::shared_ptr<far_work<T>> work)
 {
-    auto start = [](auto handler, asio::any_io_executor target, asio::awaitable<T> job) {
-        auto const state = std::make_shared<hop_state>();
-        state->far = target;
-        auto const back = asio::get_associated_executor(handler);
+    auto start = [](auto handler, std::shared_ptr<far_work<T>> job) {
+        auto far = [](std::shared_ptr<far_work<T>> own, auto home) -> asio::awaitable<void> {
+            // Waits in line and between tries may be ended by any kind of cancellation.
+            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+            co_await asio::this_coro::throw_if_cancelled(false);
+            if (own->cancelled != asio::cancellation_type::none)
+                own->signal.emit(own->cancelled);
+            try
+            {
+                own->outcome = co_await own->start();
+            }
+            catch (...)
+            {
+                own->thrown = std::current_exception();
+            }
+            own->done = true;
+            auto const back = asio::get_associated_executor(home);
+            asio::post(back, [home = std::move(home), own = std::move(own)]() mutable {
+                std::move(home)(std::move(own));
+            });
+        };
         if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
             // The signal may outlive the execution context, and then must hold nothing of it.
-            slot.assign([waiting = std::weak_ptr(state)](asio::cancellation_type kind) {
-                auto const hop = waiting.lock();
-                if (!hop)
+            slot.assign([waiting = std::weak_ptr(job)](asio::cancellation_type kind) {
+                auto const alive = waiting.lock();
+                if (!alive)
                     return;
-                asio::post(hop->far, [hop, kind] {
-                    if (!hop->done)
-                        hop->signal.emit(kind);
+                asio::post(alive->there, [alive, kind] {
+                    if (!alive->done)
+                        alive->signal.emit(kind);
                 });
             });
-        asio::co_spawn(
-            target, std::move(job),
-            asio::bind_cancellation_slot(
-                state->signal.slot(),
-                [state, back, handler = std::move(handler)](std::exception_ptr thrown, T value) mutable {
-                    state->done = true;
-                    asio::post(back, [handler = std::move(handler), thrown, value = std::move(value)]() mutable {
-                        std::move(handler)(thrown, std::move(value));
-                    });
-                }
-            )
-        );
+        auto const& there = job->there;
+        auto last = [job](std::exception_ptr thrown) { // keeps the signal until then
+            if (thrown)
+                std::rethrow_exception(thrown);
+        };
+        auto bound = asio::bind_cancellation_slot(job->signal.slot(), std::move(last));
+        asio::co_spawn(there, far(job, std::move(handler)), std::move(bound));
     };
-    return asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr, T)>(
-        std::move(start), asio::use_awaitable, std::move(there), std::move(work)
+    return asio::async_initiate<asio::deferred_t const, void(std::shared_ptr<far_work<T>>)>(
+        std::move(start), asio::deferred, std::move(work)
     );
+}
+
+/** The same, awaited with the caller's cancellation saved and restored. */
+template <class T>
+asio::awaitable<T> hop(std::shared_ptr<far_work<T>> work)
+{
+    auto const throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    auto const state = co_await asio::this_coro::cancellation_state;
+    work->cancelled = state.cancelled();
+    auto crossing = async_hop(std::move(work));
+    work = co_await std::move(crossing);
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    work->come_home();
+    if (work->thrown)
+        std::rethrow_exception(work->thrown);
+    co_return *std::move(work->outcome);
 }
 
 } // namespace ccloud::detail

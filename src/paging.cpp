@@ -12,11 +12,9 @@ namespace ccloud::detail {
 
 namespace {
 
-constexpr int most_page_size = 100;
-
 std::string refusal_of(list_options const& options)
 {
-    if (options.page_size < 1 || options.page_size > most_page_size)
+    if (options.page_size < 1 || options.page_size > static_cast<int>(most_page_size))
         return "page_size: is " + std::to_string(options.page_size) + ", must be 1 to 100";
     if (options.prefetch < 0 || options.prefetch > 1)
         return "prefetch: is " + std::to_string(options.prefetch) + ", must be 0 or 1";
@@ -59,19 +57,25 @@ private:
             page = co_await self->fetch_here();
         else
         {
-            auto crossing = async_hop(self->core_->executor(), fetch_there(self));
-            page = co_await std::move(crossing);
+            auto there = std::make_shared<far_fetch>(self);
+            page = co_await hop<result<raw_page>>(std::move(there));
         }
         co_await asio::this_coro::throw_if_cancelled(throws);
         co_return page;
     }
 
-    static operation<raw_page> fetch_there(std::shared_ptr<http_pager> self)
+    class far_fetch final : public far_work<result<raw_page>>
     {
-        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-        co_await asio::this_coro::throw_if_cancelled(false);
-        co_return co_await self->fetch_here();
-    }
+    public:
+        explicit far_fetch(std::shared_ptr<http_pager> self) : far_work(self->core_->executor()), self_(std::move(self))
+        {
+        }
+
+        operation<raw_page> start() override { return self_->fetch_here(); }
+
+    private:
+        std::shared_ptr<http_pager> self_;
+    };
 
     operation<raw_page> fetch_here()
     {
@@ -92,7 +96,7 @@ private:
         }
         else
         {
-            auto next = request_at(token_);
+            auto next = call_at(token_);
             page = co_await fetch_one(std::move(next));
         }
         if (page && !page->next.empty())
@@ -108,11 +112,11 @@ private:
                             (!options_.max_items || items_ < *options_.max_items);
         if (!wanted)
             return;
-        auto next = request_at(token_);
+        auto next = call_at(token_);
         if (!core_->would_admit(next))
             return;
         prefetching_ = true;
-        auto work = [](std::shared_ptr<http_pager> self, planned_request page) -> asio::awaitable<void> {
+        auto work = [](std::shared_ptr<http_pager> self, planned_call page) -> asio::awaitable<void> {
             co_await asio::this_coro::throw_if_cancelled(false);
             self->ahead_ = co_await self->fetch_one(std::move(page));
         };
@@ -131,36 +135,33 @@ private:
         );
     }
 
-    /** Fetches the page the cursor stands at, by the request for it, and moves the cursor on. */
-    operation<raw_page> fetch_one(planned_request planned)
+    /** Fetches the page the cursor stands at, by the call for it, and moves the cursor on. */
+    operation<raw_page> fetch_one(planned_call call)
     {
-        auto const limit = time_limit();
+        if (auto const limit = time_limit())
+            call.timeout = *limit;
         if (deadline_ && *deadline_ <= core_->wire().now())
             co_return error(errc::deadline_exceeded, "total_timeout of the listing passed");
-        call_options options;
-        options.timeout = limit;
-        options.retry = options_.retry;
-        auto got = co_await core_->run(planned, options);
-        if (!got)
-            co_return expired_token(std::move(got).error());
+        auto failed = co_await core_->run(call);
+        if (failed)
+            co_return expired_token(*std::move(failed));
         raw_page page;
-        if (auto const wrong = decode_(got->response.body(), page))
-            co_return malformed(planned, *got, *wrong);
+        page.response = take_info(call.got);
+        if (auto const wrong = decode_(call.got.response.body(), page))
+            co_return malformed(call, page.response, *wrong);
+        core_->wire().recycle(std::move(call.got.response).body());
         page.token = token_;
         if (auto wrong = find_next(page))
-            co_return located(std::move(*wrong), planned, std::move(*got));
-        page.response = info_of(std::move(*got));
+            co_return located(std::move(*wrong), call.planned, std::move(page.response));
         token_ = page.next;
         ++pages_;
         items_ += page.size;
         co_return page;
     }
 
-    planned_request request_at(std::string_view token) const
+    planned_call call_at(std::string_view token) const
     {
         planned_request planned = first_;
-        if (!planned.refusal.empty())
-            return planned;
         auto target = first_.request.target();
         target += target.find('?') == std::string::npos ? '?' : '&';
         target.append("page_size=").append(std::to_string(options_.page_size));
@@ -169,8 +170,10 @@ private:
             target += "&page_token=";
             core::append_encoded(target, token);
         }
-        planned.request = http_request(method::get, std::move(target));
-        return client_access::prepare(cloud_, std::move(planned));
+        planned.request.move_to(std::move(target));
+        call_options options;
+        options.retry = options_.retry;
+        return client_access::plan(cloud_, std::move(planned), options);
     }
 
     /** What is left for a page: the shorter of its own limit and the listing's. */
@@ -225,13 +228,13 @@ private:
         return failure;
     }
 
-    static error located(error failure, planned_request const& planned, answered got)
+    static error located(error failure, planned_request const& planned, response_info answer)
     {
         auto& about = failure.edit();
         about.progress = progress::answered;
         about.method = planned.request.verb();
         about.path = core::path_of(planned.request.target());
-        about.response = info_of(std::move(got));
+        about.response = std::move(answer);
         return failure;
     }
 

@@ -64,8 +64,7 @@ void parked::finish(wake how) noexcept
     if (!handler_)
         return;
     auto const executor = lot_->executor_;
-    auto resume = std::move(*handler_);
-    handler_.reset();
+    auto resume = std::move(handler_);
     unlink();
     asio::post(executor, [resume = std::move(resume), how]() mutable { std::move(resume)(how); });
 }
@@ -116,8 +115,7 @@ std::vector<parking_lot::resumption> parking_lot::detach()
     while (first_)
     {
         auto& node = *first_;
-        gone.push_back(std::move(*node.handler_));
-        node.handler_.reset();
+        gone.push_back(std::move(node.handler_));
         node.unlink();
     }
     return gone;

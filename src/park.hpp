@@ -10,7 +10,6 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 
-#include <optional>
 #include <vector>
 
 namespace ccloud::detail {
@@ -35,7 +34,7 @@ public:
     }
     virtual ~parked();
 
-    bool waiting() const noexcept { return handler_.has_value(); }
+    bool waiting() const noexcept { return static_cast<bool>(handler_); }
 
     /** Ends the wait; nothing where it is over. The coroutine resumes by a post, never from within. */
     void finish(wake how) noexcept;
@@ -48,7 +47,7 @@ private:
 
     void unlink() noexcept;
 
-    std::optional<asio::any_completion_handler<void(wake)>> handler_;
+    asio::any_completion_handler<void(wake)> handler_; ///< empty: nobody waits
     parking_lot* lot_ = nullptr;
     parked* previous_ = nullptr;
     parked* next_ = nullptr;
@@ -78,6 +77,7 @@ public:
 private:
     friend class parked;
     class registry;
+    using resumption = asio::any_completion_handler<void(wake)>;
 
     struct initiate
     {
@@ -88,8 +88,8 @@ private:
         void operator()(Handler&& handler) const
         {
             lot->link(*node);
-            node->handler_.emplace(std::forward<Handler>(handler));
-            if (auto slot = asio::get_associated_cancellation_slot(*node->handler_); slot.is_connected())
+            resumption(std::forward<Handler>(handler)).swap(node->handler_); // in Boost 1.81 it cannot be assigned
+            if (auto slot = asio::get_associated_cancellation_slot(node->handler_); slot.is_connected())
                 slot.assign(cancel_node{node});
         }
     };
@@ -103,8 +103,6 @@ private:
                 node->cancel();
         }
     };
-
-    using resumption = asio::any_completion_handler<void(wake)>;
 
     void link(parked& node) noexcept;
 

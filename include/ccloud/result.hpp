@@ -44,6 +44,11 @@ public:
         : state_(std::in_place_index<0>, std::move(value)), response_(std::move(response))
     {
     }
+    template <class... Arguments>
+    result(std::in_place_t, response_info response, Arguments&&... arguments)
+        : state_(std::in_place_index<0>, std::forward<Arguments>(arguments)...), response_(std::move(response))
+    {
+    }
     result(ccloud::error failure) noexcept : state_(std::in_place_index<1>, std::move(failure)) {}
 
     bool has_value() const noexcept { return state_.index() == 0; }

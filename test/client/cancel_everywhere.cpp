@@ -443,7 +443,7 @@ public:
         ccloud::planned_request planned;
         planned.request = get(std::move(target));
         asio::co_spawn(
-            *context_, ask(core_, core_->prepare(std::move(planned), nullptr), options, made),
+            *context_, ask(core_, core_->plan(std::move(planned), options, nullptr), made),
             asio::bind_cancellation_slot(
                 made.signal.slot(), [&made](std::exception_ptr failed) { made.thrown = failed; }
             )
@@ -475,17 +475,16 @@ public:
 
 private:
     static asio::awaitable<void> ask(
-        std::shared_ptr<detail::client_core> core, ccloud::planned_request planned, ccloud::call_options options,
-        support::played_call& into
+        std::shared_ptr<detail::client_core> core, detail::planned_call call, support::played_call& into
     )
     {
         co_await asio::this_coro::throw_if_cancelled(false);
         into.started = true;
-        auto got = co_await core->run(planned, options);
-        if (got)
-            into.outcome.emplace(ccloud::http_response());
+        auto failed = co_await core->run(call);
+        if (failed)
+            into.outcome.emplace(*std::move(failed));
         else
-            into.outcome.emplace(std::move(got).error());
+            into.outcome.emplace(ccloud::http_response());
     }
 
     std::deque<support::played_call> calls_;
@@ -619,7 +618,7 @@ TEST_CASE("shards: a closed one that ends its last request tells the others when
     REQUIRE(one->try_admit(claims[1], "things", permits[1]));
     {
         claims[2].scope = claims[0].scope;
-        detail::turn waiting(*other, claims[2], permits[2]);
+        detail::turn waiting(*other, claims[2], {}, permits[2]);
         CHECK(waiting.waits());
         one->close();
         context.poll();
@@ -656,8 +655,8 @@ TEST_CASE("shards: the calls of one that is to close leave the line at once, and
     REQUIRE(other->try_admit(claims[1], "things", permits[1]));
     claims[2].scope = claims[3].scope = claims[0].scope;
     {
-        detail::turn first(*one, claims[2], permits[2]);
-        detail::turn second(*other, claims[3], permits[3]);
+        detail::turn first(*one, claims[2], {}, permits[2]);
+        detail::turn second(*other, claims[3], {}, permits[3]);
         one->retire(); // nobody runs its executor any more
         ccloud::metrics seen;
         other->describe(seen);

@@ -184,7 +184,7 @@ private:
 std::function<bool()> runs_on(asio::any_io_executor executor)
 {
     return [executor] {
-        if (auto const* strand = executor.target<asio::strand<asio::any_io_executor>>())
+        if (auto const* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
             return strand->running_in_this_thread();
         auto const* plain = executor.target<asio::io_context::executor_type>();
         return plain && plain->running_in_this_thread();

@@ -952,11 +952,11 @@ TEST_CASE("shards: one that drains leaves the line to the others, and finishes w
     auto ask = [](std::shared_ptr<detail::client_core> core, std::optional<errc>& into) -> asio::awaitable<void> {
         ccloud::planned_request planned;
         planned.request = get("/a/v1/things");
-        auto const whole = core->prepare(std::move(planned), nullptr);
-        auto got = co_await core->run(whole, {});
+        auto call = core->plan(std::move(planned), {}, nullptr);
+        auto failed = co_await core->run(call);
         into = errc::unset;
-        if (!got)
-            into = got.error().code();
+        if (failed)
+            into = failed->code();
     };
     auto const failed = [](std::exception_ptr thrown) { CHECK(!thrown); };
     for (std::size_t i = 0; i < 4; ++i) // two are sent, one each; two wait, one each

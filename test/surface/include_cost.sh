@@ -5,7 +5,7 @@ set -euo pipefail
 
 source_dir=$1
 compiler=${2:-g++}
-limit=1.6
+limit=1.5
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 
