@@ -3,21 +3,34 @@
 #include <cstdio>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 namespace bench {
+
+namespace {
+
+std::string number(double value)
+{
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", value);
+    return text;
+}
+
+} // namespace
 
 void write_json(std::string const& path, std::vector<json_row> const& rows)
 {
     std::ofstream file(path);
     char const* before = "[\n";
-    for (auto const& [name, value, unit] : rows)
+    for (auto const& [name, value, unit, samples] : rows)
     {
-        char number[32];
-        std::snprintf(number, sizeof number, "%.6g", value);
-        file << before << R"(  {"name": ")" << name << R"(", "value": )" << number;
+        file << before << R"(  {"name": ")" << name << R"(", "value": )" << number(value);
         if (!unit.empty())
             file << R"(, "unit": ")" << unit << '"';
-        file << '}';
+        char const* bracket = R"(, "samples": [)";
+        for (auto const& sample : samples)
+            file << std::exchange(bracket, ", ") << number(sample);
+        file << (samples.empty() ? "}" : "]}");
         before = ",\n";
     }
     file << "\n]\n";

@@ -2,30 +2,21 @@
 
 #include <time.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <utility>
 
 namespace bench {
 
 namespace {
 
-using rounds_of = std::vector<std::vector<double>>; // by round, by metric
-
-std::vector<double> column(rounds_of const& values, std::size_t metric)
+std::string joined(std::string const& metric, std::string const& question, std::string const& who)
 {
-    std::vector<double> all;
-    for (auto const& round : values)
-        all.push_back(round[metric]);
-    return all;
-}
-
-std::vector<double> ratios(std::vector<double> const& ours, std::vector<double> const& peers)
-{
-    std::vector<double> all;
-    for (std::size_t i = 0; i < ours.size(); ++i)
-        all.push_back(ours[i] / peers[i]);
-    return all;
+    auto name = metric;
+    for (auto const& part : {question, who})
+        if (!part.empty())
+            name += "/" + part;
+    return name;
 }
 
 } // namespace
@@ -33,32 +24,27 @@ std::vector<double> ratios(std::vector<double> const& ours, std::vector<double> 
 void ask(question const& what, int rounds, report& notes)
 {
     auto const& who = what.contenders;
-    std::vector<rounds_of> values(who.size());
+    std::vector<std::vector<std::vector<double>>> samples( // by contender, by metric
+        who.size(), std::vector<std::vector<double>>(what.metrics.size())
+    );
     for (auto const& each : who)
         each.run();
     for (int round = 0; round < rounds; ++round)
         for (std::size_t turn = 0; turn < who.size(); ++turn)
         {
             auto const i = (turn + static_cast<std::size_t>(round)) % who.size();
-            values[i].push_back(who[i].run());
+            auto const values = who[i].run();
+            for (std::size_t m = 0; m < what.metrics.size(); ++m)
+                samples[i][m].push_back(values.at(m));
         }
 
     notes.begin(what.title);
     for (std::size_t m = 0; m < what.metrics.size(); ++m)
-    {
-        auto const& measured = what.metrics[m];
         for (std::size_t i = 0; i < who.size(); ++i)
-            notes.add(
-                what.name + "/" + who[i].name + "/" + measured.name, column(values[i], m), measured.unit, who[i].ours
-            );
-        for (std::size_t i = 0; i < who.size(); ++i)
-            for (std::size_t j = 0; j < who.size(); ++j)
-                if (who[i].ours && !who[j].ours)
-                    notes.add_ratio(
-                        what.name + "/" + who[i].name + " : " + who[j].name + "/" + measured.name,
-                        ratios(column(values[i], m), column(values[j], m))
-                    );
-    }
+        {
+            auto const& [name, unit] = what.metrics[m];
+            notes.add({joined(name, what.name, who[i].name), unit, std::move(samples[i][m]), who[i].ours});
+        }
 }
 
 double thread_cpu_seconds()
@@ -81,6 +67,13 @@ double nanoseconds_per_call(std::function<void()> const& work)
         took = clock::now() - start;
     } while (took < std::chrono::milliseconds(20));
     return took.count() / static_cast<double>(calls);
+}
+
+contender timed(std::string name, bool ours, std::function<void()> work, double scale)
+{
+    return {std::move(name), ours, [work = std::move(work), scale] {
+                return std::vector<double>{nanoseconds_per_call(work) * scale};
+            }};
 }
 
 } // namespace bench

@@ -9,7 +9,7 @@
 
 namespace bench {
 
-/** Something that is counted or timed, e.g. {"cpu", "us"}. */
+/** Something that is counted or timed, e.g. {"cpu_us", "us"}. */
 struct metric
 {
     std::string name;
@@ -24,17 +24,17 @@ struct contender
     std::function<std::vector<double>()> run;
 };
 
-/** A question: what is done, what is measured, by whom. */
+/** A question: what is done, what is measured, by whom. Its figures are called "metric/question/contender"; a part that
+    is empty is left out. */
 struct question
 {
-    std::string name;  ///< of its rows: "decode"
+    std::string name;  ///< "small_get"
     std::string title; ///< for people
     std::vector<metric> metrics;
     std::vector<contender> contenders;
 };
 
-/** Lets the contenders take turns, the first to begin another each round, after one round that does not count. Notes
-    the median of each metric, and for each of ours and each peer the median of the ratios of the rounds. */
+/** Lets the contenders take turns, the first to begin another each round, after one round that does not count. */
 void ask(question const& what, int rounds, report& notes);
 
 /** CPU time of the calling thread, in seconds. */
@@ -42,6 +42,9 @@ double thread_cpu_seconds();
 
 /** Runs `work` until 20 ms have passed; gives nanoseconds a call. */
 double nanoseconds_per_call(std::function<void()> const& work);
+
+/** A contender that is timed by the clock, in nanoseconds times `scale`. */
+contender timed(std::string name, bool ours, std::function<void()> work, double scale = 1);
 
 /** Keeps the compiler from dropping a result. */
 template <class T>

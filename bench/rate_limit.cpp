@@ -126,10 +126,10 @@ void queues(int seeds, std::vector<bench::json_row>& notes)
                 }
                 auto const shape = std::string(what.name) + '/' + std::to_string(parallel);
                 auto const name = "rate/" + shape + '/' + std::string(to_string(who)) + '/';
-                notes.push_back({name + "sent", sent.mean(), {}});
-                notes.push_back({name + "throttled", throttled.mean(), {}});
-                notes.push_back({name + "failed", failed.mean(), {}});
-                notes.push_back({name + "elapsed", elapsed.mean(), {}});
+                notes.push_back({name + "sent", sent.mean()});
+                notes.push_back({name + "throttled", throttled.mean()});
+                notes.push_back({name + "failed", failed.mean()});
+                notes.push_back({name + "elapsed", elapsed.mean()});
                 line(
                     shape, to_string(who), sent.text("%.1f"), throttled.text("%.1f"), failed.text("%.1f"),
                     elapsed.text("%.3f")
@@ -164,9 +164,9 @@ void fleets(int seeds, std::vector<bench::json_row>& notes)
             requests.add(refused.requests_per_call);
         }
         std::string const suffix = who == contender::ours ? "" : "/control";
-        notes.push_back({"fleet/outage/failed_share" + suffix, in_outage.mean(), {}});
-        notes.push_back({"fleet/outage/peak" + suffix, peak.mean(), {}});
-        notes.push_back({"fleet/total/" + std::string(to_string(who)), requests.mean(), {}});
+        notes.push_back({"fleet/outage/failed_share" + suffix, in_outage.mean()});
+        notes.push_back({"fleet/outage/peak" + suffix, peak.mean()});
+        notes.push_back({"fleet/total/" + std::string(to_string(who)), requests.mean()});
         line(
             "fleet", to_string(who), in_outage.text("%.2f", percent), in_all.text("%.3f", percent), peak.text("%.2f"),
             requests.text("%.3f")
@@ -285,8 +285,8 @@ void simulated(std::vector<bench::json_row>& notes)
             std::count_if(log.begin(), log.end(), [](std::string const& entry) { return entry.ends_with(" 429"); });
         auto const shape = "simulator/" + std::to_string(real_run::parallel);
         auto const name = "rate/" + shape + '/' + std::string(to_string(who)) + '/';
-        notes.push_back({name + "sent", static_cast<double>(server.requests()), {}});
-        notes.push_back({name + "throttled", static_cast<double>(throttled), {}});
+        notes.push_back({name + "sent", static_cast<double>(server.requests())});
+        notes.push_back({name + "throttled", static_cast<double>(throttled)});
         line(
             shape, to_string(who), std::to_string(server.requests()), std::to_string(throttled),
             std::to_string(one.failed()), ""

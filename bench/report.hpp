@@ -7,42 +7,74 @@
 
 namespace bench {
 
-/** Collects rows, prints them as a table, and writes them as JSON and as a chart. */
+/** One figure: what each round gave. Its value is the median. */
+struct figure
+{
+    std::string name; ///< "cpu_us/small_get/ccloud"
+    std::string unit;
+    std::vector<double> samples;
+    bool ours = true;
+};
+
+double median(std::vector<double> samples);
+
+/** Collects figures, prints them as a table, and writes them as JSON and as a chart. */
 class report
 {
 public:
-    /** Begins a section. */
+    /** Begins a section of the table. */
     void begin(std::string_view title);
 
-    /** Notes the median of what the rounds gave. */
-    void add(std::string name, std::vector<double> rounds, std::string_view unit, bool ours);
+    void add(figure noted);
 
-    /** The same of a ratio, ours over a peer's. */
-    void add_ratio(std::string name, std::vector<double> rounds);
+    /** Adds the ratio of the medians of two figures; its samples are the ratios of the rounds. */
+    void add_ratio(std::string name, std::string_view over, std::string_view under);
 
-    /** `[{"name": …, "value": …, "unit": …}, …]` */
+    /** Adds what the first figure has more than the second, times `scale`, round by round. */
+    void add_difference(
+        std::string name, std::string_view unit, std::string_view over, std::string_view under, double scale = 1
+    );
+
+    /** States that the value of a figure is at most `most`. It does not hold where there is no such figure. */
+    void claim(std::string_view name, double most);
+
+    /** Prints the claims, each with what was measured.
+        @return whether they hold */
+    bool judge() const;
+
+    /** Draws the figures whose names begin with `prefix` and a slash. */
+    void chart(std::string_view title, std::string_view prefix);
+
+    /** `[{"name": …, "value": …, "unit": …, "samples": […]}, …]` */
     void write_json(std::string const& path) const;
 
-    /** Bars, a group a metric. */
+    /** Bars, a group a chart, the shortest first. */
     void write_svg(std::string const& path) const;
 
 private:
-    struct row
+    struct claimed
     {
         std::string name;
-        double value = 0;
-        std::string unit;
-        bool ours = false;
+        double most = 0;
     };
-    struct section
+    struct charted
     {
         std::string title;
-        std::vector<row> rows;
+        std::string prefix;
     };
 
-    void note(row noted, double spread);
+    figure const* find(std::string_view name) const noexcept;
+    figure const& get(std::string_view name) const;
+    void note(figure noted, double value);
 
-    std::vector<section> sections_;
+    struct row
+    {
+        figure what;
+        double value = 0;
+    };
+    std::vector<row> rows_;
+    std::vector<claimed> claims_;
+    std::vector<charted> charts_;
 };
 
 } // namespace bench
