@@ -29,7 +29,7 @@ void memory(int rounds, report& notes);
 /** What does a new connection cost, with a full handshake and with a resumed one? */
 void handshake(int rounds, report& notes);
 
-/** What does a user's build pay: to parse the headers of `include`, and to link the library `archive`? */
+/** What does a user's build pay: to parse the headers, and to link the library? */
 void build_cost(bool quick, int rounds, report& notes);
 
 } // namespace bench

@@ -26,6 +26,7 @@ public:
     void begin(std::string_view title);
 
     void add(figure noted);
+    bool has(std::string_view name) const noexcept { return find(name) != nullptr; }
 
     /** Adds the ratio of the medians of two figures; its samples are the ratios of the rounds. */
     void add_ratio(std::string name, std::string_view over, std::string_view under);
