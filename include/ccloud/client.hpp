@@ -66,7 +66,8 @@ struct drained
 
     **Lifetime.** Calls under way keep what they need. When the last handle and the last collection are gone, they
     are cancelled and every connection is closed. Until then idle connections keep `io_context::run()` busy;
-    `close()` ends that. The execution context must outlive the handles.
+    `close()` ends that. The execution context must outlive the handles, and the calls that coroutines of other execution
+    contexts wait for.
 
     **Cancellation.** `terminal` ends a call wherever it is; `partial` and `total` end it while it waits (in
     line, for a connection, or between tries), where the awaiting coroutine lets them pass. A cancelled call completes by
