@@ -3,12 +3,16 @@
 
 #include "load.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
+
+#include <cstddef>
+#include <exception>
 
 namespace load {
 
@@ -30,6 +34,19 @@ void dial(Stream& stream, job const& asked)
     stream.next_layer().set_option(boost::asio::ip::tcp::no_delay(true));
     stream.set_verify_callback(boost::asio::ssl::host_name_verification(asked.host));
     stream.handshake(boost::asio::ssl::stream_base::client);
+}
+
+/** Runs the coroutines `worker(0)` to `worker(workers - 1)` to their ends. */
+template <class Worker>
+void run_all(boost::asio::io_context& context, std::size_t workers, Worker worker)
+{
+    for (std::size_t i = 0; i < workers; ++i)
+        boost::asio::co_spawn(context, worker(i), [](std::exception_ptr failed) {
+            if (failed)
+                std::rethrow_exception(failed);
+        });
+    context.restart();
+    context.run();
 }
 
 } // namespace load

@@ -3,12 +3,10 @@
 #include "load.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,16 +53,9 @@ void contend(load::job const& asked, load::meter& measured)
         load::dial(connections.back()->stream, asked);
     }
     measured.measure([&](std::size_t requests) {
-        for (std::size_t i = 0; i < connections.size(); ++i)
-            asio::co_spawn(
-                context, work(*connections[i], asked, measured, load::share(requests, connections.size(), i)),
-                [](std::exception_ptr failed) {
-                    if (failed)
-                        std::rethrow_exception(failed);
-                }
-            );
-        context.restart();
-        context.run();
+        load::run_all(context, connections.size(), [&](std::size_t i) {
+            return work(*connections[i], asked, measured, load::share(requests, connections.size(), i));
+        });
     });
 }
 

@@ -5,7 +5,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -13,7 +12,6 @@
 
 #include <array>
 #include <cstring>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -118,16 +116,9 @@ void contend(load::job const& asked, load::meter& measured)
         load::dial(connections.back()->stream, asked);
     }
     measured.measure([&](std::size_t requests) {
-        for (std::size_t i = 0; i < connections.size(); ++i)
-            asio::co_spawn(
-                context, work(*connections[i], request, asked, measured, load::share(requests, connections.size(), i)),
-                [](std::exception_ptr failed) {
-                    if (failed)
-                        std::rethrow_exception(failed);
-                }
-            );
-        context.restart();
-        context.run();
+        load::run_all(context, connections.size(), [&](std::size_t i) {
+            return work(*connections[i], request, asked, measured, load::share(requests, connections.size(), i));
+        });
     });
 }
 
