@@ -1,6 +1,7 @@
 #include <ccloud/config.hpp>
 #include <ccloud/error.hpp>
 
+#include "fixture.hpp"
 #include "printers.hpp"
 #include "settings.hpp"
 
@@ -91,7 +92,7 @@ TEST_CASE("a token of the environment is taken")
 
 TEST_CASE("endpoint and CA file of the environment are taken")
 {
-    std::string const file = CCLOUD_TEST_DATA "/README.md";
+    auto const file = support::fixture_path("README.md");
     auto const settings =
         from(with_key({{"CONFLUENT_CLOUD_ENDPOINT", "https://confluent.example:8443/api"}, {"SSL_CERT_FILE", file}}));
     CHECK(settings.endpoint == "https://confluent.example:8443/api");
