@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include <arpa/inet.h>
+#include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
