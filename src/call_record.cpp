@@ -24,6 +24,9 @@ constexpr std::size_t longest_hint_text = 64;
 /** For which a gate is closed at the server's word though the policy allows less (rule S4). */
 constexpr nanoseconds longest_closing = std::chrono::seconds(120);
 
+/** The longest pause between the probes of a failing endpoint: so soon after its end an outage is noticed. */
+constexpr nanoseconds longest_probe_pause = std::chrono::seconds(5);
+
 /** 128 random bits as hexadecimal digits. */
 std::string random_key(std::uint64_t high, std::uint64_t low)
 {
@@ -209,18 +212,18 @@ call_failure call_record::judge(exchange&& got)
     auto wait = draw_wait(tried, why);
     if (core_.settings().classifier && !core::is_called_off(tried.ended))
         why = ask_classifier(got, tried.ended, why, wait);
-    bool const waits_at_gate = tell_gate(tried, why, wait);
+    bool const waits_at_gate = report_to_gate(tried, why, wait);
 
     auto const now = core_.wire().now();
     nanoseconds const remaining = how.deadline == steady_time::max() ? nanoseconds::max() : how.deadline - now;
     auto next = core::next_step(policy(), used_, tried.ended, why, wait.length, remaining);
     bool const repeats = next.what == core::decision::action::wait && pay(next);
+    if (!repeats)
+        tried.ending.pause.reset();
     note(std::move(tried.entry), next, wait);
     how.fresh_connection = next.reason == retry_reason::stale_connection || next.reason == retry_reason::misdirected;
     if (next.what == core::decision::action::replay)
         return try_again(std::move(got)); // with the permit that it has
-    if (repeats && waits_at_gate)
-        tried.ending.pause = wait.length;
     core_.gates().end(permit_, tried.ending);
     if (!repeats)
         return fail(got, next.why);
@@ -358,10 +361,11 @@ core::wait_time call_record::draw_wait(tried_once const& tried, retry_reason why
     return core::throttle_wait(policy(), level, tried.ended.hint, tried.source, dice);
 }
 
-/** All hear of a server that turned this call away, or that fails, whatever becomes of the call, but none is held up for
-    longer than the client's own policy allows. Makes the wait what it is for all.
+/** Tells the gate of a server that turned this call away, or that fails, whatever becomes of the call. The gate holds no
+    call up for longer than the client's own policy allows, and a failing endpoint for `longest_probe_pause` at most.
+    Changes the wait to what it is for all calls, and sets the gate's pause between probes.
     @return whether the call is to wait at the gate, not by itself */
-bool call_record::tell_gate(tried_once const& tried, retry_reason why, core::wait_time& wait)
+bool call_record::report_to_gate(tried_once& tried, retry_reason why, core::wait_time& wait)
 {
     auto& gates = core_.gates();
     auto const& ours = core_.settings().retry;
@@ -382,7 +386,8 @@ bool call_record::tell_gate(tried_once const& tried, retry_reason why, core::wai
         return false;
     if (probe.for_others)
         wait.length += wait.length / 2;
-    return true;
+    tried.ending.pause = std::min(wait.length, longest_probe_pause);
+    return wait.length <= longest_probe_pause;
 }
 
 /** Puts a try on record, and tells what follows. */

@@ -102,7 +102,7 @@ private:
     retry_reason ask_classifier(
         exchange const& got, core::outcome const& ended, retry_reason why, core::wait_time& wait
     ) const;
-    bool tell_gate(tried_once const& tried, retry_reason why, core::wait_time& wait);
+    bool report_to_gate(tried_once& tried, retry_reason why, core::wait_time& wait);
     void note(attempt entry, core::decision const& next, core::wait_time const& wait);
     bool has_new_credentials();
     bool pay(core::decision& next);

@@ -787,6 +787,33 @@ TEST_CASE("G3: while an endpoint is probed, the pauses between the tries hold fo
     CHECK(on.cloud().metrics().waiting == 0);
 }
 
+TEST_CASE("G3: the pause between probes is five seconds at most, so that the end of an outage is noticed soon")
+{
+    auto settings = test_config();
+    settings.retry.max_attempts = 100;
+    settings.retry_budget = 0;
+    bool down = true;
+    auto wire = talk([&down](ccloud::http_request const&) { return down ? said(503) : said(200); });
+    wire->dice(~std::uint64_t(0)); // every backoff is as long as it can be: 20 s in the end
+    stage on(wire, settings);
+    for (int i = 0; i < 6; ++i)
+        on.add(get("/a/v1/things/" + std::to_string(i)), {.timeout = 0s});
+    on.pass(100s);
+    auto const in_outage = times(*wire);
+    for (std::size_t i = 1; i < in_outage.size(); ++i)
+        CHECK(in_outage[i] - in_outage[i - 1] <= 5s);
+    auto& later = on.call(get("/a/v1/things/later"), {.timeout = 0s});
+    CHECK(!later.ended());
+    down = false;
+    auto const recovered = on.elapsed();
+    on.run_to(later);
+    CHECK(later.ok());
+    CHECK(on.since_start(later.ended_at) - recovered <= 5s);
+    on.run();
+    CHECK(on.cloud().metrics().in_flight == 0);
+    CHECK(on.cloud().metrics().waiting == 0);
+}
+
 TEST_CASE("G4: 100,000 calls at a closed gate wake in order, with one timer each")
 {
 #ifdef __SANITIZE_THREAD__
