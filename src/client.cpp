@@ -307,7 +307,7 @@ operation<http_response> raw_call(std::shared_ptr<client_core> core, planned_cal
 std::string refusal_of(http_request const& request)
 {
     if (!core::is_target(request.target()))
-        return "target: must begin with \"/\" and be percent-encoded";
+        return "target: must begin with \"/\", be percent-encoded, and have no fragment (\"#\")";
     if (!request.headers().well_formed())
         return "header \"" + core::printable(request.headers().refused()) +
                "\": is no field name, or its value has CR, LF or NUL";

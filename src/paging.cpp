@@ -194,12 +194,15 @@ private:
     {
         if (page.metadata.next.empty())
             return std::nullopt;
-        auto next = core::page_token(page.metadata.next);
-        if (!next)
+        auto const& link = page.metadata.next;
+        if (link.size() > core::longest_page_link)
             return error(
-                errc::page_link_without_token,
-                "metadata.next: \"" + std::string(core::path_of(page.metadata.next)) + "\", its query left out"
+                errc::malformed_response, "metadata.next: has " + std::to_string(link.size()) + " bytes, more than " +
+                                              std::to_string(core::longest_page_link)
             );
+        auto next = core::page_token(link);
+        if (!next)
+            return error(errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"');
         if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
             return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
         if (!token_.empty())
@@ -209,7 +212,8 @@ private:
             if (options_.repeated_page == on_repeated_page::stop)
                 return std::nullopt;
             return error(
-                errc::pagination_loop, "page_token \"" + *next + "\" after " + std::to_string(pages_ + 1) + " pages"
+                errc::pagination_loop,
+                "page_token \"" + core::printable(*next) + "\" after " + std::to_string(pages_ + 1) + " pages"
             );
         }
         empty_pages_ = page.size == 0 ? empty_pages_ + 1 : 0;

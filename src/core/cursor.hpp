@@ -10,19 +10,29 @@
 
 namespace ccloud::core {
 
-/** The page token of a `metadata.next` link, decoded once. Only the token is taken, whatever host the link names.
-    Nothing where the link has no token or cannot be read. */
+/** The page token of a `metadata.next` link: the value of the first parameter `page_token` that is not empty, in the query
+    (RFC 3986 section 3.4: between the first "?" and the first "#"), form-decoded once. Only the token is read, whatever
+    scheme, host and path the link names. Returns nothing where the link has no token, or where the token is not
+    visible ASCII or has a "%" without two hexadecimal digits. */
 std::optional<std::string> page_token(std::string_view link);
 
-/** Remembers the tokens of a listing: the first ten thousand as they are, further ones by a 64-bit hash. */
+/** Bytes of a page link. A longer one is refused, because no server takes a request line of that length. */
+inline constexpr std::size_t longest_page_link = 16 * 1024;
+
+/** Remembers the tokens of a listing: the first ones as they are, further ones by a 64-bit hash. */
 class page_memory
 {
 public:
+    /** Up to 10,000 tokens with 4 MiB in all are remembered as they are. */
+    static constexpr std::size_t most_exact = 10'000;
+    static constexpr std::size_t most_exact_bytes = 4 * 1024 * 1024;
+
     /** True where `token` was not seen before. */
     bool insert(std::string_view token);
 
 private:
     std::unordered_set<std::string> exact_;
+    std::size_t exact_bytes_ = 0;
     std::unordered_set<std::uint64_t> hashed_;
 };
 

@@ -2,13 +2,10 @@
 
 #include "core/ascii.hpp"
 #include "core/base64.hpp"
+#include "core/ip_address.hpp"
 #include "core/redact.hpp"
 #include "core/request.hpp"
 #include "core/url.hpp"
-
-#include <boost/url/ipv4_address.hpp>
-#include <boost/url/ipv6_address.hpp>
-#include <boost/url/pct_string_view.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,7 +14,6 @@
 
 namespace ccloud::core {
 
-namespace urls = boost::urls;
 using namespace std::string_view_literals;
 
 namespace {
@@ -48,20 +44,12 @@ std::string host_and_port(std::string_view host, std::uint16_t port)
     return text.append(":").append(std::to_string(port));
 }
 
-std::optional<std::string> percent_decoded(std::string_view text)
-{
-    auto const encoded = urls::make_pct_string_view(urls::string_view(text.data(), text.size()));
-    if (!encoded)
-        return std::nullopt;
-    return encoded->decode();
-}
-
 /** Reads "user:password" into `to`; gives what is wrong, or nothing. */
 std::string_view read_credentials(std::string_view text, proxy& to)
 {
     auto const colon = std::min(text.find(':'), text.size());
-    auto user = percent_decoded(text.substr(0, colon));
-    auto password = percent_decoded(text.substr(std::min(colon + 1, text.size())));
+    auto user = percent_decoded(std::string(text.substr(0, colon)));
+    auto password = percent_decoded(std::string(text.substr(std::min(colon + 1, text.size()))));
     if (!user || !password)
         return "user and password must be percent-encoded (\"%\" as \"%25\")";
     if (!is_header_safe(*user) || !is_header_safe(*password))
@@ -98,27 +86,17 @@ std::string_view read_authority(std::string_view text, std::uint16_t default_por
     return {};
 }
 
-/** The bytes of an address, 4 or 16; none where it is no address. */
-std::string address_bytes(std::string_view text)
+bool in_network(ip_address const& address, ip_address const& network, std::int64_t bits) noexcept
 {
-    auto const as_string = [](auto const& bytes) { return std::string(bytes.begin(), bytes.end()); };
-    urls::string_view const address(text.data(), text.size());
-    if (auto const v4 = urls::parse_ipv4_address(address))
-        return as_string(v4->to_bytes());
-    if (auto const v6 = urls::parse_ipv6_address(address))
-        return as_string(v6->to_bytes());
-    return {};
-}
-
-bool in_network(std::string const& address, std::string const& network, std::int64_t bits) noexcept
-{
-    if (address.size() != network.size() || bits > static_cast<std::int64_t>(8 * network.size()))
+    auto const have = address.bytes();
+    auto const wanted = network.bytes();
+    if (have.size() != wanted.size() || bits > static_cast<std::int64_t>(8 * wanted.size()))
         return false;
     auto const whole = static_cast<std::size_t>(bits / 8);
-    if (!std::equal(network.begin(), network.begin() + bits / 8, address.begin()))
+    if (have.substr(0, whole) != wanted.substr(0, whole))
         return false;
     auto const rest = static_cast<unsigned>(bits % 8);
-    return rest == 0 || static_cast<unsigned char>(address[whole] ^ network[whole]) >> (8 - rest) == 0;
+    return rest == 0 || static_cast<unsigned char>(have[whole] ^ wanted[whole]) >> (8 - rest) == 0;
 }
 
 std::string_view without_brackets(std::string_view host) noexcept
@@ -140,13 +118,13 @@ bool in_domain(std::string_view name, std::string_view domain) noexcept
 }
 
 /** Whether one entry of a no_proxy list names `to`, whose address is `address`, if it has one. */
-bool names(std::string_view entry, origin const& to, std::string const& address)
+bool names(std::string_view entry, origin const& to, std::optional<ip_address> const& address)
 {
     if (auto const slash = entry.find('/'); slash != std::string_view::npos)
     {
-        auto const network = address_bytes(without_brackets(entry.substr(0, slash)));
+        auto const network = ip_address::parse(without_brackets(entry.substr(0, slash)));
         auto const bits = parse_digits(entry.substr(slash + 1));
-        return bits && !network.empty() && in_network(address, network, *bits);
+        return address && network && bits && in_network(*address, *network, *bits);
     }
     bool const bare_ipv6 = !entry.starts_with('[') && entry.find(':') != entry.rfind(':');
     auto const colon = entry.find(':', entry.starts_with('[') ? entry.find(']') : 0);
@@ -158,8 +136,8 @@ bool names(std::string_view entry, origin const& to, std::string const& address)
     }
     if (entry == "*")
         return true;
-    auto const entry_address = address_bytes(without_brackets(entry));
-    if (!address.empty() || !entry_address.empty())
+    auto const entry_address = ip_address::parse(without_brackets(entry));
+    if (address || entry_address)
         return address == entry_address;
     if (entry.starts_with("*."))
         entry.remove_prefix(1);
@@ -253,7 +231,7 @@ std::variant<proxy, std::string> parse_proxy(std::string_view url)
 bool goes_direct(std::string_view no_proxy, origin const& to)
 {
     constexpr auto separators = ", \t\r\n"sv;
-    auto const address = address_bytes(to.host());
+    auto const address = ip_address::parse(to.host());
     while (true)
     {
         no_proxy.remove_prefix(std::min(no_proxy.find_first_not_of(separators), no_proxy.size()));
@@ -343,8 +321,8 @@ socks5_handshake::socks5_handshake(proxy const& through, std::string_view host, 
     }
 
     request_.append("\x05\x01\x00"sv);
-    if (auto const address = address_bytes(host); !address.empty())
-        request_.append(address.size() == 4 ? "\x01"sv : "\x04"sv).append(address);
+    if (auto const address = ip_address::parse(host))
+        request_.append(address->bytes().size() == ip_address::v4_size ? "\x01"sv : "\x04"sv).append(address->bytes());
     else
         append_counted(request_ += '\x03', host);
     request_ += static_cast<char>(static_cast<unsigned char>(port >> 8));

@@ -2,19 +2,59 @@
 
 #include "core/ascii.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace ccloud::core {
 
-std::string redact_url(std::string_view url)
+namespace {
+
+constexpr std::string_view hidden = "***";
+
+/** Whether a port, or nothing, stands between a colon and the end of the authority. */
+bool begins_port(std::string_view text) noexcept
 {
-    auto const scheme = url.find("//");
-    auto const start = scheme == std::string_view::npos ? 0 : scheme + 2;
-    auto const end = url.find_first_of("/?#", start);
-    auto const at = url.substr(0, end).rfind('@');
-    if (at == std::string_view::npos || at < start)
-        return std::string(url);
-    return std::string(url.substr(0, start)).append("***").append(url.substr(at));
+    constexpr std::size_t most_digits = 5;
+    auto const port = text.substr(0, text.find_first_of("/?#"));
+    return port.size() <= most_digits && std::all_of(port.begin(), port.end(), is_digit);
+}
+
+/** The size of an IPv6 address in brackets that `text` begins with; 0 where there is none. */
+std::size_t literal_size(std::string_view text) noexcept
+{
+    auto const end = text.starts_with('[') ? text.find_first_not_of("0123456789abcdefABCDEF:.", 1) : 0;
+    return end < text.size() && text[end] == ']' ? end + 1 : 0;
+}
+
+} // namespace
+
+std::string shown_url(std::string_view url)
+{
+    auto const at = url.rfind('@');
+    auto const scheme_end = url.find(':');
+    std::string shown;
+    auto rest = url;
+    if (at != std::string_view::npos)
+    {
+        shown = std::string(hidden).append("@");
+        rest = url.substr(at + 1);
+    }
+    else if (scheme_end != std::string_view::npos && url.substr(scheme_end).starts_with("://"))
+    {
+        shown = url.substr(0, scheme_end + 3);
+        rest = url.substr(scheme_end + 3);
+    }
+    auto const literal = literal_size(rest);
+    auto colon = rest.find(':', literal);
+    if (colon != std::string_view::npos && begins_port(rest.substr(colon + 1)))
+        colon = rest.find(':', colon + 1);
+    // In place of a host, "%3A" and "%40" may be what ":" and "@" were meant to be.
+    auto const encoded = rest.substr(0, rest.find('/')).find('%');
+    auto const end = std::min({rest.size(), colon, encoded, rest.find_first_of("?#")});
+    shown += rest.substr(0, end);
+    if (end < rest.size())
+        shown.append(1, rest[end]).append(hidden);
+    return printable(shown);
 }
 
 std::string redact_header(std::string_view name, std::string_view value)

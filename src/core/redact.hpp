@@ -6,8 +6,12 @@
 
 namespace ccloud::core {
 
-/** A URL that may be shown: the user part is replaced by "***". */
-std::string redact_url(std::string_view url);
+/** A URL, or a text that was meant to be one, as it may stand in a message: without user and password, query and fragment,
+    printable, and cut at 200 bytes.
+
+    A broken URL may hold a password anywhere. So "***" replaces all that comes before the last "@", and all that comes
+    after a colon which does not begin a port. */
+std::string shown_url(std::string_view url);
 
 /** A value of a request header field that may be shown: credentials are replaced by "***". */
 std::string redact_header(std::string_view name, std::string_view value);

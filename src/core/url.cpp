@@ -1,18 +1,12 @@
 #include "core/url.hpp"
 
 #include "core/ascii.hpp"
+#include "core/ip_address.hpp"
 #include "core/redact.hpp"
-
-#include <boost/url/ipv4_address.hpp>
-#include <boost/url/ipv6_address.hpp>
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
 
 #include <algorithm>
 
 namespace ccloud::core {
-
-namespace urls = boost::urls;
 
 namespace {
 
@@ -34,7 +28,7 @@ std::optional<host_and_port> split_authority(std::string_view authority) noexcep
             return std::nullopt;
         parts.host = authority.substr(1, end - 1);
         rest = authority.substr(end + 1);
-        if (!urls::parse_ipv6_address(urls::string_view(parts.host.data(), parts.host.size())))
+        if (parts.host.find(':') == std::string_view::npos || !is_ip_address(parts.host))
             return std::nullopt;
     }
     else
@@ -56,30 +50,53 @@ std::optional<host_and_port> split_authority(std::string_view authority) noexcep
     return parts;
 }
 
+/** Whether a text has only characters of a URI without a fragment (RFC 3986 section 2), and no "%" but for two
+    hexadecimal digits. */
+bool is_uri_text(std::string_view text) noexcept
+{
+    constexpr std::string_view others = "-._~:/?[]@!$&'()*+,;=";
+    for (std::size_t i = 0; i < text.size(); ++i)
+    {
+        char const c = to_lower(text[i]);
+        if (c == '%')
+        {
+            if (text.size() - i < 3 || !hex_digit(text[i + 1]) || !hex_digit(text[i + 2]))
+                return false;
+        }
+        else if (!is_digit(c) && (c < 'a' || c > 'z') && others.find(c) == std::string_view::npos)
+            return false;
+    }
+    return true;
+}
+
+/** Whether a text is the name of a scheme (RFC 3986 section 3.1). */
+bool is_scheme(std::string_view text) noexcept
+{
+    auto const is_letter = [](char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; };
+    return !text.empty() && is_letter(text.front()) && std::all_of(text.begin(), text.end(), [&](char c) {
+        return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+    });
+}
+
 } // namespace
 
 std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool allow_plaintext)
 {
     auto const complain = [url](std::string_view what) {
-        // Up to the last "@" of all: a password with "/", "?" or "#" in it ends the authority early.
-        auto const at = url.rfind('@');
-        auto const shown = at == std::string_view::npos ? std::string(url) : "***" + std::string(url.substr(at));
-        return std::string("endpoint \"").append(printable(shown)).append("\": ").append(what);
+        return std::string("endpoint \"").append(shown_url(url)).append("\": ").append(what);
     };
     if (url.empty())
         return std::string("endpoint: is empty");
-    auto const parsed = urls::parse_absolute_uri(urls::string_view(url.data(), url.size()));
-    if (!parsed)
+    auto const scheme = url.substr(0, url.find(':'));
+    if (scheme.size() == url.size() || !is_scheme(scheme) || !is_uri_text(url))
         return complain("is no absolute URL such as https://api.confluent.cloud");
-    urls::url_view const view = *parsed;
-    bool const tls = view.scheme_id() == urls::scheme::https;
-    if (!tls && view.scheme_id() != urls::scheme::http)
+    bool const tls = iequals(scheme, "https");
+    if (!tls && !iequals(scheme, "http"))
         return complain("the scheme must be https");
-    if (view.has_query())
+    if (url.find('?') != std::string_view::npos)
         return complain("must not have a query");
 
-    // Boost.URL 1.81 takes a host that only begins like an address for the address: the authority is read here.
-    auto const start = url.find(':') + 1;
+    auto const start = scheme.size() + 1;
     if (!url.substr(start).starts_with("//"))
         return complain("has no host");
     auto const authority = url.substr(start + 2, url.find('/', start + 2) - start - 2);
@@ -107,18 +124,14 @@ std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool al
 
 bool is_loopback(std::string_view host) noexcept
 {
-    urls::string_view const text(host.data(), host.size());
-    if (auto const v4 = urls::parse_ipv4_address(text))
-        return v4->is_loopback();
-    if (auto const v6 = urls::parse_ipv6_address(text))
-        return v6->is_loopback();
+    if (auto const address = ip_address::parse(host))
+        return address->is_loopback();
     return iequals(host, "localhost");
 }
 
 bool is_ip_address(std::string_view host) noexcept
 {
-    urls::string_view const text(host.data(), host.size());
-    return urls::parse_ipv4_address(text).has_value() || urls::parse_ipv6_address(text).has_value();
+    return ip_address::parse(host).has_value();
 }
 
 void append_encoded(std::string& to, std::string_view text)
@@ -137,6 +150,27 @@ void append_encoded(std::string& to, std::string_view text)
         to += hex[byte >> 4];
         to += hex[byte & 15];
     }
+}
+
+std::optional<std::string> percent_decoded(std::string text)
+{
+    std::size_t size = 0; // of what is decoded
+    for (std::size_t i = 0; i < text.size(); ++i)
+    {
+        char c = text[i];
+        if (c == '%')
+        {
+            auto const high = text.size() - i < 3 ? std::nullopt : hex_digit(text[i + 1]);
+            auto const low = text.size() - i < 3 ? std::nullopt : hex_digit(text[i + 2]);
+            if (!high || !low)
+                return std::nullopt;
+            c = static_cast<char>(static_cast<unsigned char>(*high << 4 | *low));
+            i += 2;
+        }
+        text[size++] = c;
+    }
+    text.resize(size);
+    return text;
 }
 
 std::string_view refuse_segment(std::string_view id) noexcept
@@ -164,8 +198,7 @@ std::string_view collection_of(std::string_view target) noexcept
 
 bool is_target(std::string_view target) noexcept
 {
-    return target.starts_with('/') &&
-           std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    return target.starts_with('/') && is_uri_text(target);
 }
 
 } // namespace ccloud::core

@@ -3,6 +3,7 @@
 
 #include <ccloud/http.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -28,6 +29,10 @@ bool is_ip_address(std::string_view host) noexcept;
 /** Appends `text` percent-encoded: everything but the unreserved characters of RFC 3986 section 2.3. */
 void append_encoded(std::string& to, std::string_view text);
 
+/** Decodes the percent-encoded bytes of `text` (RFC 3986 section 2.1), once. Returns nothing where a "%" is not followed
+    by two hexadecimal digits. */
+std::optional<std::string> percent_decoded(std::string text);
+
 /** Why `id` cannot be a segment of a path, as the rest of a sentence; empty where it can. Refused are what could change
     the path or the request line: nothing, "..", "/", and control characters. */
 std::string_view refuse_segment(std::string_view id) noexcept;
@@ -35,7 +40,9 @@ std::string_view refuse_segment(std::string_view id) noexcept;
 /** The collection that a target is in, as far as its path tells: the first three segments, "/iam/v2/ip-groups". */
 std::string_view collection_of(std::string_view target) noexcept;
 
-/** Whether a target that a caller wrote can stand in a request line: begins with "/" and has only visible ASCII. */
+/** Whether a text can be the target of a request line in origin form (RFC 9112 section 3.2.1): it begins with "/", has
+    only characters of a URI (RFC 3986 section 2), each "%" among them followed by two hexadecimal digits, and has no "#",
+    because a fragment is never sent. */
 bool is_target(std::string_view target) noexcept;
 
 } // namespace ccloud::core

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -187,6 +188,85 @@ TEST_CASE("vector 3: a link without a token is an error, not the end")
         CHECK(got.error().code() == errc::page_link_without_token);
         CHECK(got.error().status() == 200);
         CHECK(got.error().path() == "/iam/v2/ip-groups");
+    });
+}
+
+TEST_CASE("RFC 3986 section 3.4: a page link with an empty query and a fragment has no token; the next listing works")
+{
+    for (std::string const& link :
+         {"https://x/y?#" + std::string(100'000, 'a'), std::string("x?#"), std::string("?#page_token=T1")})
+    {
+        auto wire = script();
+        wire->reply(200, R"({"metadata":{"next":")" + link.substr(0, 8'000) + R"("},"data":[{"id":"a"}]})")
+            .reply(200, e);
+        with_client(wire, [](ccloud::client cloud) -> asio::awaitable<void> {
+            auto listing = iam::ip_groups(cloud).list();
+            auto const got = co_await listing.next();
+            REQUIRE(!got.has_value());
+            CHECK(got.error().code() == errc::page_link_without_token);
+            auto other = iam::ip_groups(cloud).list();
+            auto const rest = co_await drain(other);
+            CHECK(rest.first == names{"e"});
+        });
+    }
+}
+
+TEST_CASE("what an error shows of a page link is bounded and printable, without user, password and query")
+{
+    for (std::string const& link :
+         {std::string("https://alice:hunter2@x.example/y"), std::string("https://:hunter2/z"),
+          std::string("//alice:hun@ter2@x.example"), std::string("https://x.example/y?key=hunter2"),
+          std::string("https://x.example/y#hunter2"), "https://x.example/" + std::string(10'000, 'y') + "hunter2",
+          std::string(R"(https://x.example/\u0000\u001b\r\n?hunter2)")})
+    {
+        CAPTURE(link.substr(0, 100));
+        auto wire = script();
+        wire->reply(200, R"({"metadata":{"next":")" + link + R"("},"data":[]})");
+        with_client(wire, [](ccloud::client cloud) -> asio::awaitable<void> {
+            auto listing = iam::ip_groups(cloud).list();
+            auto const got = co_await listing.next();
+            REQUIRE(!got.has_value());
+            auto const& detail = got.error().detail();
+            CAPTURE(detail);
+            CHECK(got.error().code() == errc::page_link_without_token);
+            CHECK(detail.starts_with("metadata.next: \""));
+            CHECK(detail.size() < 300);
+            CHECK(detail.find("alice") == std::string::npos);
+            CHECK(detail.find("ter2") == std::string::npos);
+            CHECK(std::all_of(detail.begin(), detail.end(), [](char c) { return c >= 0x20 && c < 0x7f; }));
+        });
+    }
+}
+
+TEST_CASE("what an error shows of a page token that comes again is bounded and printable")
+{
+    for (std::string const& token : {std::string(10'000, 'A'), std::string("%00%1b%0d%0a")})
+    {
+        auto wire = script();
+        wire->reply(200, page_text({"a"}, token)).reply(200, page_text({"b"}, token));
+        with_client(wire, [](ccloud::client cloud) -> asio::awaitable<void> {
+            auto listing = iam::ip_groups(cloud).list();
+            auto const all = co_await drain(listing);
+            CHECK(all.second.code() == errc::pagination_loop);
+            auto const& detail = all.second.detail();
+            CHECK(detail.size() < 300);
+            CHECK(std::all_of(detail.begin(), detail.end(), [](char c) { return c >= 0x20 && c < 0x7f; }));
+        });
+    }
+}
+
+TEST_CASE("a page link that no request line could hold is malformed, and both sizes are named")
+{
+    auto wire = script();
+    wire->reply(200, page_text({"a"}, std::string(16 * 1024, 'T'))).reply(200, e);
+    with_client(wire, [](ccloud::client cloud) -> asio::awaitable<void> {
+        auto listing = iam::ip_groups(cloud).list();
+        auto const got = co_await listing.next();
+        REQUIRE(!got.has_value());
+        CHECK(got.error().code() == errc::malformed_response);
+        CHECK(got.error().detail() == "metadata.next: has 16440 bytes, more than 16384");
+        auto const rest = co_await drain(listing);
+        CHECK(rest.first == names{"e"});
     });
 }
 

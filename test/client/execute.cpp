@@ -399,6 +399,11 @@ TEST_CASE("the raw tier refuses what would change the request line or the head, 
         bad.push_back(http_request(method::get, "/a b"));
         bad.push_back(http_request(method::get, "/a\r\nX: y"));
         bad.push_back(http_request(method::get, "/\xc3\xa4"));
+        bad.push_back(http_request(method::get, "/a#b")); // RFC 9112 section 3.2.1: no fragment
+        bad.push_back(http_request(method::get, "/a?b#"));
+        bad.push_back(http_request(method::get, "/a?b=%zz"));
+        bad.push_back(http_request(method::get, "/a\\..\\b"));
+        bad.push_back(http_request(method::get, "/{id}"));
         bad.push_back(http_request(method::get, "/a").header("X-A", "1\r\nX-B: 2"));
         bad.push_back(http_request(method::get, "/a").header("X A", "1"));
         bad.push_back(http_request(method::get, "/a").header("Authorization", "Basic eA=="));

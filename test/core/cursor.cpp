@@ -2,11 +2,17 @@
 
 #include "printers.hpp"
 
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace core = ccloud::core;
 
@@ -38,6 +44,52 @@ TEST_CASE("of a next link only the token is taken, decoded once (P9, vector 2)")
     }
 }
 
+TEST_CASE(
+    "RFC 3986 section 3.4: a query lies between the first \"?\" and the first \"#\"; a fragment is never part of it"
+)
+{
+    auto const long_fragment = std::string(100'000, 'a');
+    for (auto const& link : std::vector<std::string>{
+             "x?#", "?#", "#", "#?page_token=abc", "https://x/y?#" + long_fragment, "https://x/y#" + long_fragment,
+             "https://x/y?#page_token=abc", "https://x/y?a#&page_token=abc", "https://x/y?page_token=#abc",
+             "https://x/y?page_token#=abc", "https://x/y?&#page_token=abc", "https://x/y?=#page_token=abc",
+             "https://x/y?page_token=#" + long_fragment})
+    {
+        CAPTURE(link.substr(0, 60));
+        CHECK(core::page_token(link) == std::nullopt);
+    }
+    CHECK(core::page_token("https://x/y?page_token=abc#?page_token=def") == "abc");
+    CHECK(core::page_token("https://x/y?page_token=abc#" + long_fragment) == "abc");
+    CHECK(core::page_token("https://x/y?page_token=a?b#c") == "a?b");
+    CHECK(core::page_token("https://x/y?b?page_token=x&page_token=a") == "a");
+}
+
+TEST_CASE("of a page link only the query is read, and of the query only page_token")
+{
+    struct row
+    {
+        std::string_view link, token;
+    };
+    for (auto const& [link, token] : {
+             row{"://?page_token=abc", "abc"},
+             row{"https://[::1?page_token=abc", "abc"},
+             row{"not a URL?page_token=abc", "abc"},
+             row{"https://x.example/?x=%zz&page_token=abc", "abc"},
+             row{"https://x.example/?%zz=y&page_token=abc", "abc"},
+             row{"https://x.example/?x=a b&page_token=abc", "abc"},
+             row{"https://x.example/?&&page_token=abc&", "abc"},
+             row{"https://x.example/?page_token=a=b=", "a=b="},
+             row{"https://x.example/?page_token&page_token=abc", "abc"},
+             row{"https://x.example/?page+token=x&page_token=abc", "abc"},
+             row{"https://x.example/?page_token=[a]|b", "[a]|b"},
+             row{"https://x.example/?page_token=%00", std::string_view("\0", 1)},
+         })
+    {
+        CAPTURE(link);
+        CHECK(core::page_token(link) == std::string(token));
+    }
+}
+
 TEST_CASE("a link without a token has none (vector 3)")
 {
     for (std::string_view const link : {
@@ -56,12 +108,55 @@ TEST_CASE("a link without a token has none (vector 3)")
              "https://x.example/?page_token=a b",
              "https://x.example/?page_token=%zz",
              "https://x.example/?page_token=%4",
-             "://?page_token=abc",
+             "https://x.example/?page_token=%",
+             "https://x.example/?page_token=abc%",
+             "https://x.example/?page_token=%4g",
+             "https://x.example/?page_token=%zz&page_token=abc",
+             "https://x.example/?page_token=a\r\nb",
+             "https://x.example/?page_token=a\x7f",
+             "https://x.example/?page_token=\xc3\xbc",
          })
     {
         CAPTURE(link);
         CHECK(core::page_token(link) == std::nullopt);
     }
+}
+
+TEST_CASE("ordinary links are read as Boost.URL reads them")
+{
+    namespace urls = boost::urls;
+    auto const reference = [](std::string const& link) -> std::optional<std::string> {
+        auto const parsed = urls::parse_uri_reference(link);
+        if (!parsed)
+            return std::nullopt;
+        for (auto const param : parsed->encoded_params())
+        {
+            urls::encoding_opts form;
+            form.space_as_plus = true;
+            if (param.key.decode() == "page_token" && param.has_value)
+                if (auto token = param.value.decode(form); !token.empty())
+                    return token;
+        }
+        return std::nullopt;
+    };
+    std::mt19937 dice(42);
+    std::vector<std::string> const parts{"page_token", "page%5ftoken", "page_size", "=", "=", "&", "&", "a", "%2B", "+",
+                                         "%26",        "%3d",          "%25",       "?", "/", ":", "@", "~", "Z9",  ""};
+    std::vector<std::string> const places{
+        "https://api.example/iam/v2/ip-groups", "/iam/v2", "", "//h:1/p", "http://[::1]/"};
+    std::size_t with_token = 0;
+    for (int round = 0; round < 20'000; ++round)
+    {
+        auto link = places[dice() % places.size()] + "?x=1&page_token=";
+        for (auto count = dice() % 12; count > 0; --count)
+            link += parts[dice() % parts.size()];
+        link += dice() % 4 == 0 ? "#f" : "";
+        auto const expected = reference(link);
+        with_token += expected.has_value();
+        if (core::page_token(link) != expected)
+            FAIL(link);
+    }
+    CHECK(with_token > 15'000);
 }
 
 TEST_CASE("a token is remembered for ever, by itself or beyond ten thousand by its hash (P5)")
@@ -78,6 +173,18 @@ TEST_CASE("a token is remembered for ever, by itself or beyond ten thousand by i
     CHECK(again == 0);
     CHECK(seen.insert("token"));
     CHECK(!seen.insert("token"));
+}
+
+TEST_CASE("long tokens are remembered in bounded memory, and still told apart")
+{
+    core::page_memory seen;
+    std::string const start(core::page_memory::most_exact_bytes / 4, 'x');
+    for (char last = 'a'; last <= 'l'; ++last)
+        CHECK(seen.insert(start + last));
+    for (char last = 'a'; last <= 'l'; ++last)
+        CHECK(!seen.insert(start + last));
+    CHECK(seen.insert("short"));
+    CHECK(!seen.insert("short"));
 }
 
 TEST_CASE("a cycle of two pages is a repetition too (P5)")

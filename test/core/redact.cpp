@@ -9,7 +9,7 @@
 
 namespace core = ccloud::core;
 
-TEST_CASE("a URL is shown without its user part")
+TEST_CASE("a URL is shown without what may be a secret, in one line of bounded length")
 {
     struct row
     {
@@ -18,17 +18,34 @@ TEST_CASE("a URL is shown without its user part")
     for (auto const& [url, shown] : {
              row{"", ""},
              row{"https://api.confluent.cloud", "https://api.confluent.cloud"},
-             row{"https://api.confluent.cloud/a@b?c@d#e@f", "https://api.confluent.cloud/a@b?c@d#e@f"},
-             row{"https://user@host/p", "https://***@host/p"},
-             row{"https://user:secret@host:8443/p", "https://***@host:8443/p"},
-             row{"https://user:sec@ret@host", "https://***@host"},
-             row{"//user:secret@host", "//***@host"},
+             row{"https://api.confluent.cloud:8443/a/b", "https://api.confluent.cloud:8443/a/b"},
+             row{"https://[2001:db8::1]:8443/a", "https://[2001:db8::1]:8443/a"},
+             row{"https://[2001:db8::1]/a", "https://[2001:db8::1]/a"},
+             row{"localhost:8080", "localhost:8080"},
+             row{"api.confluent.cloud", "api.confluent.cloud"},
+             row{"/iam/v2?page_token=x", "/iam/v2?***"},
+             row{"/iam/v2#x", "/iam/v2#***"},
+             row{"https://x.example/a%20b", "https://x.example/a%20b"},
+             row{"https://user@host/p", "***@host/p"},
+             row{"https://user:secret@host:8443/p", "***@host:8443/p"},
+             row{"https://user:sec@ret@host", "***@host"},
+             row{"https://user:se/c?r#et@host/p?q", "***@host/p?***"},
+             row{"//user:secret@host", "***@host"},
              row{"user:secret@host", "***@host"},
+             row{"https://user:secret@[::1]:secret", "***@[::1]:***"},
+             row{"https://user:secret", "https://user:***"},
+             row{"https://user:1234567", "https://user:***"},
+             row{"user:secret", "user:***"},
+             row{"https://host:80/a:b", "https://host:80/a:***"},
+             row{"https://user%3Asecret", "https://user%***"},
+             row{"https://host\r\n", "https://host\\x0d\\x0a"},
          })
     {
         CAPTURE(url);
-        CHECK(core::redact_url(url) == shown);
+        CHECK(core::shown_url(url) == shown);
     }
+    CHECK(core::shown_url("https://host/" + std::string(100'000, 'x')).size() == 203);
+    CHECK(core::shown_url(std::string(100'000, '[')).size() == 203);
 }
 
 TEST_CASE("values of fields that carry credentials are not shown")

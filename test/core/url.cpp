@@ -117,8 +117,18 @@ TEST_CASE("a base URL that cannot be used is refused with its reason")
              row{"https://x.example/\n", no_url},
              row{std::string_view("https://x.example/\0", 19), no_url},
              row{"https://x.example\\@y.example", no_url},
-             row{"https://[::1", no_url},
-             row{"https://[::g]", no_url},
+             row{"https://[::1", "the host must be"},
+             row{"https://[::g]", "the host must be"},
+             row{"https://[127.0.0.1]", "the host must be"},
+             row{"https://[v1.x]", "the host must be"},
+             row{"https://[]", "the host must be"},
+             row{"1https://x.example", no_url},
+             row{"ht_tps://x.example", no_url},
+             row{"https//x.example", no_url},
+             row{"https://x.example/%", no_url},
+             row{"https://x.example/%4", no_url},
+             row{"https://x.example/<>", no_url},
+             row{"https://x.example/{a}", no_url},
              row{"https://::1", ""},
              row{"https://x.example/%zz", no_url},
              row{"https://b\xc3\xbc"
@@ -189,6 +199,44 @@ TEST_CASE("a password in a base URL is never shown, however the URL is broken")
             CHECK(!fault.empty());
             CHECK(fault.find("ter2") == std::string::npos);
         }
+}
+
+TEST_CASE("a password without \"@\" is not shown either: a colon that begins no port hides what follows")
+{
+    for (std::string_view const url :
+         {"https://u:pASS",
+          "https://u:pASS/x",
+          "https://u:pASS?x",
+          "https://u:pA/SS",
+          "https://u:8443pASS",
+          "https://u:99999/x:pASS",
+          "https://[::1]:pASS",
+          "https://[u:pASS",
+          "https://[u:pASS]",
+          "http:/u:pASS",
+          "u:pASS",
+          "u:pASS://host",
+          "https://u%3ApASS",
+          "https://u%3ApASS%40host",
+          "https://u:%70ASS",
+          "https://u: pASS",
+          "https://u:p?pASS",
+          "https://u:#pASS",
+          "https://host?key=pASS",
+          "https://host#pASS",
+          "https:u:pASS",
+          "ftp://u:pASS",
+          "//u:pASS",
+          "https://u:999999pASS",
+          "https://u:pASS\r\n"})
+    {
+        CAPTURE(url);
+        auto const fault = fault_of(url);
+        CAPTURE(fault);
+        CHECK(fault.starts_with("endpoint"));
+        CHECK(fault.find("ASS") == std::string::npos);
+    }
+    CHECK(fault_of("https://" + std::string(100'000, 'a') + "!").size() < 400);
 }
 
 TEST_CASE("loopback is this machine and nothing else")
@@ -264,17 +312,69 @@ TEST_CASE("a segment of a path is refused where it could change the path")
     }
 }
 
-TEST_CASE("a target begins with a slash and is visible ASCII")
+TEST_CASE("RFC 9112 section 3.2.1: a target is a path and a query in the characters of a URI, and has no fragment")
 {
-    CHECK(core::is_target("/"));
-    CHECK(core::is_target("/iam/v2/ip-groups?page_size=10&x=%20~"));
-    CHECK(!core::is_target(""));
-    CHECK(!core::is_target("iam"));
-    CHECK(!core::is_target("https://x.example/"));
-    CHECK(!core::is_target("*"));
+    for (std::string_view const target :
+         {"/", "//", "/iam/v2/ip-groups?page_size=10&x=%20~", "/a?b?c", "/a:b@c;d=e,f", "/a?filter[x]=y", "/%e2%82%AC"})
+    {
+        CAPTURE(target);
+        CHECK(core::is_target(target));
+    }
+    for (std::string_view const target :
+         {"",
+          "iam",
+          "https://x.example/",
+          "*",
+          "?a",
+          "#a",
+          "/#",
+          "/a#b",
+          "/a?b#c",
+          "/a?#",
+          "/#?a",
+          "/%",
+          "/%4",
+          "/%zz",
+          "/a?b=%",
+          "/%4g",
+          "/a%23%",
+          "/a b",
+          "/\\evil.example",
+          "/<a>",
+          "/{id}",
+          "/a|b",
+          "/^",
+          "/`",
+          "/\""})
+    {
+        CAPTURE(target);
+        CHECK(!core::is_target(target));
+    }
     for (int byte = 0; byte < 256; ++byte)
     {
         CAPTURE(byte);
-        CHECK(core::is_target(std::string("/a") + static_cast<char>(byte)) == (byte > 0x20 && byte < 0x7f));
+        bool const in_uri = byte > 0x20 && byte < 0x7f &&
+                            std::string_view("\"#%<>\\^`{|}").find(static_cast<char>(byte)) == std::string_view::npos;
+        CHECK(core::is_target(std::string("/a") + static_cast<char>(byte)) == in_uri);
+    }
+}
+
+TEST_CASE("RFC 3986 section 2.1: percent-encoded bytes are decoded once, and a bare \"%\" is refused")
+{
+    CHECK(core::percent_decoded("") == "");
+    CHECK(core::percent_decoded("a+b c") == "a+b c");
+    CHECK(core::percent_decoded("%41%2f%2F%252f") == "A//%2f");
+    CHECK(core::percent_decoded("%00%ff") == std::string("\0\xff", 2));
+    for (std::string_view const text : {"%", "%4", "a%", "%%41", "%4g", "%g4", "% 41", "%-1", "%0x", "%41%"})
+    {
+        CAPTURE(text);
+        CHECK(core::percent_decoded(std::string(text)) == std::nullopt);
+    }
+    for (int byte = 0; byte < 256; ++byte)
+    {
+        std::string const one(1, static_cast<char>(byte));
+        std::string encoded;
+        core::append_encoded(encoded, one);
+        CHECK(core::percent_decoded(encoded) == one);
     }
 }

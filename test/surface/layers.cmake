@@ -18,7 +18,7 @@ set(park "src/park\\.hpp") # the one waiting place: of the shell, and of the tra
 set(net "src/net/[a-z0-9_]+\\.hpp")
 set(shell_internal "src/[a-z0-9_]+\\.hpp")
 set(asio "boost/asio(/[a-z0-9_/]+)?\\.hpp" "boost/system/[a-z0-9_/]+\\.hpp")
-set(pure_boost "boost/(describe|json|mp11|url)(/[a-z0-9_/]+)?\\.hpp" "boost/system/[a-z0-9_/]+\\.hpp")
+set(pure_boost "boost/(describe|json|mp11)(/[a-z0-9_/]+)?\\.hpp" "boost/system/[a-z0-9_/]+\\.hpp")
 set(describe "boost/describe(/[a-z0-9_/]+)?\\.hpp")
 set(any_boost "boost/[a-z0-9_/]+\\.hpp")
 set(openssl "openssl/[a-z0-9_]+\\.h")
