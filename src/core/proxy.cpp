@@ -73,6 +73,8 @@ std::string_view read_authority(std::string_view text, std::uint16_t default_por
         return "the URL has no host";
     if (host.size() > longest_text)
         return "the host must not be longer than 255 bytes";
+    if (auto const wrong = refuse_host(host); !wrong.empty())
+        return wrong;
     auto const checked = parse_endpoint(std::string("http://").append(host), true);
     auto const* const read = std::get_if<endpoint>(&checked);
     if (!read)
@@ -102,11 +104,6 @@ bool in_network(ip_address const& address, ip_address const& network, std::int64
 std::string_view without_brackets(std::string_view host) noexcept
 {
     return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
-}
-
-std::string_view without_dot_at_end(std::string_view name) noexcept
-{
-    return name.substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
 }
 
 /** Whether `name` is `domain` or below it. */

@@ -107,6 +107,8 @@ std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool al
         return complain("the host must be ASCII: a name or an address");
     if (parts->host.empty())
         return complain("has no host");
+    if (auto const wrong = refuse_host(parts->host); !wrong.empty())
+        return complain(wrong);
     auto const port = parts->port ? parse_digits(*parts->port) : std::optional<std::int64_t>(tls ? 443 : 80);
     if (!port || *port < 1 || *port > 65535)
         return complain("the port must be 1 to 65535");
@@ -126,7 +128,22 @@ bool is_loopback(std::string_view host) noexcept
 {
     if (auto const address = ip_address::parse(host))
         return address->is_loopback();
-    return iequals(host, "localhost");
+    return iequals(without_dot_at_end(host), "localhost");
+}
+
+std::string_view refuse_host(std::string_view host) noexcept
+{
+    if (host.starts_with('.') || host.find("..") != std::string_view::npos)
+        return "the host has an empty label";
+    // RFC 3986 section 3.2.2 reads it as a name, other clients as the address.
+    if (host.ends_with('.') && is_ip_address(without_dot_at_end(host)))
+        return "an address must not end with a dot";
+    return {};
+}
+
+std::string_view without_dot_at_end(std::string_view host) noexcept
+{
+    return host.substr(0, host.size() - (host.ends_with('.') ? 1 : 0));
 }
 
 bool is_ip_address(std::string_view host) noexcept

@@ -20,7 +20,16 @@ struct endpoint
 /** Reads a base URL. Gives what is wrong with it as a sentence where it cannot be used; that never shows a password. */
 std::variant<endpoint, std::string> parse_endpoint(std::string_view url, bool allow_plaintext);
 
-/** "localhost", 127.0.0.0/8 or ::1. */
+/** A host without the dot that may end it. The dot makes a name absolute (RFC 1034 section 3.1), so a look-up takes it, and
+    no search domain is tried; it is part of the Host field (RFC 9110 section 7.2), but not of the name that TLS knows
+    (RFC 6066 section 3). */
+std::string_view without_dot_at_end(std::string_view host) noexcept;
+
+/** Why a host of letters, digits, ".", "-" and "_" names nothing, as the rest of a sentence; empty where it may name
+    something: a label is empty, or an address has a dot at its end. */
+std::string_view refuse_host(std::string_view host) noexcept;
+
+/** "localhost", with or without a dot at its end, 127.0.0.0/8 or ::1. */
 bool is_loopback(std::string_view host) noexcept;
 
 /** Whether the host is an IP address and so has no name to send in TLS. */

@@ -288,7 +288,9 @@ TEST_CASE("a body that is set a second time sets Content-Type anew")
     CHECK(request.headers().text() == "Content-Type: application/json\r\n");
 }
 
-TEST_CASE("an origin is written with the port only where it is not the scheme's own")
+TEST_CASE("RFC 9110 section 7.2: an origin is written as it is, a dot at the end of its host included, and with the "
+          "port only "
+          "where it is not the scheme's own")
 {
     struct row
     {
@@ -301,6 +303,7 @@ TEST_CASE("an origin is written with the port only where it is not the scheme's 
              row{origin(true, "x.example", 80), "https://x.example:80", "x.example:80"},
              row{origin(false, "x.example", 80), "http://x.example", "x.example"},
              row{origin(false, "x.example", 443), "http://x.example:443", "x.example:443"},
+             row{origin(true, "x.example.", 443), "https://x.example.", "x.example."},
              row{origin(true, "10.0.0.1", 443), "https://10.0.0.1", "10.0.0.1"},
              row{origin(true, "::1", 443), "https://[::1]", "[::1]"},
              row{origin(true, "2001:db8::1", 8443), "https://[2001:db8::1]:8443", "[2001:db8::1]:8443"},

@@ -166,6 +166,7 @@ TEST_CASE("pool 16: the URL of a proxy is taken apart")
              row{"proxy/", kind::http, "proxy", 80, "", "", "http://proxy:80"},
              row{"10.0.0.1:3128", kind::http, "10.0.0.1", 3128, "", "", "http://10.0.0.1:3128"},
              row{"10.0.0.1.example:3128", kind::http, "10.0.0.1.example", 3128, "", "", "http://10.0.0.1.example:3128"},
+             row{"https://Proxy.Example.", kind::https, "proxy.example.", 443, "", "", "https://proxy.example.:443"},
              row{"http://proxy:1", kind::http, "proxy", 1, "", "", "http://proxy:1"},
              row{"http://proxy:65535", kind::http, "proxy", 65535, "", "", "http://proxy:65535"},
              row{"http://[::1]:3128", kind::http, "::1", 3128, "", "", "http://[::1]:3128"},
@@ -211,6 +212,8 @@ TEST_CASE("pool 16: the URL of a proxy that cannot be used is refused with its r
     constexpr auto host = "the host must be ASCII: a name or an address"sv;
     constexpr auto scheme = "the scheme must be http, https, socks5 or socks5h"sv;
     constexpr auto no_host = "has no host"sv;
+    constexpr auto empty_label = "the host has an empty label"sv;
+    constexpr auto dot = "an address must not end with a dot"sv;
     constexpr auto escape = "must be percent-encoded"sv;
     constexpr auto control = "must not contain control characters"sv;
     for (auto const& [url, reason] : {
@@ -264,6 +267,13 @@ TEST_CASE("pool 16: the URL of a proxy that cannot be used is refused with its r
              row{"http://[::g]", host},
              row{"http://[fe80::1%25eth0]", host},
              row{"http://[10.0.0.1]", host},
+             row{"http://.", empty_label},
+             row{"http://proxy..", empty_label},
+             row{"https://proxy..example:3128", empty_label},
+             row{"socks5://.proxy.example", empty_label},
+             row{"http://me:x@127.0.0.1.:3128", dot},
+             row{"socks5h://10.0.0.1.", dot},
+             row{"http://[::1].", host},
              row{"http://me:%@proxy", escape},
              row{"http://me:%2@proxy", escape},
              row{"http://me:%zz@proxy", escape},
@@ -500,6 +510,7 @@ TEST_CASE("RFC 9110 9.3.6: a CONNECT request names host and port, and carries cr
     CHECK(core::connect_request(plain, origin(true, "origin.example", 443)) == expect("origin.example:443"));
     CHECK(core::connect_request(plain, origin(true, "origin.example", 8443)) == expect("origin.example:8443"));
     CHECK(core::connect_request(plain, origin(false, "origin.example", 80)) == expect("origin.example:80"));
+    CHECK(core::connect_request(plain, origin(true, "origin.example.", 443)) == expect("origin.example.:443"));
     CHECK(core::connect_request(plain, origin(true, "10.0.0.1", 443)) == expect("10.0.0.1:443"));
     CHECK(core::connect_request(plain, origin(true, "2001:db8::1", 443)) == expect("[2001:db8::1]:443"));
 

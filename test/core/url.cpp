@@ -51,6 +51,9 @@ TEST_CASE("a base URL is taken apart (vector 20)")
              row{"http://127.0.0.1:443/", "http://127.0.0.1:443", ""},
              row{"http://127.255.1.9", "http://127.255.1.9", ""},
              row{"http://[::1]:9000/api", "http://[::1]:9000", "/api"},
+             row{"https://API.Confluent.Cloud.", "https://api.confluent.cloud.", ""},
+             row{"https://confluent.example.:8443/api", "https://confluent.example.:8443", "/api"},
+             row{"http://localhost.:8080", "http://localhost.:8080", ""},
          })
     {
         CAPTURE(url);
@@ -141,6 +144,15 @@ TEST_CASE("a base URL that cannot be used is refused with its reason")
              row{"https://user%40x.example", ""},
              row{"https://x.example%3a80", ""},
              row{"https://x.example:80abc/d", ""},
+             row{"https://.", "the host has an empty label"},
+             row{"https://..", "the host has an empty label"},
+             row{"https://x.example..", "the host has an empty label"},
+             row{"https://x.example..:8443/api", "the host has an empty label"},
+             row{"https://x..example", "the host has an empty label"},
+             row{"https://.x.example", "the host has an empty label"},
+             row{"https://127.0.0.1.", "an address must not end with a dot"},
+             row{"https://10.0.0.1.:8443/api", "an address must not end with a dot"},
+             row{"https://[::1].", "the host must be"},
              row{"https://[::1]x", ""},
              row{"https://[::1]x.example/y", ""},
          })
@@ -242,14 +254,15 @@ TEST_CASE("a password without \"@\" is not shown either: a colon that begins no 
 TEST_CASE("loopback is this machine and nothing else")
 {
     for (std::string_view const host :
-         {"localhost", "LOCALHOST", "127.0.0.1", "127.0.0.0", "127.255.255.255", "::1", "0:0:0:0:0:0:0:1"})
+         {"localhost", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.0", "127.255.255.255", "::1",
+          "0:0:0:0:0:0:0:1"})
     {
         CAPTURE(host);
         CHECK(core::is_loopback(host));
     }
     for (std::string_view const host :
-         {"", "localhost.", "localhost.example", "my-localhost", "128.0.0.1", "127.0.0", "127.1", "127.0.0.1.example",
-          "127.0.0.256", "::", "::2", "10.0.0.1", "[::1]"})
+         {"", "localhost..", ".localhost", "127.0.0.1.", "localhost.example", "my-localhost", "128.0.0.1", "127.0.0",
+          "127.1", "127.0.0.1.example", "127.0.0.256", "::", "::2", "10.0.0.1", "[::1]"})
     {
         CAPTURE(host);
         CHECK(!core::is_loopback(host));
@@ -264,8 +277,8 @@ TEST_CASE("an IP address is told from a name")
         CHECK(core::is_ip_address(host));
     }
     for (std::string_view const host :
-         {"", "x.example", "10.0.0", "10.0.0.256", "1.2.3.4.5", "10.0.0.1.example", "[::1]", "cafe", "1234",
-          ":::", "2001:db8::g"})
+         {"", "x.example", "10.0.0", "10.0.0.1.", "10.0.0.256", "1.2.3.4.5", "10.0.0.1.example", "[::1]", "cafe",
+          "1234", ":::", "2001:db8::g"})
     {
         CAPTURE(host);
         CHECK(!core::is_ip_address(host));
