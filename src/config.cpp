@@ -2,13 +2,51 @@
 #include <ccloud/error.hpp>
 
 #include "auth/authorization.hpp"
+#include "core/ascii.hpp"
 #include "core/proxy.hpp"
 #include "core/url.hpp"
 
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <filesystem>
+#include <system_error>
 
 namespace ccloud {
+
+namespace {
+
+/** The file that SSL_CERT_FILE names, if it does. @throws configuration_error where it cannot be opened */
+std::string ca_file(std::string const& path)
+{
+    if (path.empty())
+        return path;
+    auto* const file = std::fopen(path.c_str(), "re"); // close-on-exec
+    if (!file)
+        throw configuration_error(
+            "SSL_CERT_FILE: cannot read \"" + path + "\": " + std::generic_category().message(errno)
+        );
+    std::fclose(file);
+    return path;
+}
+
+/** The folders among those that SSL_CERT_DIR lists: as OpenSSL does, it passes over those that are not there.
+    @throws configuration_error where none is */
+std::string ca_directories(std::string const& list)
+{
+    std::string found;
+    for (auto const folder : core::split(list, ':'))
+    {
+        std::error_code no_such;
+        if (std::filesystem::is_directory(folder, no_such))
+            found.append(found.empty() ? "" : ":").append(folder);
+    }
+    if (found.empty() && !list.empty())
+        throw configuration_error("SSL_CERT_DIR: \"" + list + "\" is not a directory");
+    return found;
+}
+
+} // namespace
 
 config::config() = default;
 
@@ -61,9 +99,8 @@ config config::from_environment(std::function<std::optional<std::string>(std::st
             throw configuration_error(*wrong + " (from https_proxy or HTTPS_PROXY)");
     }
 
-    settings.tls.ca_file = variable("SSL_CERT_FILE");
-    if (!settings.tls.ca_file.empty() && !std::ifstream(settings.tls.ca_file))
-        throw configuration_error("SSL_CERT_FILE: \"" + settings.tls.ca_file + "\" cannot be opened");
+    settings.tls.ca_file = ca_file(variable("SSL_CERT_FILE"));
+    settings.tls.ca_directory = ca_directories(variable("SSL_CERT_DIR"));
     return settings;
 }
 

@@ -68,7 +68,8 @@ enum class reset_form : unsigned char {
 };
 
 /** Everything a client can be told. Options of a call come before those of the client, those before the defaults
-    here; the environment is read by `from_environment()` alone. Checked by the client's constructor, which throws
+    here; the environment is read by `from_environment()` alone, SSL_CERT_FILE and SSL_CERT_DIR, which OpenSSL would read
+    by itself, included. Checked by the client's constructor, which throws
     `configuration_error`. A duration of more than ten years means for ever. */
 class config
 {
@@ -77,18 +78,20 @@ public:
     config();
 
     /** Reads CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET, or CONFLUENT_CLOUD_BEARER_TOKEN;
-        CONFLUENT_CLOUD_ENDPOINT (default: the public endpoint); SSL_CERT_FILE (default: the system's bundle);
-        https_proxy or HTTPS_PROXY where the endpoint is https, and no_proxy or NO_PROXY.
+        CONFLUENT_CLOUD_ENDPOINT (default: the public endpoint); SSL_CERT_FILE and SSL_CERT_DIR, which replace the
+        system's authorities (`tls_options::ca_file` and `ca_directory`; of the directories that SSL_CERT_DIR lists,
+        those that exist); https_proxy or HTTPS_PROXY where the endpoint is https, and no_proxy or NO_PROXY.
         Unset and empty are the same.
         @throws configuration_error where no credentials, half a key, or both kinds are set, or the endpoint, the
-        proxy or the CA file cannot be used. */
+        proxy or the CA file cannot be used, or SSL_CERT_DIR lists no directory that exists. */
     static config from_environment();
 
     /** The same with another source of variables: `lookup(name)` gives the value, or nothing. For tests. */
     static config from_environment(std::function<std::optional<std::string>(std::string_view)> const& lookup);
 
     /** Base URL. It may have a port and a path prefix ("https://confluent.example/api"), but no query, fragment or
-        user. `http` is refused unless the host is loopback or `allow_plaintext` is set. */
+        user. A dot at the end of the host ("https://confluent.example.") keeps the resolver from trying search domains;
+        the Host field has it, too (RFC 9110 section 7.2), TLS does not (RFC 6066 section 3). `http` is refused unless the host is loopback or `allow_plaintext` is set. */
     std::string endpoint = "https://api.confluent.cloud";
 
     ccloud::credentials credentials;
@@ -135,7 +138,9 @@ public:
     struct tls_options
     {
         /** Certificate authorities to trust instead of the system's: a file or a text, a directory that
-            `openssl rehash` has made, or both. All empty: the system's. */
+            `openssl rehash` has made (or several, separated by colons), or both. All empty: the system's, which are
+            those in the file and the directory that OpenSSL was built to use (`openssl version -d`).
+            OpenSSL reads a directory during each handshake, and opens its files without close-on-exec. */
         std::string ca_file;
         std::string ca_directory;
         std::string ca_pem;

@@ -30,7 +30,7 @@
     |     connect_timeout          no connection within connect_timeout
     |     proxy_authentication_failed    the proxy wants other credentials, or some
     |     proxy_refused            the proxy does not open the way
-    |     tls_failed               the handshake broke off
+    |     tls_failed               the handshake broke off, or the peer did not answer with TLS
     |     tls_version_unsupported  the server speaks no TLS that we accept
     |     certificate_wrong_host, certificate_expired, certificate_self_signed, certificate_unknown_authority,
     |     certificate_rejected     the peer's certificate was not accepted, for that reason or another (never repeated)

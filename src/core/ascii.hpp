@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace ccloud::core {
 
@@ -69,6 +70,20 @@ constexpr std::optional<std::int64_t> parse_digits(std::string_view text) noexce
         value = value > (INT64_MAX - digit) / 10 ? INT64_MAX : value * 10 + digit;
     }
     return value;
+}
+
+/** The parts between separators that are not empty. They lie in `text`. */
+inline std::vector<std::string_view> split(std::string_view text, char separator)
+{
+    std::vector<std::string_view> parts;
+    while (!text.empty())
+    {
+        auto const part = text.substr(0, text.find(separator));
+        if (!part.empty())
+            parts.push_back(part);
+        text.remove_prefix(std::min(part.size() + 1, text.size()));
+    }
+    return parts;
 }
 
 } // namespace ccloud::core

@@ -23,7 +23,7 @@ namespace {
     section 6.3). */
 std::vector<std::string> known_addresses(std::string const& host)
 {
-    if (host == "localhost")
+    if (core::without_dot_at_end(host) == "localhost")
         return {"127.0.0.1", "::1"};
     error_code unknown;
     asio::ip::make_address(host, unknown);
@@ -313,7 +313,7 @@ asio::awaitable<dialer::failure> dialer::shake_hands(
     if (verdict.code != errc::unset)
     {
         auto detail = verdict.why.empty() ? whom : whom + ": " + verdict.why;
-        auto why = exchange::failed(verdict.code, progress::not_sent, failed, std::move(detail));
+        auto why = exchange::failed(verdict.code, progress::not_sent, verdict.cause, std::move(detail));
         why.permanent = verdict.permanent;
         co_return why;
     }

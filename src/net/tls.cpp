@@ -1,5 +1,6 @@
 #include "net/tls.hpp"
 
+#include "core/ascii.hpp"
 #include "core/url.hpp"
 #include "net/shared_network.hpp"
 
@@ -9,10 +10,14 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <string_view>
+#include <variant>
 
 namespace ccloud::net {
 
@@ -45,50 +50,104 @@ struct certificate_delete
 };
 using certificate_pointer = std::unique_ptr<X509, certificate_delete>;
 
-/** Of a pair of options that exclude each other. */
-void at_most_one(std::string const& file, std::string const& pem, char const* which)
+struct file_close
 {
-    if (!file.empty() && !pem.empty())
-        refuse("tls." + std::string(which) + "_file and tls." + which + "_pem", "only one of the two may be set");
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+
+/** The content of a file, or why it cannot be read. The descriptor is close-on-exec, unlike that of OpenSSL's functions
+    that take a path: another thread may start a program meanwhile. */
+std::variant<std::string, std::error_code> content_of(std::string const& path)
+{
+    auto const failed = [] { return std::error_code(errno, std::generic_category()); };
+    std::unique_ptr<std::FILE, file_close> const file(std::fopen(path.c_str(), "re"));
+    if (!file)
+        return failed();
+    std::string content;
+    std::array<char, 16 * 1024> piece;
+    while (auto const read = std::fread(piece.data(), 1, piece.size(), file.get()))
+        content.append(piece.data(), read);
+    if (std::ferror(file.get()) != 0)
+        return failed();
+    return content;
 }
 
-void trust_text(SSL_CTX* context, std::string const& pem)
+/** What an option gives as a text, or as the name of a file. */
+struct pem_source
+{
+    std::string text;
+    std::string option; ///< what errors call it: "tls.ca_pem", or "tls.ca_file: "/some/where""
+};
+
+/** Of a pair of options that exclude each other, the one that is set; an empty text where none is. */
+pem_source read_pem(char const* which, std::string const& file, std::string const& pem)
+{
+    auto const option = "tls." + std::string(which);
+    if (!file.empty() && !pem.empty())
+        refuse(option + "_file and " + option + "_pem", "only one of the two may be set");
+    if (file.empty())
+        return {pem, option + "_pem"};
+    auto content = content_of(file);
+    if (auto const* failed = std::get_if<std::error_code>(&content))
+        refuse(option + "_file: cannot read \"" + file + '"', failed->message());
+    return {std::get<std::string>(std::move(content)), option + "_file: \"" + file + '"'};
+}
+
+/** Trusts the certificates of a text, as far as they can be read.
+    @return whether there is one, and all can be read */
+bool trust_text(SSL_CTX* context, std::string const& pem)
 {
     std::unique_ptr<BIO, bio_delete> const text(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     int added = 0;
-    while (auto const one = certificate_pointer(::PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr)))
+    while (auto const one = certificate_pointer(::PEM_read_bio_X509_AUX(text.get(), nullptr, nullptr, nullptr)))
         added += ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get());
     bool const to_the_end = ::ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    if (added == 0 || !to_the_end)
-        refuse("tls.ca_pem", "has no certificate that can be read");
     ::ERR_clear_error();
+    return added > 0 && to_the_end;
 }
 
-void trust(asio::ssl::context& context, config::tls_options const& options)
+/** Trusts what this OpenSSL was built to trust. Its own function for that, SSL_CTX_set_default_verify_paths, would read
+    SSL_CERT_FILE and SSL_CERT_DIR. File and folder may be missing. */
+void trust_system(SSL_CTX* context)
 {
-    at_most_one(options.ca_file, options.ca_pem, "ca");
-    auto* const handle = context.native_handle();
-    error_code failed;
+    auto const content = content_of(::X509_get_default_cert_file());
+    if (auto const* text = std::get_if<std::string>(&content))
+        trust_text(context, *text);
+    if (::SSL_CTX_load_verify_dir(context, ::X509_get_default_cert_dir()) != 1)
+        refuse("tls: the system's certificates cannot be used");
+}
+
+/** Trusts what is in folders. OpenSSL looks there during each handshake. */
+void trust_directories(SSL_CTX* context, std::string const& list)
+{
+    auto const folders = core::split(list, ':');
     std::error_code no_such;
+    bool const all_there = std::all_of(folders.begin(), folders.end(), [&no_such](std::string_view folder) {
+        return std::filesystem::is_directory(folder, no_such);
+    });
+    if (folders.empty() || !all_there)
+        refuse("tls.ca_directory: \"" + list + '"', "is not a directory, or names one that is not there");
+    if (::SSL_CTX_load_verify_dir(context, list.c_str()) != 1)
+        refuse("tls.ca_directory: \"" + list + "\" cannot be used");
+}
+
+void trust(SSL_CTX* context, config::tls_options const& options)
+{
+    auto const given = read_pem("ca", options.ca_file, options.ca_pem);
     bool const only_system = options.ca_file.empty() && options.ca_directory.empty() && options.ca_pem.empty();
     if (only_system || options.add_to_system)
-        context.set_default_verify_paths(failed);
-    if (failed)
-        refuse("tls: the system's certificates cannot be read", failed.message());
-    if (!options.ca_file.empty() && ::SSL_CTX_load_verify_file(handle, options.ca_file.c_str()) != 1)
-        refuse("tls.ca_file: \"" + options.ca_file + "\" cannot be read");
-    if (!options.ca_directory.empty() && !std::filesystem::is_directory(options.ca_directory, no_such))
-        refuse("tls.ca_directory: \"" + options.ca_directory + "\"", "is no directory");
-    if (!options.ca_directory.empty() && ::SSL_CTX_load_verify_dir(handle, options.ca_directory.c_str()) != 1)
-        refuse("tls.ca_directory: \"" + options.ca_directory + "\" cannot be read");
-    if (!options.ca_pem.empty())
-        trust_text(handle, options.ca_pem);
+        trust_system(context);
+    bool const has_text = !options.ca_file.empty() || !options.ca_pem.empty();
+    if (has_text && !trust_text(context, given.text))
+        refuse(given.option, "has no certificate that can be read");
+    if (!options.ca_directory.empty())
+        trust_directories(context, options.ca_directory);
 }
 
 void show(asio::ssl::context& context, config::tls_options const& options)
 {
-    at_most_one(options.certificate_file, options.certificate_pem, "certificate");
-    at_most_one(options.key_file, options.key_pem, "key");
+    auto const certificate = read_pem("certificate", options.certificate_file, options.certificate_pem);
+    auto const key = read_pem("key", options.key_file, options.key_pem);
     bool const has_certificate = !options.certificate_file.empty() || !options.certificate_pem.empty();
     bool const has_key = !options.key_file.empty() || !options.key_pem.empty();
     if (has_certificate != has_key)
@@ -99,32 +158,17 @@ void show(asio::ssl::context& context, config::tls_options const& options)
     if (!has_certificate)
         return;
     error_code failed;
-    if (!options.certificate_file.empty())
-        context.use_certificate_chain_file(options.certificate_file, failed);
-    else
-        context.use_certificate_chain(asio::buffer(options.certificate_pem), failed);
+    context.use_certificate_chain(asio::buffer(certificate.text), failed);
     if (failed)
-        refuse(
-            options.certificate_file.empty()
-                ? "tls.certificate_pem cannot be read"
-                : "tls.certificate_file: \"" + options.certificate_file + "\" cannot be read",
-            failed.message()
-        );
+        refuse(certificate.option + " cannot be read", failed.message());
     // Without this OpenSSL asks for a password at the terminal.
     context.set_password_callback(
         [password = options.key_password](std::size_t, asio::ssl::context::password_purpose) { return password; },
         failed
     );
-    if (!options.key_file.empty())
-        context.use_private_key_file(options.key_file, asio::ssl::context::pem, failed);
-    else
-        context.use_private_key(asio::buffer(options.key_pem), asio::ssl::context::pem, failed);
+    context.use_private_key(asio::buffer(key.text), asio::ssl::context::pem, failed);
     if (failed)
-        refuse(
-            options.key_file.empty() ? "tls.key_pem cannot be used"
-                                     : "tls.key_file: \"" + options.key_file + "\" cannot be used",
-            failed.message()
-        );
+        refuse(key.option + " cannot be used", failed.message());
     if (::SSL_CTX_check_private_key(context.native_handle()) != 1)
         refuse("tls: the key is not that of the certificate");
 }
@@ -148,12 +192,37 @@ errc code_of(long verify_result) noexcept
     }
 }
 
+/** The code of OpenSSL that Asio passes on as an int; 0 where it is something else. */
+unsigned long openssl_code(error_code const& failed) noexcept
+{
+    return failed.category() == asio::error::get_ssl_category() ? static_cast<unsigned>(failed.value()) : 0;
+}
+
+/** The error of the system that OpenSSL passes on, or names in its own words; else the error as it is. */
+std::error_code cause_of(error_code const& failed) noexcept
+{
+    auto const code = openssl_code(failed);
+    if (ERR_SYSTEM_ERROR(code))
+        return {ERR_GET_REASON(code), std::system_category()};
+    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+        return std::make_error_code(std::errc::not_enough_memory);
+    return failed;
+}
+
 /** What TLS itself objects to; 0 where it is something else. */
 int reason_of(error_code const& failed) noexcept
 {
-    if (failed.category() != asio::error::get_ssl_category())
-        return 0;
-    return ERR_GET_REASON(static_cast<unsigned long>(failed.value()));
+    auto const code = openssl_code(failed);
+    return ERR_SYSTEM_ERROR(code) ? 0 : ERR_GET_REASON(code);
+}
+
+/** Whether the first bytes of the peer were no TLS record, such as an answer of plain HTTP, or a greeting of SSH. */
+bool is_without_tls(SSL* ssl, error_code const& failed) noexcept
+{
+    auto const reason = reason_of(failed);
+    bool const no_record =
+        reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+    return no_record && ::SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO;
 }
 
 /** Alerts of a server in trouble. */
@@ -165,8 +234,8 @@ bool may_pass(int reason) noexcept
 bool is_about_version(int reason) noexcept
 {
     return reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION ||
-           reason == SSL_R_WRONG_SSL_VERSION || reason == SSL_R_WRONG_VERSION_NUMBER ||
-           reason == SSL_R_UNSUPPORTED_SSL_VERSION || reason == SSL_R_VERSION_TOO_LOW;
+           reason == SSL_R_WRONG_SSL_VERSION || reason == SSL_R_UNSUPPORTED_SSL_VERSION ||
+           reason == SSL_R_VERSION_TOO_LOW;
 }
 
 /** Alerts by which a server refuses a client's certificate, or the want of one. Servers of TLS 1.2 often say no more
@@ -196,12 +265,14 @@ bool speaks_other_protocol(SSL* ssl)
     return length > 0 && std::string_view(reinterpret_cast<char const*>(name), length) != http_1_1.substr(1);
 }
 
+/** A common name is no identity, and a wildcard stands for a whole label (RFC 9110 section 4.3.4). */
+constexpr unsigned host_check = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+
 bool is_for(X509* certificate, std::string const& host) noexcept
 {
     if (core::is_ip_address(host))
         return ::X509_check_ip_asc(certificate, host.c_str(), 0) == 1;
-    return ::X509_check_host(certificate, host.c_str(), host.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) ==
-           1;
+    return ::X509_check_host(certificate, host.c_str(), host.size(), host_check, nullptr) == 1;
 }
 
 bool is_too_old(SSL_SESSION const* session) noexcept
@@ -259,13 +330,13 @@ tls_profile::tls_profile(config::tls_options const& options, bool shows_certific
     ::SSL_CTX_set_cert_cb(handle, tls_peer::on_certificate_request, nullptr);
     context_.set_verify_mode(asio::ssl::verify_peer);
     ::ERR_clear_error();
-    trust(context_, options);
+    trust(handle, options);
     if (shows_certificate)
         show(context_, options);
 }
 
-tls_peer::tls_peer(std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port)
-    : profile_(std::move(profile)), host_(std::move(host)), name_(host_ + ' ' + std::to_string(port))
+tls_peer::tls_peer(std::shared_ptr<tls_profile> profile, std::string_view host, std::uint16_t port)
+    : profile_(std::move(profile)), host_(core::without_dot_at_end(host)), name_(host_ + ' ' + std::to_string(port))
 {
 }
 
@@ -312,7 +383,7 @@ error_code tls_peer::prepare(SSL* ssl)
     }
     else
     {
-        ::SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        ::SSL_set_hostflags(ssl, host_check);
         if (::SSL_set1_host(ssl, host_.c_str()) != 1 || ::SSL_set_tlsext_host_name(ssl, host_.c_str()) != 1)
             return last_error();
     }
@@ -328,25 +399,28 @@ error_code tls_peer::prepare(SSL* ssl)
 
 tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 {
+    auto const cause = cause_of(failed);
     auto const verified = ::SSL_get_verify_result(ssl);
     if (verified != X509_V_OK)
-        return {code_of(verified), ::X509_verify_cert_error_string(verified), true};
+        return {code_of(verified), ::X509_verify_cert_error_string(verified), true, cause};
     if (failed)
     {
         // What TLS itself objects to will not change; a broken connection may.
+        if (is_without_tls(ssl, failed))
+            return {errc::tls_failed, "the peer did not answer with TLS (plain HTTP on this port?)", true, {}};
         if (is_about_version(reason_of(failed)))
-            return {errc::tls_version_unsupported, {}, true};
+            return {errc::tls_version_unsupported, {}, true, cause};
         if (rejects_our_certificate(failed))
-            return {errc::client_certificate_rejected, {}, true};
-        return {errc::tls_failed, {}, reason_of(failed) != 0 && !may_pass(reason_of(failed))};
+            return {errc::client_certificate_rejected, {}, true, cause};
+        return {errc::tls_failed, {}, reason_of(failed) != 0 && !may_pass(reason_of(failed)), cause};
     }
     if (speaks_other_protocol(ssl))
-        return {errc::tls_failed, "the server chose another protocol than http/1.1", true};
+        return {errc::tls_failed, "the server chose another protocol than http/1.1", true, {}};
     certificate_pointer const shown(::SSL_get1_peer_certificate(ssl));
     if (!shown)
-        return {errc::certificate_rejected, "the server showed no certificate", true};
+        return {errc::certificate_rejected, "the server showed no certificate", true, {}};
     if (!is_for(shown.get(), host_))
-        return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true};
+        return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true, {}};
     return {};
 }
 

@@ -15,6 +15,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace ccloud::net {
@@ -72,14 +74,15 @@ private:
 class tls_peer
 {
 public:
-    tls_peer(std::shared_ptr<tls_profile> profile, std::string host, std::uint16_t port);
+    tls_peer(std::shared_ptr<tls_profile> profile, std::string_view host, std::uint16_t port);
     tls_peer(tls_peer const&) = delete;
     tls_peer& operator=(tls_peer const&) = delete;
 
     asio::ssl::context& context() noexcept { return profile_->context(); }
 
     /** Before the handshake: the certificate must be for the host, SNI names it (unless it is an address, RFC 6066
-        section 3), ALPN offers http/1.1 alone, and a ticket is offered where there is one. */
+        section 3), both without a dot at its end; ALPN offers http/1.1 alone, and a ticket is offered where there is
+        one. */
     boost::system::error_code prepare(SSL* ssl);
 
     /** After the handshake, well or not: what speaks against using the connection. A resumed session is checked like a
@@ -89,6 +92,7 @@ public:
         errc code = errc::unset; ///< unset: nothing
         std::string why;         ///< empty where the error code says it
         bool permanent = false;
+        std::error_code cause{}; ///< empty where `why` says all
     };
     verdict judge(SSL* ssl, boost::system::error_code const& failed) const;
 
@@ -106,7 +110,7 @@ private:
     static int on_certificate_request(SSL* ssl, void*);
 
     std::shared_ptr<tls_profile> profile_;
-    std::string host_;
+    std::string host_; ///< without a dot at its end
     std::string name_; ///< for tickets
     bool asked_ = false;
 };

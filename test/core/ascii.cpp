@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace core = ccloud::core;
 
@@ -77,4 +78,14 @@ TEST_CASE("digits are read up to the greatest number, and anything else is no nu
         CAPTURE(text);
         CHECK(core::parse_digits(text) == value);
     }
+}
+
+TEST_CASE("a list is split at its separators, and parts without content are none")
+{
+    using parts = std::vector<std::string_view>;
+    CHECK(core::split("", ':') == parts{});
+    CHECK(core::split(":", ':') == parts{});
+    CHECK(core::split("a", ':') == parts{"a"});
+    CHECK(core::split("a:b", ':') == parts{"a", "b"});
+    CHECK(core::split("::a::b c::", ':') == parts{"a", "b c"});
 }

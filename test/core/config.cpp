@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -100,6 +101,28 @@ TEST_CASE("endpoint and CA file of the environment are taken")
     CHECK(from(with_key({{"CONFLUENT_CLOUD_ENDPOINT", "http://localhost:1"}})).endpoint == "http://localhost:1");
 }
 
+TEST_CASE("SSL_CERT_DIR of the environment is taken, with the folders of its list that are there")
+{
+    auto const folder = std::filesystem::path(support::fixture_path("README.md")).parent_path().string();
+    for (auto const& [list, taken] : {
+             std::pair(folder, folder),
+             std::pair("/no/such/folder:" + folder, folder),
+             std::pair(folder + ":/no/such/folder", folder),
+             std::pair(folder + ":" + folder + "/errors", folder + ":" + folder + "/errors"),
+             std::pair(":" + folder + ":", folder),
+         })
+    {
+        CAPTURE(list);
+        CHECK(from(with_key({{"SSL_CERT_DIR", list}})).tls.ca_directory == taken);
+    }
+    CHECK(from(with_key({{"SSL_CERT_DIR", ""}})).tls.ca_directory.empty());
+    auto const file = support::fixture_path("README.md");
+    auto const both = from(with_key({{"SSL_CERT_DIR", folder}, {"SSL_CERT_FILE", file}}));
+    CHECK(both.tls.ca_directory == folder);
+    CHECK(both.tls.ca_file == file);
+    CHECK(!both.tls.add_to_system); // both take the place of the system's
+}
+
 TEST_CASE("a variable that is empty counts as unset")
 {
     auto const settings =
@@ -145,7 +168,17 @@ TEST_CASE("an environment that cannot be used is refused by the name of the vari
                  {"CONFLUENT_CLOUD_ENDPOINT", "user or password"}},
              row{"a missing CA file",
                  with_key({{"SSL_CERT_FILE", "/no/such/file.pem"}}),
-                 {"SSL_CERT_FILE", "/no/such/file.pem"}},
+                 {"SSL_CERT_FILE", "/no/such/file.pem", "No such file"}},
+             row{"a missing folder of authorities",
+                 with_key({{"SSL_CERT_DIR", "/no/such/folder"}}),
+                 {"SSL_CERT_DIR", "/no/such/folder"}},
+             row{"missing folders of authorities",
+                 with_key({{"SSL_CERT_DIR", "/no/such/folder:/nor/this"}}),
+                 {"SSL_CERT_DIR", "/no/such/folder:/nor/this"}},
+             row{"a file in the place of a folder",
+                 with_key({{"SSL_CERT_DIR", support::fixture_path("README.md")}}),
+                 {"SSL_CERT_DIR", "README.md"}},
+             row{"no folder at all", with_key({{"SSL_CERT_DIR", ":"}}), {"SSL_CERT_DIR", "\":\""}},
              row{"a proxy of an unknown kind",
                  with_key({{"https_proxy", "ftp://user:hunter2@proxy.example"}}),
                  {"proxy", "the scheme", "https_proxy or HTTPS_PROXY"}},
@@ -254,7 +287,8 @@ TEST_CASE("of the environment only what is documented is read")
         asked ==
         std::set<std::string>{
             "CONFLUENT_CLOUD_API_KEY", "CONFLUENT_CLOUD_API_SECRET", "CONFLUENT_CLOUD_BEARER_TOKEN",
-            "CONFLUENT_CLOUD_ENDPOINT", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "https_proxy", "no_proxy"}
+            "CONFLUENT_CLOUD_ENDPOINT", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE", "https_proxy",
+            "no_proxy"}
     );
 }
 

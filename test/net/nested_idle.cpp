@@ -18,7 +18,9 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -81,8 +83,34 @@ public:
         return settings;
     }
 
+    /** Has proxy and origin ask for a certificate; they are content with any, or none. */
+    void ask_for_certificates()
+    {
+        ::SSL_CTX_set_verify(tls_.native_handle(), SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
+    }
+
     int accepted() const noexcept { return accepted_; }
     int requests() const noexcept { return requests_; }
+
+    /** What a client says of itself and of whom it means, in a handshake; "none" where it says nothing. */
+    struct greeting
+    {
+        std::string name;        ///< SNI
+        std::string certificate; ///< its common name
+    };
+
+    /** What the newest client has said. */
+    struct greetings
+    {
+        greeting to_proxy;
+        std::string connect; ///< the head of its CONNECT
+        greeting to_origin;
+    };
+    greetings heard() const
+    {
+        std::lock_guard const guard(mutex_);
+        return heard_;
+    }
 
 private:
     using tls_pointer = std::unique_ptr<SSL, decltype(&::SSL_free)>;
@@ -109,8 +137,15 @@ private:
     {
         tls_pointer const outer(::SSL_new(tls_.native_handle()), &::SSL_free);
         ::SSL_set_fd(outer.get(), fd);
-        if (::SSL_accept(outer.get()) != 1 || !hears(outer.get()))
+        if (::SSL_accept(outer.get()) != 1)
             return;
+        auto const connect = hear(outer.get());
+        if (connect.empty())
+            return;
+        {
+            std::lock_guard const guard(mutex_);
+            heard_ = {greeting_of(outer.get()), connect, {}};
+        }
         say(outer.get(), "HTTP/1.1 200 Connected\r\n\r\n");
 
         tls_pointer const inner(::SSL_new(tls_.native_handle()), &::SSL_free);
@@ -122,10 +157,14 @@ private:
             ::SSL_set_info_callback(inner.get(), &gather_last_flight);
         if (::SSL_accept(inner.get()) != 1)
             return;
+        {
+            std::lock_guard const guard(mutex_);
+            heard_.to_origin = greeting_of(inner.get());
+        }
         if (at_once)
             ::SSL_shutdown(inner.get());
         gather(inner.get(), false);
-        while (hears(inner.get()))
+        while (!hear(inner.get()).empty())
         {
             ++requests_;
             gather(inner.get(), true);
@@ -136,17 +175,32 @@ private:
         }
     }
 
+    static greeting greeting_of(SSL* tls)
+    {
+        greeting heard{"none", "none"};
+        if (auto const* const name = ::SSL_get_servername(tls, TLSEXT_NAMETYPE_host_name))
+            heard.name = name;
+        if (auto* const shown = ::SSL_get0_peer_certificate(tls))
+        {
+            char text[256] = "";
+            ::X509_NAME_get_text_by_NID(::X509_get_subject_name(shown), NID_commonName, text, sizeof text);
+            heard.certificate = text;
+        }
+        return heard;
+    }
+
     static void gather_last_flight(SSL const* tls, int where, int)
     {
         if (where == SSL_CB_ACCEPT_LOOP && ::SSL_get_state(tls) == TLS_ST_SR_FINISHED)
             gather(const_cast<SSL*>(tls), true);
     }
 
-    /** Reads a request, which the client writes as one record; false where the client has gone. */
-    static bool hears(SSL* tls)
+    /** Reads a request, which the client writes as one record; empty where the client has gone. */
+    static std::string hear(SSL* tls)
     {
         std::array<char, 16 * 1024> bytes;
-        return ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size())) > 0;
+        int const got = ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size()));
+        return got > 0 ? std::string(bytes.data(), static_cast<std::size_t>(got)) : std::string();
     }
 
     static void say(SSL* tls, std::string_view bytes)
@@ -161,6 +215,8 @@ private:
     std::string url_;
     std::atomic<int> accepted_ = 0;
     std::atomic<int> requests_ = 0;
+    std::mutex mutable mutex_;
+    greetings heard_;
     std::thread thread_;
 };
 
@@ -199,5 +255,43 @@ TEST_CASE("pool 11: a goodbye that lies in the outer layer of an https proxy is 
         CHECK(client.connections().stale == 1);
         CHECK(proxy.accepted() == 2);
         CHECK(proxy.requests() == 1);
+    }
+}
+
+TEST_CASE("pool 16: the certificate of the client is shown to the origin, and not to the https proxy before it")
+{
+    authority const ca;
+    auto const own = ca.issue(subject::client("first"));
+    for (int const version : tls_versions)
+    {
+        CAPTURE(version);
+        tunnel proxy(ca, version, goodbye::with_answer);
+        proxy.ask_for_certificates();
+        auto settings = proxy.settings(ca);
+        settings.tls.certificate_pem = own.certificate;
+        settings.tls.key_pem = own.key;
+        driven_client client(settings);
+        CHECK(complaint(client.get()) == "");
+        CHECK(proxy.heard().to_proxy.certificate == "none");
+        CHECK(proxy.heard().to_origin.certificate == "first");
+    }
+}
+
+TEST_CASE("RFC 6066 section 3: TLS knows proxy and origin without the dots at the ends of their names")
+{
+    authority const ca;
+    for (int const version : tls_versions)
+    {
+        CAPTURE(version);
+        tunnel proxy(ca, version, goodbye::with_answer);
+        auto settings = proxy.settings(ca);
+        settings.endpoint = "https://localhost.:1";
+        settings.proxy.url.replace(settings.proxy.url.rfind(':'), 0, ".");
+        driven_client client(settings);
+        CHECK(complaint(client.get()) == "");
+        auto const heard = proxy.heard();
+        CHECK(heard.to_proxy.name == "localhost");
+        CHECK(heard.connect.starts_with("CONNECT localhost.:1 HTTP/1.1\r\nHost: localhost.:1\r\n")); // as it was given
+        CHECK(heard.to_origin.name == "localhost");
     }
 }

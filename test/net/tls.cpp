@@ -2,18 +2,14 @@
 
 #include "certificates.hpp"
 #include "printers.hpp"
+#include "rehashed.hpp"
 #include "tls_server.hpp"
 
 #include <doctest/doctest.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -29,6 +25,7 @@ using support::authority;
 using support::complaint;
 using support::driven_client;
 using support::identity;
+using support::rehashed;
 using support::subject;
 using support::tls_server;
 using support::tls_server_counts;
@@ -102,36 +99,6 @@ ccloud::config with_certificate(ccloud::config settings, identity const& own)
     settings.tls.key_pem = own.key;
     return settings;
 }
-
-/** A folder with one authority, as `openssl rehash` makes it. */
-class rehashed
-{
-public:
-    explicit rehashed(authority const& ca)
-    {
-        auto name = (std::filesystem::temp_directory_path() / "ccloud-test-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        folder_ = name;
-        temporary_file const pem(ca.certificate());
-        auto* const file = std::fopen(pem.path().c_str(), "r");
-        ccloud::testing::simulated::certificate_pointer const own(::PEM_read_X509(file, nullptr, nullptr, nullptr));
-        std::fclose(file);
-        char hash[16];
-        std::snprintf(
-            hash, sizeof hash, "%08lx.0",
-            ::X509_NAME_hash_ex(X509_get_subject_name(own.get()), nullptr, nullptr, nullptr)
-        );
-        std::filesystem::copy_file(pem.path(), folder_ / hash);
-    }
-    ~rehashed() { std::filesystem::remove_all(folder_); }
-    rehashed(rehashed const&) = delete;
-    rehashed& operator=(rehashed const&) = delete;
-
-    std::string path() const { return folder_.string(); }
-
-private:
-    std::filesystem::path folder_;
-};
 
 /** What the constructor says of these settings; empty: it takes them. */
 std::string fault_in(ccloud::config settings)
@@ -275,7 +242,8 @@ TEST_CASE("pool 17: authorities are trusted from a file, a folder, a text, and b
     temporary_file const file(ca.certificate());
     rehashed const folder(ca);
     using tls_options = ccloud::config::tls_options;
-    std::vector<tls_options> accepted(5);
+    rehashed const another_folder(other);
+    std::vector<tls_options> accepted(7);
     accepted[0].ca_file = file.path();
     accepted[1].ca_directory = folder.path();
     accepted[2].ca_pem = "some words before\n" + other.certificate() + "\n" + ca.certificate();
@@ -283,6 +251,8 @@ TEST_CASE("pool 17: authorities are trusted from a file, a folder, a text, and b
     accepted[3].add_to_system = true;
     accepted[4].ca_pem = other.certificate();
     accepted[4].ca_directory = folder.path();
+    accepted[5].ca_directory = another_folder.path() + ":" + folder.path();
+    accepted[6].ca_directory = folder.path() + ":";
     for (auto const& how : accepted)
     {
         CAPTURE(&how - accepted.data());
@@ -410,6 +380,10 @@ TEST_CASE("pool 17: what is wrong with the TLS options is said by the client's c
         {"half of it", "tls.ca_pem", [&](auto& tls) { tls.ca_pem = half; }},
         {"half of the second", "tls.ca_pem", [&](auto& tls) { tls.ca_pem = ca.certificate() + half; }},
         {"no such folder", "tls.ca_directory", [](auto& tls) { tls.ca_directory = "/does/not/exist"; }},
+        {"a list with a folder that is not there", "tls.ca_directory",
+         [](auto& tls) { tls.ca_directory = "/:/does/not/exist"; }},
+        {"a file", "tls.ca_directory", [&](auto& tls) { tls.ca_directory = ca_file.path(); }},
+        {"an empty list", "tls.ca_directory", [](auto& tls) { tls.ca_directory = ":"; }},
         {"file and text", "tls.ca_file",
          [&](auto& tls) {
              tls.ca_file = ca_file.path();

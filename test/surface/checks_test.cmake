@@ -70,7 +70,7 @@ plant(src/client.cpp "#include \"net/connection.hpp\"\n")
 plant(src/core/clock.cpp "#include <chrono>\nauto now() { return std::chrono::steady_clock::now(); }\n#include <boost/asio/awaitable.hpp>\n#include <ccloud/transport.hpp>\n")
 plant(src/iam/things.cpp "#include <ccloud/iam/things.hpp>\n#include <ccloud/networking/others.hpp>\n#include <boost/json.hpp>\n#include \"core/cursor.hpp\"\n")
 plant(src/auth/source.cpp "#include \"call.hpp\"\n")
-plant(src/net/tls.cpp "#include <ccloud/client.hpp>\n")
+plant(src/net/tls.cpp "#include <ccloud/client.hpp>\nvoid f() { SSL_CTX_set_default_verify_paths(c); g(std::getenv(\"X\")); }\n")
 plant(src/testing/run.cpp "#include \"core/codec.hpp\"\n#include <boost/asio/ssl/stream.hpp>\n")
 plant(src/testing/simulator.cpp "#include \"core/timer_queue.hpp\"\n#include <ccloud/client.hpp>\n")
 expect(
@@ -97,6 +97,9 @@ expect(
     "src/iam/things.cpp:3: room collections may not include boost/json.hpp"
     "src/iam/things.cpp:4: room collections may not include core/cursor.hpp"
     "src/net/tls.cpp:1: room net may not include ccloud/client.hpp"
+    "src/net/tls.cpp:2: room net may not say SSL_CTX_set_default_verify"
+    "src/net/tls.cpp:2: room net may not say getenv"
+    "src/net/tls.cpp:2: room net may not say set_default_verify_paths"
     "src/testing/run.cpp:1: room testing may not include core/codec.hpp"
     "src/testing/run.cpp:2: room testing may not include boost/asio/ssl/stream.hpp"
     "src/testing/simulator.cpp:1: room simulator may not include core/timer_queue.hpp"
