@@ -93,7 +93,7 @@ struct simulator::impl
         asio::steady_timer pause(io);
         for (;;)
         {
-            tcp::socket accepted = co_await acceptor.async_accept(token);
+            tcp::socket accepted = co_await simulated::accept(acceptor, failure);
             if (!failure)
             {
                 admit(std::move(accepted));

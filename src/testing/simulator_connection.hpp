@@ -12,7 +12,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -158,16 +162,44 @@ asio::awaitable<bool> deliver(connection_pointer peer, Stream& stream, delivery 
     co_return answer.then == ending::keep_open;
 }
 
+// Sockets are made here, close-on-exec: a program that a test starts must not hold them open. Asio makes them without.
+
 inline tcp::acceptor listen_on(asio::io_context& io, tcp::endpoint const& address)
 {
-    tcp::acceptor acceptor(io);
-    acceptor.open(address.protocol());
+    auto const protocol = address.protocol();
+    int const made = ::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC, protocol.protocol());
+    if (made < 0)
+        throw boost::system::system_error(errno, boost::system::system_category(), "socket");
+    tcp::acceptor acceptor(io, protocol, made);
+    acceptor.non_blocking(true);
     acceptor.set_option(tcp::acceptor::reuse_address(true));
     if (address.address().is_v6())
         acceptor.set_option(asio::ip::v6_only(true));
     acceptor.bind(address);
     acceptor.listen();
     return acceptor;
+}
+
+/** Waits for a connection. */
+inline asio::awaitable<tcp::socket> accept(tcp::acceptor& acceptor, error_code& failure)
+{
+    auto token = asio::redirect_error(asio::use_awaitable, failure);
+    int made = -1;
+    do
+    {
+        co_await acceptor.async_wait(tcp::acceptor::wait_read, token);
+        if (failure)
+            break;
+        made = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+        if (made < 0)
+            failure.assign(errno, boost::system::system_category());
+    } while (failure == asio::error::would_block); // it has gone again
+    tcp::socket accepted(acceptor.get_executor());
+    if (made >= 0)
+        accepted.assign(acceptor.local_endpoint(failure).protocol(), made, failure);
+    if (made >= 0 && !accepted.is_open())
+        ::close(made);
+    co_return accepted;
 }
 
 /** Listens on one port of 127.0.0.1 and ::1, so that "localhost" means this server whichever is tried first. Where

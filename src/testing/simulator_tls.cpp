@@ -1,5 +1,6 @@
 #include "testing/simulator_tls.hpp"
 
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -128,7 +129,7 @@ temporary_file::temporary_file(std::string const& content)
 {
     char const* const folder = std::getenv("TMPDIR");
     path_ = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/ccloud-simulator-XXXXXX";
-    int const file = ::mkstemp(path_.data()); // readable by its owner alone
+    int const file = ::mkostemp(path_.data(), O_CLOEXEC); // readable by its owner alone
     if (file < 0)
         throw_system_error(path_);
     try

@@ -1,14 +1,26 @@
+#include <ccloud/testing/simulator.hpp>
+
 #include "testing/simulator_api.hpp"
 #include "testing/simulator_tls.hpp"
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -611,4 +623,48 @@ TEST_CASE("the CA file holds a certificate of its own and goes with its maker")
         CHECK(SSL_CTX_get_min_proto_version(context.get()) == TLS1_2_VERSION);
     }
     CHECK_FALSE(std::ifstream(path).good());
+}
+
+namespace {
+
+/** The descriptors of this process, by number. */
+std::set<int> descriptors()
+{
+    std::set<int> open;
+    for (auto const& each : std::filesystem::directory_iterator("/proc/self/fd"))
+        open.insert(std::stoi(each.path().filename().string()));
+    return open;
+}
+
+} // namespace
+
+TEST_CASE("what a simulator opens is close-on-exec, so that a program that a test starts does not keep its port")
+{
+    namespace asio = boost::asio;
+    asio::io_context io;
+    asio::ip::tcp::socket client(io, asio::ip::tcp::v4());
+    auto const before = descriptors();
+    simulator_options options;
+    options.plaintext = true;
+    ccloud::testing::simulator const server(options);
+    auto const url = server.endpoint();
+    auto const port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+    client.connect({asio::ip::address_v4::loopback(), port});
+    asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")));
+    std::array<char, 16> answer;
+    asio::read(client, asio::buffer(answer)); // so the connection is accepted
+    std::size_t sockets = 0;
+    for (int const each : descriptors())
+    {
+        int const flags = ::fcntl(each, F_GETFD);
+        if (flags < 0 || before.count(each) > 0)
+            continue;
+        struct stat about
+        {
+        };
+        sockets += ::fstat(each, &about) == 0 && S_ISSOCK(about.st_mode) ? 1U : 0U;
+        CAPTURE(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(each)).string());
+        CHECK((flags & FD_CLOEXEC) != 0);
+    }
+    CHECK(sockets >= 2); // one that listens, or two, and the connection
 }
