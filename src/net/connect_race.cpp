@@ -1,5 +1,11 @@
 #include "net/connect_race.hpp"
 
+#include "net/shortage.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -10,10 +16,21 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-/** Whether an error is no fault of the address. */
-bool is_local(error_code const& why) noexcept
+/** Opens a socket that does not block. Asio would open it without close-on-exec: then a program that another thread starts
+    has it, too, and keeps it open. */
+void open(tcp_socket& socket, tcp const& protocol, error_code& failed)
 {
-    return why == asio::error::no_descriptors || why == asio::error::no_buffer_space || why == asio::error::no_memory;
+    int const made = ::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC, protocol.protocol());
+    if (made < 0)
+    {
+        failed.assign(errno, boost::system::system_category());
+        return;
+    }
+    socket.assign(protocol, made, failed);
+    if (failed)
+        ::close(made);
+    else
+        socket.non_blocking(true, failed); // for connection::look(), too
 }
 
 } // namespace
@@ -29,24 +46,39 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
 
     void begin_next() noexcept
     {
-        if (over || next == goals.size())
-            return;
-        auto const lane = next++;
+        while (!over && next < goals.size())
+        {
+            auto const lane = next++;
+            auto const failed_at_once = begin(lane);
+            if (!failed_at_once)
+                return;
+            note(lane, failed_at_once);
+        }
+        if (!over && running == 0)
+            finish();
+    }
+
+    error_code begin(std::size_t lane) noexcept
+    {
         try
         {
-            auto& socket = sockets.emplace_back(std::make_unique<tcp_socket>(executor));
+            sockets[lane] = std::make_unique<tcp_socket>(executor);
+            auto& socket = *sockets[lane];
+            error_code refused;
+            open(socket, goals[lane].protocol(), refused);
+            if (refused)
+                return refused;
             if (next < goals.size())
                 timers.arm(*this, timers.now() + stagger);
-            socket->async_connect(goals[lane], [self = shared_from_this(), lane](error_code ended) {
+            socket.async_connect(goals[lane], [self = shared_from_this(), lane](error_code ended) {
                 self->end_lane(lane, ended);
             });
             ++running;
+            return {};
         }
         catch (std::exception const&)
         {
-            last = asio::error::no_memory;
-            if (running == 0)
-                finish();
+            return asio::error::no_memory;
         }
     }
 
@@ -60,13 +92,22 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
             winner = lane;
             return finish();
         }
+        note(lane, ended);
+        begin_next();
+    }
+
+    void note(std::size_t lane, error_code const& ended) noexcept
+    {
         last = ended;
-        if (failed && !is_local(ended))
+        if (!failed || !shortage_of(ended).empty())
+            return;
+        try
+        {
             failed(goals[lane].address().to_string());
-        if (next < goals.size())
-            begin_next();
-        else if (running == 0)
-            finish();
+        }
+        catch (std::exception const&) // of memory: then the next dial does not know of it
+        {
+        }
     }
 
     void finish() noexcept
@@ -75,7 +116,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
         if (armed())
             timers.disarm(*this);
         for (std::size_t i = 0; i < sockets.size(); ++i)
-            if (!winner || i != *winner)
+            if (sockets[i] && i != winner)
             {
                 error_code ignored;
                 sockets[i]->close(ignored);
@@ -90,7 +131,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
     note_failure failed;
     connect_race* race = nullptr; ///< null once it need not be told
     std::vector<tcp::endpoint> goals;
-    std::vector<std::unique_ptr<tcp_socket>> sockets;
+    std::vector<std::unique_ptr<tcp_socket>> sockets; ///< one for each goal; null before its turn
     std::size_t next = 0;
     std::size_t running = 0;
     bool over = false;
@@ -117,11 +158,9 @@ void connect_race::start(std::vector<std::string> const& addresses, std::uint16_
         if (!unreadable)
             lanes_->goals.emplace_back(address, port);
     }
+    lanes_->sockets.resize(lanes_->goals.size());
     lanes_->race = this;
-    if (lanes_->goals.empty())
-        lanes_->finish();
-    else
-        lanes_->begin_next();
+    lanes_->begin_next();
 }
 
 bool connect_race::over() const noexcept

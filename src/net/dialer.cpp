@@ -1,6 +1,8 @@
 #include "net/dialer.hpp"
 
+#include "core/duration.hpp"
 #include "core/url.hpp"
+#include "net/shortage.hpp"
 
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -53,7 +55,6 @@ void set_options(tcp_socket& socket)
     socket.set_option(interval(10), ignored);
     socket.set_option(probes(3), ignored);
     socket.set_option(user_timeout(30'000), ignored);
-    socket.non_blocking(true, ignored); // for connection::look()
 }
 
 std::optional<core::proxy> proxy_for(config::proxy_options const& options, origin const& to)
@@ -64,6 +65,14 @@ std::optional<core::proxy> proxy_for(config::proxy_options const& options, origi
     if (auto const* wrong = std::get_if<std::string>(&parsed))
         throw configuration_error(*wrong);
     return std::get<core::proxy>(std::move(parsed));
+}
+
+/** Whom a failure is about; and what this machine lacks, where that is the cause. */
+std::string with_shortage(std::string whom, std::error_code const& cause)
+{
+    if (auto const lacking = shortage_of(cause); !lacking.empty())
+        whom.append(": out of ").append(lacking);
+    return whom;
 }
 
 /** Keeps the node that a job waits on known to it, to be let go of. */
@@ -148,20 +157,25 @@ asio::awaitable<dialer::failure> dialer::find(
         co_return std::nullopt;
     auto const began = timers_.now();
     name_wait wait;
+    auto how = detail::wake::granted;
     if (!resolver_.ask(name, wait, began, resolve_timeout_))
     {
         waiting_on const watched(job, wait);
         detail::armed_timer const timer(timers_, wait, began + resolve_timeout_);
-        auto const how = co_await lot_.async_park(wait);
+        how = co_await lot_.async_park(wait);
         if (how != detail::wake::granted)
-            wait.answer = resolver_.make_do(name, timers_.now());
+            resolver_.expire(name, wait, timers_.now());
     }
     job.info.resolve += timers_.now() - began;
     if (wait.answer.addresses.empty())
     {
+        auto const& cause = wait.answer.failure;
+        if (how == detail::wake::expired && !cause)
+            whom += ": no answer to the look-up of its name within config::pool.resolve_timeout (" +
+                    core::readable(resolve_timeout_) + ')';
         auto why =
-            exchange::failed(errc::name_resolution_failed, progress::not_sent, wait.answer.failure, std::move(whom));
-        why.permanent = wait.answer.failure == error_code(asio::error::host_not_found);
+            exchange::failed(errc::name_resolution_failed, progress::not_sent, cause, with_shortage(whom, cause));
+        why.permanent = cause == error_code(asio::error::host_not_found);
         co_return why;
     }
     addresses = std::move(wait.answer.addresses);
@@ -186,7 +200,7 @@ asio::awaitable<dialer::failure> dialer::connect(dial_job& job, std::vector<std:
     error_code failed;
     auto& socket = job.made->socket();
     if (!race.take(socket, failed))
-        co_return exchange::failed(errc::connect_failed, progress::not_sent, failed, next_hop());
+        co_return exchange::failed(errc::connect_failed, progress::not_sent, failed, with_shortage(next_hop(), failed));
     set_options(socket);
     job.info.connect = timers_.now() - began;
     auto const remote = socket.remote_endpoint(failed);

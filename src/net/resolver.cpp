@@ -1,15 +1,20 @@
 #include "net/resolver.hpp"
 
+#include "net/shortage.hpp"
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <netdb.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -35,13 +40,31 @@ struct address_list
     }
 };
 
-std::error_code why_not_found(int failed) noexcept
+/** Why no descriptor can be had, if so. */
+std::error_code without_descriptors() noexcept
 {
+    int const made = ::eventfd(0, EFD_CLOEXEC);
+    if (made < 0)
+        return {errno, std::system_category()};
+    ::close(made);
+    return {};
+}
+
+/** What a failure of getaddrinfo means, together with the errno that it left. */
+std::error_code why_not_found(int failed, int system_error) noexcept
+{
+    // Without a descriptor for its files and sockets it says that there is no such name, and errno may be of a later step.
+    std::error_code const cause(system_error, std::system_category());
+    if (!shortage_of(cause).empty() || (failed == EAI_SYSTEM && cause))
+        return cause;
+    if (auto const lacking = without_descriptors())
+        return lacking;
     switch (failed)
     {
     case EAI_AGAIN: return error_code(asio::error::host_not_found_try_again);
+    case EAI_SYSTEM:
+    case EAI_FAIL: return error_code(asio::error::no_recovery);
     case EAI_MEMORY: return error_code(asio::error::no_memory);
-    case EAI_SYSTEM: return error_code(errno, boost::system::system_category());
     default: return error_code(asio::error::host_not_found);
     }
 }
@@ -56,9 +79,10 @@ name_answer system_lookup(std::string const& name)
     wanted.ai_flags = AI_ADDRCONFIG;
     address_list found;
     name_answer answer;
+    errno = 0;
     if (int const failed = ::getaddrinfo(name.c_str(), nullptr, &wanted, &found.first))
     {
-        answer.failure = why_not_found(failed);
+        answer.failure = why_not_found(failed, errno);
         return answer;
     }
     for (auto const* one = found.first; one; one = one->ai_next)
@@ -120,86 +144,122 @@ bool resolver::ask(std::string const& name, name_wait& wait, steady_time now, st
         wait.answer.addresses = *known;
         return true;
     }
-    if (cache_.recent_failure(name, now))
+    if (auto const failed = cache_.recent_failure(name, now))
     {
-        wait.answer = make_do(name, now);
+        wait.answer = instead_of(failed, name, now);
         return true;
     }
-    waits_.emplace_back(name, &wait);
-    wait.asked_ = this;
     auto const same = [&name](auto const& one) { return one->name == name; };
     auto const under_way = std::count_if(pending_.begin(), pending_.end(), same);
     auto const newest = std::find_if(pending_.rbegin(), pending_.rend(), same);
     if (under_way == 0 || (under_way < most_lookups && now - (*newest)->started >= patience))
-        start(name, now);
+    {
+        auto const failed = start(name, now);
+        if (failed && under_way == 0)
+        {
+            wait.answer = instead_of(failed, name, now);
+            return true;
+        }
+    }
+    waits_.emplace_back(name, &wait);
+    wait.asked_ = this;
     return false;
 }
 
-name_answer resolver::make_do(std::string const& name, steady_time now) const
+void resolver::expire(std::string const& name, name_wait& wait, steady_time now)
 {
-    name_answer answer;
-    if (auto const* known = cache_.stale(name, now))
-        answer.addresses = *known;
-    else if (auto const why = cache_.recent_failure(name, now))
-        answer.failure = why;
-    else
-        answer.failure = error_code(asio::error::host_not_found_try_again);
-    return answer;
-}
-
-void resolver::start(std::string const& name, steady_time now)
-{
-    auto job = std::make_shared<pending>(executor_);
-    job->name = name;
-    job->started = now;
-    job->state = std::make_shared<lookup_state>();
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
-        throw std::system_error(errno, std::system_category(), "socketpair");
-    job->state->far_end = ends[1];
-    error_code failed;
-    job->finished.assign(ends[0], failed);
-    if (failed)
+    auto const found = std::find_if(pending_.begin(), pending_.end(), [&name](auto const& one) {
+        return one->name == name && one->state->ready.load(std::memory_order_acquire);
+    });
+    wait.answer = instead_of({}, name, now);
+    if (found != pending_.end())
     {
-        ::close(ends[0]);
-        throw boost::system::system_error(failed);
+        auto const answered = *found;
+        take(*answered, now);
     }
-    job->finished.async_wait(
-        asio::posix::stream_descriptor::wait_read,
-        [this, watched = std::weak_ptr(job)](error_code) {
-            if (auto const done = watched.lock()) // then the resolver is there, too
-                take(*done);
-        }
-    );
-    std::thread([state = job->state, name, lookup = lookup_] {
-        try
-        {
-            state->answer = lookup(name);
-        }
-        catch (...)
-        {
-            state->answer.failure = error_code(asio::error::no_recovery);
-        }
-        state->ready.store(true, std::memory_order_release);
-        (void)::send(state->far_end, "", 1, MSG_NOSIGNAL);
-    }).detach();
-    pending_.push_back(std::move(job));
 }
 
-void resolver::take(pending& done)
+name_answer resolver::instead_of(std::error_code const& failure, std::string const& name, steady_time now) const
+{
+    if (auto const* known = cache_.stale(name, now))
+        return {*known, {}};
+    return {{}, failure};
+}
+
+std::error_code resolver::start(std::string const& name, steady_time now)
+{
+    try
+    {
+        auto job = std::make_shared<pending>(executor_);
+        job->name = name;
+        job->started = now;
+        job->state = std::make_shared<lookup_state>();
+        std::array<int, 2> ends{};
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+            return {errno, std::system_category()};
+        job->state->far_end = ends[1];
+        error_code failed;
+        job->finished.assign(ends[0], failed);
+        if (failed)
+        {
+            ::close(ends[0]);
+            return failed;
+        }
+        job->finished.async_wait(
+            asio::posix::stream_descriptor::wait_read,
+            [this, watched = std::weak_ptr(job)](error_code) {
+                if (auto const done = watched.lock()) // then the resolver is there, too
+                    take(*done, std::chrono::steady_clock::now());
+            }
+        );
+        std::thread(look_up, job->state, lookup_, name).detach();
+        pending_.push_back(std::move(job));
+        return {};
+    }
+    catch (std::system_error const& failed) // of std::thread
+    {
+        return failed.code();
+    }
+    catch (std::bad_alloc const&)
+    {
+        return std::make_error_code(std::errc::not_enough_memory);
+    }
+}
+
+/** What the thread of a look-up does. */
+void resolver::look_up(
+    std::shared_ptr<lookup_state> const& state, name_lookup const& lookup, std::string const& name
+) noexcept
+{
+    try
+    {
+        state->answer = lookup(name);
+    }
+    catch (std::bad_alloc const&)
+    {
+        state->answer.failure = error_code(asio::error::no_memory);
+    }
+    catch (...)
+    {
+        state->answer.failure = error_code(asio::error::no_recovery);
+    }
+    state->ready.store(true, std::memory_order_release);
+    (void)::send(state->far_end, "", 1, MSG_NOSIGNAL);
+}
+
+void resolver::take(pending& done, steady_time now)
 {
     auto const name = done.name;
     auto const state = done.state;
     std::erase_if(pending_, [&done](auto const& one) { return one.get() == &done; });
     if (!state->ready.load(std::memory_order_acquire))
         return;
-    auto const now = std::chrono::steady_clock::now();
     auto& found = state->answer;
-    if (found.failure)
-        cache_.failed(name, found.failure, now);
-    else
+    if (!found.failure)
         cache_.found(name, found.addresses, now);
-    auto const answer = found.failure ? make_do(name, now) : std::move(found);
+    else if (shortage_of(found.failure).empty())
+        cache_.failed(name, found.failure, now);
+    auto const answer = found.failure ? instead_of(found.failure, name, now) : std::move(found);
     for (auto& [wanted, wait] : waits_)
         if (wanted == name)
         {

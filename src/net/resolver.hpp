@@ -42,8 +42,9 @@ public:
         @return whether `wait.answer` is there already; else park on it until it is */
     bool ask(std::string const& name, name_wait& wait, steady_time now, std::chrono::nanoseconds patience);
 
-    /** What will do where the look-up takes too long: addresses known from before, or a failure. */
-    name_answer make_do(std::string const& name, steady_time now) const;
+    /** For a wait that took too long: fills `wait.answer` by the answer of a look-up that is there, though the executor has
+        not come to it; else by addresses known from before; else by nothing, neither addresses nor a failure. */
+    void expire(std::string const& name, name_wait& wait, steady_time now);
 
     /** Leaves behind what is under way: it may be of another network. */
     void abandon() noexcept { pending_.clear(); }
@@ -59,8 +60,15 @@ private:
     struct lookup_state;
     struct pending;
 
-    void start(std::string const& name, steady_time now);
-    void take(pending& done);
+    /** Begins a look-up. Where it cannot, this machine lacks something: descriptors, threads or memory. */
+    std::error_code start(std::string const& name, steady_time now);
+    static void look_up(
+        std::shared_ptr<lookup_state> const& state, name_lookup const& lookup, std::string const& name
+    ) noexcept;
+    void take(pending& done, steady_time now);
+
+    /** Addresses from before where there are some, else the failure. */
+    name_answer instead_of(std::error_code const& failure, std::string const& name, steady_time now) const;
 
     asio::any_io_executor executor_;
     name_lookup lookup_;

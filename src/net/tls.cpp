@@ -3,6 +3,7 @@
 #include "core/ascii.hpp"
 #include "core/url.hpp"
 #include "net/shared_network.hpp"
+#include "net/shortage.hpp"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -400,6 +401,9 @@ error_code tls_peer::prepare(SSL* ssl)
 tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 {
     auto const cause = cause_of(failed);
+    // First of all: a folder of authorities is read during the handshake, and verification fails where that cannot be.
+    if (auto const lacking = shortage_of(cause); !lacking.empty())
+        return {errc::tls_failed, "out of " + std::string(lacking), false, cause};
     auto const verified = ::SSL_get_verify_result(ssl);
     if (verified != X509_V_OK)
         return {code_of(verified), ::X509_verify_cert_error_string(verified), true, cause};
