@@ -111,9 +111,13 @@ bool trust_text(SSL_CTX* context, std::string const& pem)
     SSL_CERT_FILE and SSL_CERT_DIR. File and folder may be missing. */
 void trust_system(SSL_CTX* context)
 {
-    auto const content = content_of(::X509_get_default_cert_file());
-    if (auto const* text = std::get_if<std::string>(&content))
-        trust_text(context, *text);
+    std::string const file = ::X509_get_default_cert_file();
+    auto const content = content_of(file);
+    auto const* failed = std::get_if<std::error_code>(&content);
+    if (failed && !shortage_of(*failed).empty()) // it may be there
+        refuse("tls: cannot read \"" + file + '"', failed->message());
+    if (!failed)
+        trust_text(context, std::get<std::string>(content));
     if (::SSL_CTX_load_verify_dir(context, ::X509_get_default_cert_dir()) != 1)
         refuse("tls: the system's certificates cannot be used");
 }

@@ -8,7 +8,9 @@
 #include "net/connect_race.hpp"
 #include "net/factory.hpp"
 #include "net/resolver.hpp"
+#include "net/shared_network.hpp"
 #include "net/shortage.hpp"
+#include "net/tls.hpp"
 #include "printers.hpp"
 #include "rehashed.hpp"
 #include "tls_server.hpp"
@@ -22,6 +24,9 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -550,6 +555,82 @@ TEST_CASE("a folder of authorities that cannot be read for want of descriptors m
         REQUIRE(client.until([&] { return call.over(); }));
         CHECK(call.good());
     }
+}
+
+TEST_CASE(
+    "authorities that cannot be read for want of descriptors are not left out: the constructor and reload_tls say so"
+)
+{
+    authority const ca;
+    support::rehashed const folder(ca);
+    ccloud::testing::simulated::temporary_file const file(ca.certificate());
+    tls_server server(of_version(TLS1_3_VERSION, ca));
+    caller client(server.settings(ca));
+    std::vector<ccloud::config::tls_options> table(3); // the system's first
+    table[1].ca_file = file.path();
+    table[2].ca_pem = ca.certificate();
+    table[2].add_to_system = true;
+    for (auto const& options : table)
+    {
+        CAPTURE(&options - table.data());
+        auto settings = server.settings(ca);
+        settings.tls = options;
+        std::string said;
+        {
+            few_descriptors const none(0);
+            CHECK_THROWS_AS(client.cloud->reload_tls(options), ccloud::configuration_error);
+            try
+            {
+                (void)ccloud::net::share_network(settings);
+            }
+            catch (ccloud::configuration_error const& failed)
+            {
+                said = failed.what();
+            }
+        }
+        CAPTURE(said);
+        CHECK(contains(said, system_error(EMFILE).message()));
+        CHECK(client.get() == ""); // is trusted as before
+        CHECK_NOTHROW((void)ccloud::net::share_network(settings));
+    }
+}
+
+TEST_CASE("a handshake that fails for want of memory or descriptors is not the peer's fault, and may be tried again")
+{
+    struct row
+    {
+        std::string name;
+        unsigned long code; ///< of OpenSSL
+        int cause;
+        std::string why;
+    };
+    std::vector<row> const table{
+        {"OpenSSL has no memory", ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE), ENOMEM, "out of memory"},
+        {"the same elsewhere", ERR_PACK(ERR_LIB_EVP, 0, ERR_R_MALLOC_FAILURE), ENOMEM, "out of memory"},
+        {"the system has none", ERR_SYSTEM_FLAG | ENOMEM, ENOMEM, "out of memory"},
+        {"no descriptor", ERR_SYSTEM_FLAG | EMFILE, EMFILE, "out of file descriptors of this process"},
+        {"no descriptor of the machine", ERR_SYSTEM_FLAG | ENFILE, ENFILE, "out of file descriptors of this machine"},
+        {"another error of the system", ERR_SYSTEM_FLAG | EACCES, EACCES, ""},
+    };
+    ccloud::config settings;
+    settings.endpoint = "https://localhost";
+    auto const profile = ccloud::net::share_network(settings)->for_origin();
+    ccloud::net::tls_peer const peer(profile, "localhost", 443);
+    std::unique_ptr<SSL, decltype(&::SSL_free)> const tls(::SSL_new(profile->context().native_handle()), &::SSL_free);
+    for (auto const& [name, code, cause, why] : table)
+        for (long const verified : {X509_V_OK, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY})
+        {
+            CAPTURE(name);
+            if (why.empty() && verified != X509_V_OK)
+                continue; // the folder of authorities cannot be read, and will not be
+            ::SSL_set_verify_result(tls.get(), verified);
+            boost::system::error_code const failed(static_cast<int>(code), asio::error::get_ssl_category());
+            auto const verdict = peer.judge(tls.get(), failed);
+            CHECK(verdict.code == errc::tls_failed);
+            CHECK(verdict.why == why);
+            CHECK(!verdict.permanent);
+            CHECK(verdict.cause.default_error_condition() == system_error(cause).default_error_condition());
+        }
 }
 
 namespace {
