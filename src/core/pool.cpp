@@ -1,6 +1,7 @@
 #include "core/pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ccloud::core {
 
@@ -254,8 +255,6 @@ std::optional<steady_time> origin_pool::wake_at() const noexcept
 void origin_pool::dialed(pooled& connection, pool_time now, nanoseconds keep_for, std::uint64_t dice)
 {
     --dialing_;
-    failed_dials_ = 0;
-    dial_from_ = {};
     connection.made = connection.idle_since = now.steady;
     connection.idle_since_wall = now.wall;
     connection.expires = now.steady + keep_for;
@@ -275,14 +274,49 @@ pool_waiter* origin_pool::dial_failed(steady_time now, std::uint64_t dice) noexc
     dial_abandoned();
     wanted_ = 0;
     if (now >= dial_from_) // else it began before the backoff, with another that failed
-    {
-        auto most = limits_.dial_backoff;
-        for (auto n = failed_dials_; n > 0 && most < limits_.longest_dial_backoff; --n)
-            most *= 2;
-        ++failed_dials_;
-        dial_from_ = now + drawn(std::min(most, limits_.longest_dial_backoff), dice);
-    }
+        back_off(now, dice);
     return take_waiter();
+}
+
+void origin_pool::back_off(steady_time now, std::uint64_t dice) noexcept
+{
+    auto most = limits_.dial_backoff;
+    for (auto n = failed_dials_; n > 0 && most < limits_.longest_dial_backoff; --n)
+        most *= 2;
+    ++failed_dials_;
+    dial_from_ = now + drawn(std::min(most, limits_.longest_dial_backoff), dice);
+}
+
+/** Whether the end of a connection was a failed dial. It was not where the connection has lived for so long that another
+    one may follow at once. */
+bool origin_pool::count_failure(pooled const& connection, steady_time now, std::uint64_t dice) noexcept
+{
+    if (connection.responded || now - connection.made >= limits_.longest_dial_backoff)
+        return false;
+    wanted_ = 0;
+    if (connection.made >= dial_from_) // else it was dialled before the backoff, with another that failed
+        back_off(now, dice);
+    return true;
+}
+
+bool origin_pool::responded(pooled& connection) noexcept
+{
+    if (std::exchange(connection.responded, true))
+        return false;
+    failed_dials_ = 0;
+    dial_from_ = {};
+    return true;
+}
+
+bool origin_pool::found_dead(
+    pooled const& connection, pool_waiter& waiter, steady_time now, std::uint64_t dice
+) noexcept
+{
+    cut_off(connection, now, dice);
+    bool const was_idle = connection.served() || connection.made < waiter.since;
+    if (was_idle)
+        enqueue_front(waiter);
+    return !was_idle;
 }
 
 std::optional<close_reason> origin_pool::returned(pooled& connection, pool_time now, nanoseconds keep_for)
@@ -313,10 +347,17 @@ void origin_pool::lost() noexcept
     free_slot();
 }
 
-void origin_pool::lost_idle(pooled& connection) noexcept
+bool origin_pool::cut_off(pooled const& connection, steady_time now, std::uint64_t dice) noexcept
+{
+    lost();
+    return count_failure(connection, now, dice);
+}
+
+bool origin_pool::lost_idle(pooled& connection, steady_time now, std::uint64_t dice) noexcept
 {
     take(std::find(idle_.begin(), idle_.end(), &connection));
     free_slot();
+    return count_failure(connection, now, dice);
 }
 
 void origin_pool::poison(pooled& connection) noexcept

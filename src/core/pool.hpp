@@ -29,7 +29,8 @@ struct pool_limits
     std::uint64_t max_requests = 0;
     std::chrono::nanoseconds max_lifetime{}; ///< less up to a fifth, drawn for each connection
     std::chrono::nanoseconds dial_grace{};   ///< a call waits so long for a connection to come back before it dials
-    std::chrono::nanoseconds dial_backoff{}; ///< after a failed dial, doubled by each further one; drawn from zero on
+    /** After a failed dial; doubled by each further one until a connection has carried a response; drawn from zero on. */
+    std::chrono::nanoseconds dial_backoff{};
     std::chrono::nanoseconds longest_dial_backoff{};
 };
 
@@ -61,7 +62,8 @@ struct pooled
     steady_time retires = (steady_time::max)(); ///< takes no further request from then on
     std::uint64_t epoch = 0;                    ///< `origin_pool::epoch()` when its dial began
     bool poisoned = false;
-    bool idle = false; ///< the pool holds it
+    bool responded = false; ///< a response came over it
+    bool idle = false;      ///< the pool holds it
 
     bool served() const noexcept { return requests > 0; }
 };
@@ -121,11 +123,21 @@ public:
     /** When to ask `next()` again though nothing has happened: an idle connection expires, a dial may begin. */
     std::optional<steady_time> wake_at() const noexcept;
 
-    /** A dial succeeded; the connection is idle for now, until `expires`. */
+    /** A dial succeeded; the connection is idle for now, until `expires`. The backoff goes on: a server may take connections
+        and end them at once. */
     void dialed(pooled& connection, pool_time now, std::chrono::nanoseconds keep, std::uint64_t dice);
 
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
     pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
+
+    /** A response came over an active connection. The first one of a connection ends the backoff.
+        @return whether it is the first one */
+    bool responded(pooled& connection) noexcept;
+
+    /** A granted connection turned out to be ended by its peer before anything was given to it; it is no longer counted.
+        @return whether that is a failed dial of `waiter`, which is to hear of it, for the connection was made while it
+        waited; else it was idle, and the waiter is back at the front, with its time */
+    bool found_dead(pooled const& connection, pool_waiter& waiter, steady_time now, std::uint64_t dice) noexcept;
 
     /** Until then no dial begins, for others have failed. */
     steady_time dials_from() const noexcept { return dial_from_; }
@@ -143,11 +155,16 @@ public:
     /** A granted connection comes back as it was: it was not used. */
     void ungranted(pooled& connection);
 
-    /** An active connection was closed. */
+    /** An active connection was closed here. */
     void lost() noexcept;
 
-    /** An idle connection was closed by its peer. */
-    void lost_idle(pooled& connection) noexcept;
+    /** An active connection was ended by its peer. Where it was new and had carried no response, that counts as a failed
+        dial.
+        @return whether it does */
+    bool cut_off(pooled const& connection, steady_time now, std::uint64_t dice) noexcept;
+
+    /** The same for an idle one. */
+    bool lost_idle(pooled& connection, steady_time now, std::uint64_t dice) noexcept;
 
     /** The connection takes no further request. */
     void poison(pooled& connection) noexcept;
@@ -173,6 +190,8 @@ private:
     step close_one(pool_time now) noexcept;
     step grant_one(pool_time now) noexcept;
     step dial_one(steady_time now) noexcept;
+    void back_off(steady_time now, std::uint64_t dice) noexcept;
+    bool count_failure(pooled const& connection, steady_time now, std::uint64_t dice) noexcept;
     pooled* take_for(pool_waiter const& waiter, pool_time now) noexcept;
     std::optional<steady_time> wants_dial_at() const noexcept;
     void keep(pooled& connection);
@@ -186,7 +205,7 @@ private:
     std::size_t waiters_ = 0;
     std::size_t wanted_ = 0; ///< connections, by `warm_up`
     std::uint64_t epoch_ = 0;
-    unsigned failed_dials_ = 0; ///< in a row
+    unsigned failed_dials_ = 0; ///< since the last connection that carried a response
     steady_time dial_from_{};
     steady_time room_from_{};                       ///< the quota had none; it is asked again then
     steady_time next_close_ = (steady_time::max)(); ///< no idle connection expires or retires before

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 
 namespace ccloud::net {
@@ -26,7 +27,7 @@ tls_peer& connection::add_tls(std::shared_ptr<tls_profile> profile, std::string 
     if (!tls_)
     {
         outer_ = std::move(peer);
-        tls_ = std::make_unique<tls_stream>(socket_, outer_->context());
+        tls_ = std::make_unique<tls_stream>(metered_, outer_->context());
         keep_buffers(tls_->native_handle());
         return *outer_;
     }
@@ -75,7 +76,8 @@ void connection::say_goodbye() noexcept
 {
     if (!tls_ || !socket_.is_open())
         return;
-    // The socket does not block: this sends close_notify if it can, looks once for the peer's, and gives up.
+    // The socket does not block: this sends close_notify if it can, takes in what is there already, as far as `tls_meter`
+    // allows, and gives up.
     try
     {
         error_code ignored;
@@ -88,27 +90,42 @@ void connection::say_goodbye() noexcept
     }
 }
 
-std::optional<close_reason> connection::look(error_code& failed)
+std::optional<defect> connection::look()
 {
     if (!socket_.is_open())
-        return close_reason::ended;
-    char byte = 0;
+        return defect{};
+    std::array<char, 1024> bytes;
+    defect found;
     // Mostly nothing came, and this costs least.
-    if (!has_unread() && ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
-        failed = error_code(errno, boost::system::system_category());
+    if (!has_unread() && ::recv(socket_.native_handle(), bytes.data(), 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+        found.cause = error_code(errno, boost::system::system_category());
     else
         // Tickets and key updates make a healthy TLS 1.3 connection readable, and TLS may hold records that the socket
         // does not show any more: only a read through TLS can tell.
-        on_top([&](auto& stream) { stream.read_some(asio::buffer(&byte, 1), failed); });
-    if (failed == asio::error::would_block)
+        on_top([&](auto& stream) { found.bytes = stream.read_some(asio::buffer(bytes), found.cause); });
+    if (found.cause == asio::error::would_block)
         return std::nullopt;
-    if (!failed)
-        return close_reason::unsolicited;
-    if (failed == asio::error::eof)
-        return tls_ ? close_reason::said_goodbye : close_reason::ended;
-    if (failed == asio::error::connection_reset || failed == asio::error::broken_pipe)
-        return close_reason::reset;
-    return close_reason::ended;
+    if (!found.cause || is_flooded())
+        found.reason = close_reason::unsolicited;
+    else if (found.cause == asio::error::eof && tls_)
+        found.reason = close_reason::said_goodbye;
+    else if (found.cause == asio::error::connection_reset || found.cause == asio::error::broken_pipe)
+        found.reason = close_reason::reset;
+    return found;
+}
+
+void connection::meter() noexcept
+{
+    if (tls_)
+        metered_.outer.start(tls_->native_handle());
+    if (nested_)
+        metered_.inner.start(nested_->native_handle());
+}
+
+std::string connection::flood_text()
+{
+    return "more than " + std::to_string(tls_meter::most_messages) + " TLS messages that carry no data, or than " +
+           std::to_string(tls_meter::most_bytes / 1024) + " KiB of them";
 }
 
 void connection::trim() noexcept

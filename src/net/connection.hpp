@@ -26,6 +26,14 @@ namespace ccloud::net {
 /** Why a connection was torn down under an exchange. */
 enum class torn : unsigned char { no, timed_out, closed };
 
+/** What speaks against using an idle connection. */
+struct defect
+{
+    close_reason reason = close_reason::ended;
+    boost::system::error_code cause{}; ///< none where bytes came
+    std::size_t bytes = 0;             ///< so many came that nobody had asked for, or more
+};
+
 /** One connection to an origin, through a proxy or not, over TLS or plain. Begins as a socket; layers of TLS come on
     top. Made once and never moved. */
 class connection : public core::pooled, public timer_node, public std::enable_shared_from_this<connection>
@@ -45,9 +53,11 @@ public:
     SSL* tls() noexcept;
     tls_peer const* peer() const noexcept { return inner_ ? inner_.get() : outer_.get(); }
 
-    /** Shakes hands on the topmost layer; gives `tuple(error_code)`. */
+    /** Shakes hands on the topmost layer; gives `tuple(error_code)`. After it `meter()`. */
     auto async_handshake()
     {
+        if (nested_)
+            tls_meter::stop(tls_->native_handle()); // what the handshake says is data to the layer below
         return asio::async_initiate<token const, void(boost::system::error_code)>(shake_hands{this}, awaited);
     }
 
@@ -88,14 +98,22 @@ public:
     /** Says goodbye (close_notify) without waiting for the peer's. Only while nothing is under way. */
     void say_goodbye() noexcept;
 
-    /** Looks at an idle connection without waiting: why it can no longer be used, if so. Post-handshake messages of TLS
-        are taken in. `failed` is what the look gave. */
-    std::optional<close_reason> look(boost::system::error_code& failed);
-    bool alive()
+    /** Looks at an idle connection without waiting: what speaks against using it, if anything. Post-handshake messages of
+        TLS are taken in, as many as `tls_meter` allows. */
+    std::optional<defect> look();
+
+    /** Counts from now on what the peer sends over TLS besides application data: for each layer, between two pieces of
+        data of the topmost one. */
+    void meter() noexcept;
+    void note_data() noexcept
     {
-        boost::system::error_code ignored;
-        return !look(ignored);
+        metered_.outer.reset();
+        metered_.inner.reset();
     }
+
+    /** The peer has sent more of it than it may. Nothing is read from it any more. */
+    bool is_flooded() const noexcept { return metered_.exceeded(); }
+    static std::string flood_text();
 
     /** Gives back the memory that an idle connection does not need. */
     void trim() noexcept;
@@ -167,6 +185,7 @@ private:
     void upload_more();
 
     tcp_socket socket_;
+    metered_socket metered_{socket_};
     std::unique_ptr<tls_peer> outer_; // before the stream that points to it
     std::unique_ptr<tls_stream> tls_;
     std::unique_ptr<tls_peer> inner_;

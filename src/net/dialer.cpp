@@ -95,7 +95,8 @@ dialer::dialer(
     transport& timers, detail::parking_lot& lot
 )
     : executor_(std::move(executor)), to_(std::move(to)), proxy_(proxy_for(settings.proxy, to_)),
-      resolve_timeout_(settings.pool.resolve_timeout), network_(network), timers_(timers), lot_(lot),
+      resolve_timeout_(settings.pool.resolve_timeout), connect_timeout_(settings.pool.connect_timeout),
+      network_(network), timers_(timers), lot_(lot),
       resolver_(executor_, std::move(lookup), settings.pool.address_lifetime)
 {
 }
@@ -105,18 +106,64 @@ std::string dialer::next_hop() const
     return proxy_ ? "proxy " + proxy_->to_string() : to_.to_string();
 }
 
+std::string dialer::describe(dial_job::step at) const
+{
+    using step = dial_job::step;
+    switch (at)
+    {
+    case step::resolving: return "name look-up of " + (proxy_ ? proxy_->host : to_.host());
+    case step::connecting: return "TCP connect to " + next_hop();
+    case step::proxy_tls: return "TLS handshake with " + next_hop();
+    case step::proxy_reply: return (proxy_->speaks_http() ? "CONNECT reply of " : "SOCKS5 reply of ") + next_hop();
+    case step::resolving_origin: return "name look-up of " + to_.host();
+    case step::tls: break;
+    }
+    return "TLS handshake with " + to_.to_string();
+}
+
 exchange dialer::timed_out(dial_job const& job) const
 {
-    using phase = dial_job::phase;
-    auto why = next_hop();
-    switch (job.at)
-    {
-    case phase::looking_up: why += ": looking up its name"; break;
-    case phase::connecting: why += ": connecting"; break;
-    case phase::through_proxy: why += ": waiting for its word"; break;
-    case phase::shaking_hands: why = to_.to_string() + ": in the TLS handshake"; break;
-    }
+    auto why = describe(job.at) + " took longer than config::pool.connect_timeout, " + core::readable(connect_timeout_);
     return exchange::failed(errc::connect_timeout, progress::not_sent, {}, std::move(why));
+}
+
+/** Of a connection: "https://api.example: the server", or whoever may be to blame for its end. */
+std::string dialer::far_end() const
+{
+    return to_.to_string() + (proxy_ ? ": the server or " + next_hop() : ": the server");
+}
+
+exchange dialer::dead_on_arrival(connection const& made, defect const& found) const
+{
+    if (auto refused = made.refusal(found.cause, to_))
+        return *std::move(refused);
+    auto why = far_end();
+    if (made.is_flooded())
+        why += " sent " + connection::flood_text();
+    else if (found.reason == close_reason::unsolicited)
+        why += " sent " + std::to_string(found.bytes) + (found.bytes == 1 ? " byte" : " bytes");
+    else if (found.reason == close_reason::reset)
+        why += " reset the connection";
+    else
+        why += " closed the connection";
+    why += to_.tls() ? " after the TLS handshake" : proxy_ ? " after the tunnel was open" : " after accepting it";
+    why += ", before any request";
+    return exchange::failed(errc::connect_failed, progress::not_sent, found.cause, std::move(why));
+}
+
+exchange dialer::dead_without_response() const
+{
+    auto why = far_end() + " ended a new connection without a response to its first request";
+    return exchange::failed(errc::connection_lost, progress::maybe_sent, {}, std::move(why));
+}
+
+void dialer::distrust(connection const& made)
+{
+    auto address = std::string_view(made.info->remote);
+    address = address.substr(0, address.rfind(':'));
+    if (address.starts_with('['))
+        address = address.substr(1, address.size() - 2);
+    order_.failed(address, timers_.now());
 }
 
 asio::awaitable<std::optional<exchange>> dialer::dial(std::shared_ptr<dial_job> job)
@@ -130,7 +177,7 @@ asio::awaitable<std::optional<exchange>> dialer::dial(std::shared_ptr<dial_job> 
         failed = co_await pass_proxy(*job);
     if (!failed && !job->done && to_.tls())
     {
-        job->at = dial_job::phase::shaking_hands;
+        job->at = dial_job::step::tls;
         failed = co_await shake_hands(*job, network_.for_origin(), to_.host(), to_.port());
     }
     if (failed || job->done)
@@ -184,7 +231,7 @@ asio::awaitable<dialer::failure> dialer::find(
 
 asio::awaitable<dialer::failure> dialer::connect(dial_job& job, std::vector<std::string> addresses)
 {
-    job.at = dial_job::phase::connecting;
+    job.at = dial_job::step::connecting;
     auto const began = timers_.now();
     connect_race race(executor_, timers_, [this](std::string const& address) {
         order_.failed(address, timers_.now());
@@ -213,13 +260,16 @@ asio::awaitable<dialer::failure> dialer::connect(dial_job& job, std::vector<std:
 
 asio::awaitable<dialer::failure> dialer::pass_proxy(dial_job& job)
 {
-    job.at = dial_job::phase::through_proxy;
     auto const began = timers_.now();
     failure failed;
     if (proxy_->how == core::proxy::kind::https)
+    {
+        job.at = dial_job::step::proxy_tls;
         failed = co_await shake_hands(job, network_.for_proxy(), proxy_->host, proxy_->port);
+    }
     if (!failed && !job.done)
     {
+        job.at = dial_job::step::proxy_reply;
         if (proxy_->speaks_http())
             failed = co_await open_tunnel(job);
         else
@@ -259,7 +309,8 @@ asio::awaitable<dialer::failure> dialer::open_tunnel(dial_job& job)
     case state::malformed: co_return proxy_failed(errc::proxy_refused, reply.reason, true);
     case state::incomplete: break;
     }
-    co_return proxy_failed(errc::proxy_refused, "the connection broke", false, std::get<0>(moved));
+    auto const why = made.is_flooded() ? "it sent " + connection::flood_text() : "the connection broke";
+    co_return proxy_failed(errc::proxy_refused, why, false, std::get<0>(moved));
 }
 
 asio::awaitable<dialer::failure> dialer::talk_socks(dial_job& job)
@@ -269,9 +320,11 @@ asio::awaitable<dialer::failure> dialer::talk_socks(dial_job& job)
     if (proxy_->how == core::proxy::kind::socks5 && !core::is_ip_address(target))
     {
         std::vector<std::string> addresses;
+        job.at = dial_job::step::resolving_origin;
         failure failed = co_await find(job, target, to_.to_string(), addresses);
         if (failed || job.done)
             co_return failed;
+        job.at = dial_job::step::proxy_reply;
         target = target_order_.arrange(addresses, timers_.now()).front();
     }
     auto& made = *job.made;
@@ -311,7 +364,7 @@ asio::awaitable<dialer::failure> dialer::shake_hands(
 )
 {
     auto const began = timers_.now();
-    auto const whom = job.at == dial_job::phase::through_proxy ? next_hop() : to_.to_string();
+    auto const whom = job.at == dial_job::step::proxy_tls ? next_hop() : to_.to_string();
     auto& made = *job.made;
     auto& peer = made.add_tls(std::move(profile), std::move(host), port);
     auto failed = peer.prepare(made.tls());
@@ -331,6 +384,7 @@ asio::awaitable<dialer::failure> dialer::shake_hands(
         why.permanent = verdict.permanent;
         co_return why;
     }
+    made.meter();
     bool const may_hear_later = peer.asked_for_certificate() && ::SSL_version(made.tls()) >= TLS1_3_VERSION;
     if (may_hear_later)
         co_return co_await await_verdict_on_us(job, job.info.handshake);
@@ -357,14 +411,10 @@ asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, nano
     }
     if (job.done)
         co_return std::nullopt;
-    error_code said;
-    auto const gone = made.look(said);
-    if (!gone)
+    auto const found = made.look();
+    if (!found)
         co_return std::nullopt;
-    failure why = made.refusal(said, to_);
-    if (!why)
-        why = exchange::failed(errc::tls_failed, progress::not_sent, said, to_.to_string());
-    co_return why;
+    co_return dead_on_arrival(made, *found);
 }
 
 } // namespace ccloud::net

@@ -27,7 +27,14 @@ struct dial_job : timer_node, std::enable_shared_from_this<dial_job>
     explicit dial_job(asio::any_io_executor const& executor) : made(std::make_shared<connection>(executor)) {}
 
     /** What the dial waits for now. */
-    enum class phase : unsigned char { looking_up, connecting, through_proxy, shaking_hands };
+    enum class step : unsigned char {
+        resolving, ///< of the next hop: the proxy or the origin
+        connecting,
+        proxy_tls,
+        proxy_reply,
+        resolving_origin, ///< for a SOCKS proxy that wants an address
+        tls,
+    };
 
     /** Lets go of what the coroutine waits for; nobody cares for its result any more. */
     void abandon() noexcept
@@ -40,7 +47,8 @@ struct dial_job : timer_node, std::enable_shared_from_this<dial_job>
 
     std::shared_ptr<connection> made;
     connection_info info; ///< grows into `made->info`
-    phase at = phase::looking_up;
+    steady_time began{};
+    step at = step::resolving;
     detail::parked* waiting = nullptr;
     bool done = false;
 };
@@ -55,13 +63,23 @@ public:
         transport& timers, detail::parking_lot& lot
     );
 
-    std::shared_ptr<dial_job> prepare() const { return std::make_shared<dial_job>(executor_); }
-
     /** Fills `job->made`, or tells why not; then its result means nothing if the job was abandoned meanwhile. */
     asio::awaitable<std::optional<exchange>> dial(std::shared_ptr<dial_job> job);
 
+    /** "TLS handshake with https://api.example": what a job waits for now. */
+    std::string describe(dial_job::step at) const;
+
     /** For a job that took too long. */
     exchange timed_out(dial_job const& job) const;
+
+    /** For a connection that was made, and that its peer ended before anything was given to it. */
+    exchange dead_on_arrival(connection const& made, defect const& found) const;
+
+    /** For one that its peer ended instead of a first response. */
+    exchange dead_without_response() const;
+
+    /** The address of a connection that was of no use is tried last for a while. */
+    void distrust(connection const& made);
 
     /** Forgets addresses. */
     void forget() noexcept { resolver_.forget(); }
@@ -87,12 +105,14 @@ private:
 
     /** "proxy http://proxy.example:3128" or the origin: whom a failure is about. */
     std::string next_hop() const;
+    std::string far_end() const;
     failure proxy_failed(errc code, std::string const& why, bool permanent, std::error_code cause = {}) const;
 
     asio::any_io_executor executor_;
     origin to_;
     std::optional<core::proxy> proxy_;
     std::chrono::nanoseconds resolve_timeout_;
+    std::chrono::nanoseconds connect_timeout_;
     shared_network& network_;
     transport& timers_;
     detail::parking_lot& lot_;

@@ -103,9 +103,8 @@ void one_exchange::end_write(moved const& written)
     if (!failed)
         return;
     fail(code_for(errc::write_failed, failed), failed);
-    error_code said;
-    if (ended_.code == errc::write_failed && used_->look(said))
-        take_refusal(said);
+    if (auto const found = ended_.code == errc::write_failed ? used_->look() : std::nullopt)
+        take_refusal(found->cause);
     // Less than one TLS record, or nothing: the server cannot have seen a request.
     if (ended_.code == errc::write_failed && bytes == 0)
         ended_.progress = progress::not_sent;
@@ -149,6 +148,8 @@ void one_exchange::end_read(moved const& got)
         use.first_byte = from_.now() - started_;
         from_.counts().first_byte.add(use.first_byte);
     }
+    if (bytes > 0)
+        used_->note_data();
     use.received += bytes;
     ended_.response_begun = use.received > 0;
     if (failed)
@@ -176,6 +177,8 @@ void one_exchange::break_off(error_code const& failed)
         code_for(upload.failed ? errc::write_failed : errc::connection_lost, failed),
         upload.failed ? upload.failed : failed
     );
+    if (used_->is_flooded())
+        ended_.detail = "the server sent " + connection::flood_text();
     if (!ended_.response_begun)
         take_refusal(failed);
 }
@@ -205,6 +208,8 @@ exchange one_exchange::finish()
 {
     if (!over_ && reader_->interim())
         refuse(http::error::unexpected_body);
+    if (reader_->is_header_done() && !reader_->interim())
+        used_.responded();
     auto& counts = from_.counts();
     if (uploads_)
         ended_.bytes_written = used_->uploading().written;

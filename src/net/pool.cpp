@@ -1,10 +1,12 @@
 #include "net/pool.hpp"
 
+#include "core/duration.hpp"
 #include "net/transport.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
 #include <algorithm>
+#include <new>
 
 namespace ccloud::net {
 
@@ -126,14 +128,16 @@ void connection_pool::give_back(connection& used, std::optional<nanoseconds> kee
 {
     auto const now = time();
     // Bytes that came with the end of the response are no event of the socket any more.
-    error_code ignored;
-    auto const ended = keep && used.has_unread() ? used.look(ignored) : std::nullopt;
+    auto const ended = keep && used.has_unread() ? used.look() : std::nullopt;
     if (!keep || ended || !owner_.is_open() || used.torn_by() != torn::no)
     {
+        if (!keep && otherwise == close_reason::failed && used.torn_by() == torn::no)
+            cut_off(used, now.steady);
+        else
+            core_.lost();
         if (!keep && otherwise != close_reason::not_kept_alive)
             used.tear(torn::closed); // something may be under way
-        core_.lost();
-        discard(used, !owner_.is_open() ? close_reason::shut_down : ended.value_or(otherwise));
+        discard(used, !owner_.is_open() ? close_reason::shut_down : ended ? ended->reason : otherwise);
     }
     else if (auto const why = core_.returned(used, now, core::shortened(*keep, 10, owner_.roll())))
         discard(used, *why);
@@ -163,29 +167,78 @@ void connection_pool::leave_line(core::pool_waiter& waiter) noexcept
     note_levels();
 }
 
-void connection_pool::found_dead(connection& granted, close_reason why) noexcept
+std::optional<exchange> connection_pool::found_dead(connection& granted, connection_wish& wish, defect const& found)
 {
-    owner_.counts().stale.add();
-    core_.lost();
-    discard(granted, why);
+    auto const held = granted.shared_from_this();
+    bool const is_failed_dial = core_.found_dead(granted, wish, owner_.now(), owner_.roll());
+    if (!is_failed_dial)
+        owner_.counts().stale.add();
+    discard(granted, found.reason);
     look_at_idle();
+    if (!is_failed_dial)
+        return std::nullopt;
+    dialer_.distrust(granted);
+    auto failure = dialer_.dead_on_arrival(granted, found);
+    owner_.counts().count_failed_dial(failure.code);
+    note_failure(failure);
+    if (failure.permanent)
+        refusal_ = failure;
+    settle();
+    return failure;
+}
+
+/** A connection was ended by its peer while it was used. */
+void connection_pool::cut_off(connection& used, steady_time now) noexcept
+{
+    if (core_.cut_off(used, now, owner_.roll()))
+        blame(used, nullptr);
+}
+
+/** For calls that wait until their deadline, and for dials to come. */
+void connection_pool::blame(connection const& gone, defect const* found) noexcept
+{
+    try
+    {
+        dialer_.distrust(gone);
+        note_failure(found ? dialer_.dead_on_arrival(gone, *found) : dialer_.dead_without_response());
+    }
+    catch (std::bad_alloc const&)
+    {
+    }
+}
+
+void connection_pool::note_failure(exchange const& of)
+{
+    last_failure_ = of.detail + ": " + (of.cause ? of.cause : make_error_code(of.code)).message();
+}
+
+void connection_pool::responded(connection& used) noexcept
+{
+    if (!core_.responded(used))
+        return;
+    last_failure_.clear();
+    refusal_.reset();
 }
 
 void connection_pool::look_at_idle() noexcept
 {
-    std::vector<std::pair<connection*, close_reason>> dead;
+    std::vector<std::pair<connection*, defect>> dead;
     for (auto* const idle : core_.idle_connections())
     {
-        error_code ignored;
         auto& one = static_cast<connection&>(*idle);
-        if (auto const why = one.look(ignored))
-            dead.emplace_back(&one, *why);
+        if (auto const found = one.look())
+            dead.emplace_back(&one, *found);
     }
-    for (auto const& [gone, why] : dead)
-    {
-        core_.lost_idle(*gone);
-        discard(*gone, why);
-    }
+    for (auto const& [gone, found] : dead)
+        lose_idle(*gone, found);
+}
+
+/** An idle connection was ended by its peer. */
+void connection_pool::lose_idle(connection& gone, defect const& found) noexcept
+{
+    if (core_.lost_idle(gone, owner_.now(), owner_.roll()))
+        blame(gone, &found);
+    discard(gone, found.reason);
 }
 
 /** Closes a connection that the core does not count any more. */
@@ -236,12 +289,10 @@ void connection_pool::watch(connection& idle)
             auto const alive = owner.lock();
             if (!alive || !alive->is_open() || failed || !watched->idle)
                 return;
-            error_code said;
-            auto const why = watched->look(said);
-            if (!why)
+            auto const found = watched->look();
+            if (!found)
                 return watch(*watched);
-            core_.lost_idle(*watched);
-            discard(*watched, *why);
+            lose_idle(*watched, *found);
             settle();
         }
     );
@@ -273,7 +324,8 @@ void connection_pool::begin_dial()
             pool.fail_dial(late, pool.dialer_.timed_out(late));
         };
         dials_.push_back(job);
-        owner_.arm(*job, owner_.now() + owner_.limits().connect_timeout);
+        job->began = owner_.now();
+        owner_.arm(*job, job->began + owner_.limits().connect_timeout);
         asio::co_spawn(
             owner_.executor(), run_dial(owner_.shared_from_this(), dialer_, job),
             [keep_alive = owner_.shared_from_this(), job](std::exception_ptr thrown, std::optional<exchange> failure) {
@@ -318,8 +370,6 @@ void connection_pool::finish_dial(pool_dial& job)
     job.done = true;
     owner_.disarm(job);
     std::erase_if(dials_, [&job](auto const& one) { return one.get() == &job; });
-    last_failure_.clear();
-    refusal_.reset();
 
     auto& counts = owner_.counts();
     counts.count_dial(*made->info);
@@ -338,7 +388,7 @@ void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
     auto const held = job.shared_from_this();
     drop(job);
     owner_.counts().count_failed_dial(why.code);
-    last_failure_ = why.detail + ": " + (why.cause ? why.cause : make_error_code(why.code)).message();
+    note_failure(why);
     if (auto* const oldest = core_.dial_failed(owner_.now(), owner_.roll()))
         static_cast<connection_wish*>(oldest)->fail(why);
     if (why.permanent)
@@ -401,6 +451,12 @@ std::string connection_pool::situation() const
     auto const number = [](std::size_t count, char const* what) { return std::to_string(count) + ' ' + what; };
     auto text = "waiting for a connection (" + number(core_.active(), "in use, ") + number(core_.idle(), "idle, ") +
                 number(core_.dialing(), "being made, ") + number(core_.waiters(), "calls wait");
+    auto const now = owner_.now();
+    if (!dials_.empty())
+        text += "; one is being made for " + core::readable(now - dials_.front()->began) +
+                ", now: " + dialer_.describe(dials_.front()->at);
+    else if (core_.waiters() > 0 && core_.dials_from() > now)
+        text += "; the next one will be made in " + core::readable(core_.dials_from() - now);
     if (!last_failure_.empty())
         text += "; the last one could not be made: " + last_failure_;
     return text + ')';

@@ -20,6 +20,7 @@
 
 namespace ccloud::net {
 
+class connection_wish;
 class pooled_transport;
 struct pool_dial;
 
@@ -49,8 +50,12 @@ public:
 
     void leave_line(core::pool_waiter& waiter) noexcept;
 
-    /** One that was granted is dead. The others are looked at, too. */
-    void found_dead(connection& granted, close_reason why) noexcept;
+    /** One that was granted is dead, though nothing was given to it. The others are looked at, too.
+        @return how the attempt ends, where that was a failed dial of its own; else `wish` is back at the front */
+    std::optional<exchange> found_dead(connection& granted, connection_wish& wish, defect const& found);
+
+    /** The head of a response came. */
+    void responded(connection& used) noexcept;
 
     void close_idle(close_reason why) noexcept;
     void network_changed() noexcept;
@@ -84,6 +89,10 @@ private:
     void watch_those_idle();
     void watch(connection& idle);
     void look_at_idle() noexcept;
+    void lose_idle(connection& gone, defect const& found) noexcept;
+    void cut_off(connection& used, steady_time now) noexcept;
+    void blame(connection const& gone, defect const* found) noexcept;
+    void note_failure(exchange const& of);
     void discard(connection& gone, close_reason why) noexcept;
 
     void begin_dial();
@@ -102,7 +111,7 @@ private:
     watchman watchman_;
     std::vector<std::shared_ptr<connection>> connections_;
     std::vector<std::shared_ptr<pool_dial>> dials_;
-    std::string last_failure_;        ///< of a dial; empty after one that succeeded
+    std::string last_failure_;        ///< of a dial; empty after a response over a new connection
     std::optional<exchange> refusal_; ///< the same, where it can only come again, while no dial begins
     std::uint64_t generation_;        ///< of the network's TLS
 };
@@ -148,6 +157,9 @@ public:
     ~lease() { finish(std::nullopt); }
 
     void finish(std::optional<std::chrono::nanoseconds> keep) noexcept;
+
+    /** The head of a response came. */
+    void responded() noexcept { pool_.responded(*used_); }
 
     connection* operator->() const noexcept { return used_; }
     connection& operator*() const noexcept { return *used_; }

@@ -4,7 +4,8 @@
 #include <ccloud/config.hpp>
 #include <ccloud/error.hpp>
 
-#include <boost/asio/ip/tcp.hpp>
+#include "net/metered_socket.hpp"
+
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 
@@ -21,10 +22,7 @@
 
 namespace ccloud::net {
 
-namespace asio = boost::asio;
-
-using tcp_socket = asio::ip::tcp::socket;
-using tls_stream = asio::ssl::stream<tcp_socket&>;
+using tls_stream = asio::ssl::stream<metered_socket&>;
 using nested_tls_stream = asio::ssl::stream<tls_stream&>; ///< to the origin through an HTTPS proxy
 
 struct session_delete

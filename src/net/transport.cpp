@@ -69,15 +69,9 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
         if (wish.failure)
             co_return *std::move(wish.failure);
         granted = wish.take();
-        error_code said;
-        if (auto const dead = granted->look(said))
-        {
-            auto refused = granted->served() ? std::nullopt : granted->refusal(said, to);
-            pool.core().enqueue_front(wish); // it keeps its place
-            pool.found_dead(*std::exchange(granted, nullptr), *dead);
-            if (refused)
-                co_return *std::move(refused);
-        }
+        if (auto const found = granted->look())
+            if (auto failure = pool.found_dead(*std::exchange(granted, nullptr), wish, *found))
+                co_return *std::move(failure);
     }
 
     one_exchange talk(*this, pool, *granted, settings_.limits, options);

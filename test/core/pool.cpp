@@ -106,6 +106,7 @@ void leave_idle(origin_pool& pool, pooled& connection, pool_time now, nanosecond
 {
     pool_waiter waiter;
     serve(pool, waiter, connection, now);
+    REQUIRE(pool.responded(connection));
     REQUIRE(!pool.returned(connection, now, keep));
 }
 
@@ -669,7 +670,7 @@ TEST_CASE("pool 10: dials that fail together count once")
     CHECK(since_start(pool.wake_at()) == 310ms);
 }
 
-TEST_CASE("pool 10: a dial that succeeds ends the backoff")
+TEST_CASE("pool 10: a response ends the backoff, and a dial that succeeds does not")
 {
     origin_pool pool(backing_off(3));
     std::array<pool_waiter, 9> waiters;
@@ -681,10 +682,195 @@ TEST_CASE("pool 10: a dial that succeeds ends the backoff")
     REQUIRE(dials(pool, at(1ms)) == 0);
     pool.dialed(made, at(2ms), 50s, 0);
     CHECK(gives(pool.next(at(2ms)), waiters[1], made));
-    REQUIRE(dials(pool, at(2ms)) == 1);
+    REQUIRE(dials(pool, at(2ms)) == 0);
+    CHECK(since_start(pool.wake_at()) == 100ms);
+    CHECK(pool.responded(made));
+    REQUIRE(dials(pool, at(3ms)) == 1);
     pool.dial_failed(steady_time(3ms), 100'000'001); // the first one again: beyond 100 ms is zero
     CHECK(since_start(pool.wake_at()) == 3ms);
     REQUIRE(dials(pool, at(3ms)) == 1);
+}
+
+TEST_CASE("pool 10: only the first response of a connection ends the backoff: a server may serve those it has alone")
+{
+    origin_pool pool(backing_off(2));
+    std::array<pool_waiter, 2> waiters;
+    pooled used;
+    serve(pool, waiters[0], used, at(0ms));
+    CHECK(pool.responded(used));
+    pool.enqueue(waiters[1], steady_time());
+    REQUIRE(dials(pool, at(0ms)) == 1);
+    CHECK(pool.dial_failed(steady_time(), 100'000'000) == &waiters[1]);
+    CHECK(!pool.responded(used));
+    pool.enqueue(waiters[1], steady_time(1ms));
+    REQUIRE(dials(pool, at(1ms)) == 0);
+    CHECK(since_start(pool.wake_at()) == 100ms);
+}
+
+TEST_CASE(
+    "pool 10: a connection that its peer ends before it has carried a response is a failed dial, at whatever it was"
+)
+{
+    nanoseconds const most[] = {100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 5s, 5s, 5s};
+    enum class end { when_granted, in_use, idle, dial };
+    constexpr end always[] = {end::when_granted, end::in_use, end::idle};
+    for (auto const how : always)
+        for (bool const takes_turns_with_dials : {false, true})
+        {
+            CAPTURE(static_cast<int>(how));
+            CAPTURE(takes_turns_with_dials);
+            origin_pool pool(backing_off(1));
+            nanoseconds now = 1h;
+            bool turn = false;
+            for (auto const longest : most)
+            {
+                pooled made;
+                pool_waiter waiter;
+                pool.enqueue(waiter, steady_time(now));
+                REQUIRE(dials(pool, at(now)) == 1);
+                turn = takes_turns_with_dials && !turn;
+                auto const dice = static_cast<std::uint64_t>(longest.count());
+                if (how == end::idle)
+                    pool.cancel(waiter);
+                if (turn)
+                    pool.dial_failed(steady_time(now), dice);
+                else
+                {
+                    pool.dialed(made, at(now), 50s, 0);
+                    if (how == end::idle)
+                        CHECK(pool.lost_idle(made, steady_time(now), dice));
+                    else
+                    {
+                        REQUIRE(gives(pool.next(at(now)), waiter, made));
+                        if (how == end::when_granted)
+                            CHECK(pool.found_dead(made, waiter, steady_time(now), dice));
+                        else
+                        {
+                            ++made.requests;
+                            CHECK(pool.cut_off(made, steady_time(now), dice));
+                        }
+                    }
+                }
+                CHECK(!waiter.queued);
+                CHECK(pool.idle() + pool.active() + pool.dialing() == 0);
+                pool.enqueue(waiter, steady_time(now));
+                CHECK(since_start(pool.wake_at()) == now + longest);
+                pool.cancel(waiter);
+                now += longest;
+            }
+        }
+}
+
+TEST_CASE("pool 10: new connections that their peer ends together count once, with the dials that fail beside them")
+{
+    origin_pool pool(backing_off(4));
+    std::array<pool_waiter, 9> waiters;
+    std::array<pooled, 3> made;
+    for (auto& waiter : waiters)
+        pool.enqueue(waiter, steady_time());
+    REQUIRE(dials(pool, at(0ms)) == 4);
+    for (auto& connection : made)
+        pool.dialed(connection, at(10ms), 50s, 0);
+    for (std::size_t i = 0; i < 3; ++i)
+        REQUIRE(gives(pool.next(at(10ms)), waiters[i], made[2 - i]));
+    CHECK(pool.found_dead(made[2], waiters[0], steady_time(11ms), 100'000'000));
+    CHECK(pool.found_dead(made[1], waiters[1], steady_time(12ms), never));
+    CHECK(pool.cut_off(made[0], steady_time(13ms), never));
+    CHECK(pool.dial_failed(steady_time(14ms), never) == &waiters[3]);
+    REQUIRE(dials(pool, at(111ms - 1ns)) == 0);
+    REQUIRE(dials(pool, at(111ms)) == 4);
+    pool.dial_failed(steady_time(111ms), 200'000'000);
+    CHECK(since_start(pool.wake_at()) == 311ms);
+}
+
+TEST_CASE(
+    "pool 10: the end of a connection is no failed dial where it has responded, or has lived for the longest backoff"
+)
+{
+    origin_pool pool(backing_off(2));
+    pool_waiter waiter, next;
+    pooled connection;
+    serve(pool, waiter, connection, at(0ms));
+    nanoseconds now = 1ms;
+    SUBCASE("it has responded, and is cut off")
+    {
+        pool.responded(connection);
+        CHECK(!pool.cut_off(connection, steady_time(now), never));
+    }
+    SUBCASE("it has responded, and is idle")
+    {
+        pool.responded(connection);
+        pool.returned(connection, at(0ms), 50s);
+        CHECK(!pool.lost_idle(connection, steady_time(now), never));
+    }
+    SUBCASE("it has lived for 5 s")
+    {
+        now = 5s;
+        CHECK(!pool.cut_off(connection, steady_time(now), never));
+    }
+    SUBCASE("it was closed here")
+    {
+        pool.lost();
+    }
+    CHECK(pool.dials_from() <= steady_time(now));
+    pool.enqueue(next, steady_time(now));
+    REQUIRE(dials(pool, at(now)) == 1);
+}
+
+TEST_CASE(
+    "pool 10: who is given a dead connection has failed where it was dialled meanwhile; else its place is at the front"
+)
+{
+    origin_pool pool(backing_off(1));
+    pool_waiter waiter, behind;
+    pooled connection;
+    bool its_own = false;
+    SUBCASE("it was idle, and has served")
+    {
+        leave_idle(pool, connection, at(0ms));
+    }
+    SUBCASE("it was idle, and new")
+    {
+        pool.warm_up(1);
+        REQUIRE(dials(pool, at(0ms)) == 1);
+        pool.dialed(connection, at(0ms), 50s, 0);
+    }
+    SUBCASE("it was dialled meanwhile")
+    {
+        its_own = true;
+    }
+    pool.enqueue(waiter, steady_time(1ms));
+    pool.enqueue(behind, steady_time(2ms));
+    if (its_own)
+    {
+        REQUIRE(dials(pool, at(2ms)) == 1);
+        pool.dialed(connection, at(3ms), 50s, 0);
+    }
+    REQUIRE(gives(pool.next(at(3ms)), waiter, connection));
+    CHECK(pool.found_dead(connection, waiter, steady_time(3ms), 0) == its_own);
+    CHECK(pool.active() + pool.idle() == 0);
+    CHECK(waiter.queued == !its_own);
+    CHECK(pool.waiters() == (its_own ? 1 : 2));
+    CHECK(pool.take_waiter() == (its_own ? &behind : &waiter));
+    CHECK(waiter.since == steady_time(1ms));
+}
+
+TEST_CASE("pool 23: a warm-up ends where the server ends what it made")
+{
+    auto limits = backing_off(16);
+    limits.max_dials = 2;
+    origin_pool pool(limits);
+    std::array<pooled, 2> made;
+    pool.warm_up(16);
+    REQUIRE(dials(pool, at(0ms)) == 2);
+    for (auto& connection : made)
+        pool.dialed(connection, at(1ms), 50s, 0);
+    REQUIRE(dials(pool, at(1ms)) == 2);
+    for (auto& connection : made)
+        CHECK(pool.lost_idle(connection, steady_time(2ms), 0));
+    for (int i = 0; i < 2; ++i)
+        pool.dial_abandoned();
+    REQUIRE(dials(pool, at(1h)) == 0);
 }
 
 TEST_CASE("pool 10: a connection that comes back during the backoff serves who waits")
@@ -1184,7 +1370,7 @@ TEST_CASE("pool 11: an idle connection that its peer closed is gone")
         serve(pool, waiters[i], connections[i], at(0ms));
     for (auto& connection : connections)
         pool.returned(connection, at(0ms), 50s);
-    pool.lost_idle(connections[1]);
+    CHECK(!pool.lost_idle(connections[1], steady_time(), never));
     CHECK(!connections[1].idle);
     CHECK(pool.idle() == 2);
     CHECK(quota.used() == 2);
@@ -1318,7 +1504,7 @@ TEST_CASE("pool 23: a warm-up dials what is missing, a few at a time, and ends")
         pool.dialed(connections[made], at(2ms), 50s, 0);
     REQUIRE(dials(pool, at(2ms)) == 0);
     CHECK(pool.idle() == 4);
-    pool.lost_idle(connections[2]);
+    pool.lost_idle(connections[2], steady_time(3ms), never);
     REQUIRE(dials(pool, at(3ms)) == 0);
 }
 
@@ -1395,7 +1581,7 @@ TEST_CASE("pool 23: a warm-up does not make up for dials that fail, nor for conn
         leave_idle(pool, connection, at(0ms));
         pool.warm_up(1);
         REQUIRE(dials(pool, at(0ms)) == 0);
-        pool.lost_idle(connection);
+        pool.lost_idle(connection, steady_time(), never);
         REQUIRE(dials(pool, at(0ms)) == 0);
         CHECK(!pool.wake_at());
     }

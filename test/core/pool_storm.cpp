@@ -10,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using ccloud::close_reason;
@@ -87,6 +88,8 @@ private:
         steady_time retires = (steady_time::max)();
         std::uint64_t epoch = 0;
         bool poisoned = false;
+        bool responded = false;
+        steady_time made{};
     };
 
     void require(bool holds, std::string_view what) const
@@ -99,6 +102,7 @@ private:
     bool was_idle_for(connection const& what, nanoseconds time) const;
     bool may_take(waiting const& who, connection const& what) const;
     std::size_t first_taker() const;
+    steady_time dial_by() const { return std::max(no_dial_before_, quota_until_); }
     bool wants_dial() const { return line_.size() > dials_.size() && dials_.size() < limits_.max_dials; }
     steady_time end_of_grace() const;
     bool room_is_for_a_fresh_one() const;
@@ -114,6 +118,10 @@ private:
     void come_back(connection& what);
     void found_dead(connection& what);
     void lose(connection& what);
+    void die_idle(connection& what);
+    void respond(connection& what);
+    bool fails_a_dial(connection const& what, nanoseconds pause);
+    static std::uint64_t dice_of(nanoseconds pause) { return static_cast<std::uint64_t>(pause.count()); }
     void dial_succeeded(std::uint64_t epoch);
     void dial_failed();
     void end_dial(bool well);
@@ -136,7 +144,8 @@ private:
     std::size_t idle_ = 0, active_ = 0;
     std::size_t to_warm_up_ = 0; // dials that may be begun for nobody
     std::uint64_t epoch_ = 0;
-    steady_time no_dial_before_{}, dial_by_{}; // at least and at most, for failed dials and a full quota
+    steady_time no_dial_before_{}; // for failed dials
+    steady_time quota_until_{};    // it need not be asked before
     long long clock_ = 0, dialled_ = 0, ended_ = 0;
 };
 
@@ -227,13 +236,13 @@ void player::compare_rest()
     if (wants_dial() && (slots() < limits_.cap || idle_ > 0))
     {
         bool const no_room = world_.quota_is_full() && slots() > 0 && idle_ == 0;
-        require(no_room || now < std::max(dial_by_, end_of_grace()), "who waits has a dial if there is room");
+        require(no_room || now < std::max(dial_by(), end_of_grace()), "who waits has a dial if there is room");
         if (no_room && now >= std::max(no_dial_before_, end_of_grace()))
-            dial_by_ = std::max(dial_by_, now + 50ms);
-        require(wake && *wake <= std::max(dial_by_, end_of_grace()), "it wakes up to dial");
+            quota_until_ = now + 50ms;
+        require(wake && *wake <= std::max(dial_by(), end_of_grace()), "it wakes up to dial");
     }
     else if (!wants_dial() && to_warm_up_ > 0 && dials_.size() < limits_.max_dials && world_.most_slots == 0)
-        require(now < dial_by_ && wake && *wake <= dial_by_, "it warms up as soon as it may");
+        require(now < dial_by() && wake && *wake <= dial_by(), "it warms up as soon as it may");
 }
 
 void player::require_that_none_expired() const
@@ -306,10 +315,7 @@ void player::rare_event()
     if (which < 20 && what)
     {
         if (what->is == held::idle)
-        {
-            pool_.lost_idle(what->shared);
-            gone(*what);
-        }
+            die_idle(*what);
         else if (what->is == held::granted)
             found_dead(*what);
         else
@@ -325,7 +331,7 @@ void player::rare_event()
     else if (which == 28)
     {
         ++epoch_;
-        no_dial_before_ = dial_by_ = {};
+        no_dial_before_ = quota_until_ = {};
         pool_.retire_all();
     }
     else if (which == 29 && !dials_.empty())
@@ -371,6 +377,7 @@ void player::leave(waiting& who)
 
 void player::come_back(connection& what)
 {
+    respond(what);
     auto const why = worn(what);
     auto const keep = world_.roll(10) == 0 ? 0ms : world_.up_to(50s);
     require(pool_.returned(what.shared, world_.now, keep) == why, "what is worn is not kept, and all else is");
@@ -385,22 +392,69 @@ void player::come_back(connection& what)
     becomes_idle(what);
 }
 
+/** The head of a response, perhaps the first one of the connection. */
+void player::respond(connection& what)
+{
+    require(pool_.responded(what.shared) == !what.responded, "it knows the first response of a connection");
+    if (!std::exchange(what.responded, true))
+        no_dial_before_ = quota_until_ = {};
+}
+
+/** A call is over that has used its connection, and so is the connection. */
 void player::lose(connection& what)
 {
     what.holder->here = false;
-    pool_.lost();
+    auto const how = world_.roll(3);
+    if (how == 0)
+        pool_.lost();
+    else
+    {
+        if (how == 1)
+            respond(what);
+        nanoseconds const pause = world_.up_to(limits_.dial_backoff);
+        bool const expected = fails_a_dial(what, pause);
+        bool const counted = pool_.cut_off(what.shared, world_.now.steady, dice_of(pause));
+        require(counted == expected, "a connection that dies without a response is a failed dial");
+    }
     gone(what);
 }
 
-/** The server had closed it: its waiter goes back to the front of the line. */
+void player::die_idle(connection& what)
+{
+    nanoseconds const pause = world_.up_to(limits_.dial_backoff);
+    bool const expected = fails_a_dial(what, pause);
+    bool const counted = pool_.lost_idle(what.shared, world_.now.steady, dice_of(pause));
+    require(counted == expected, "a connection that dies idle without a response is a failed dial");
+    gone(what);
+}
+
+/** The server had closed it: its waiter has failed, or goes back to the front of the line. */
 void player::found_dead(connection& what)
 {
     auto& who = *what.holder;
-    lose(what);
-    who.here = true;
-    who.shared.fresh = world_.roll(2) == 0;
-    line_.insert(line_.begin(), &who);
-    pool_.enqueue_front(who.shared);
+    nanoseconds const pause = world_.up_to(limits_.dial_backoff);
+    fails_a_dial(what, pause);
+    bool const its_own = what.shared.requests == 0 && what.made >= who.since;
+    if (!its_own)
+        who.shared.fresh = world_.roll(2) == 0;
+    bool const failed = pool_.found_dead(what.shared, who.shared, world_.now.steady, dice_of(pause));
+    require(failed == its_own, "who waited for the dial has failed, and nobody else");
+    who.here = !failed;
+    gone(what);
+    if (!failed)
+        line_.insert(line_.begin(), &who);
+}
+
+/** Whether the end of a connection is a failed dial; then the next one waits, but for those that were begun together. */
+bool player::fails_a_dial(connection const& what, nanoseconds pause)
+{
+    auto const now = world_.now.steady;
+    if (what.responded || now - what.made >= limits_.longest_dial_backoff)
+        return false;
+    to_warm_up_ = 0;
+    if (what.made >= no_dial_before_)
+        no_dial_before_ = now + pause;
+    return true;
 }
 
 void player::end_dial(bool well)
@@ -426,26 +480,25 @@ void player::dial_succeeded(std::uint64_t epoch)
     if (limits_.max_lifetime > 0s)
         what.retires = world_.now.steady + limits_.max_lifetime - less;
     becomes_idle(what);
-    no_dial_before_ = dial_by_ = {};
+    what.made = world_.now.steady;
     pool_.dialed(what.shared, world_.now, what.keep, static_cast<std::uint64_t>(less.count()));
 }
 
 void player::dial_failed()
 {
     auto const now = world_.now.steady;
-    nanoseconds const pause = world_.up_to(limits_.dial_backoff); // so it is drawn, however many failed before
+    // So it is drawn, however many failed before.
+    nanoseconds const pause = world_.up_to(limits_.dial_backoff);
     auto* const oldest = line_.empty() ? nullptr : line_.front();
-    auto* const told = pool_.dial_failed(now, static_cast<std::uint64_t>(pause.count()));
+    auto* const told = pool_.dial_failed(now, dice_of(pause));
     require(told == (oldest ? &oldest->shared : nullptr), "a failed dial completes the oldest waiter");
     if (oldest)
     {
         leave_line(*oldest);
         oldest->here = false;
     }
-    if (now >= dial_by_)
-        no_dial_before_ = dial_by_ = now + pause;
-    else if (now >= no_dial_before_) // another one may have been counted, or it was the quota
-        dial_by_ = std::max(dial_by_, now + pause);
+    if (now >= no_dial_before_)
+        no_dial_before_ = now + pause;
     to_warm_up_ = 0;
     ++ended_;
 }
@@ -658,4 +711,176 @@ TEST_CASE("pool 21: two million random events, many of them cancellations, break
         for (std::size_t const quota : {0u, 1u, 4u, 9u})
             for (int part = 0; part < 4; ++part)
                 storm(cap, quota, ++seed, 5, 5'000);
+}
+
+namespace {
+
+/** Attempts against a server that ends every connection without a response, and the books of what they cost. */
+class hopeless
+{
+public:
+    hopeless(pool_limits const& limits, unsigned seed) : pool_(limits), dice_(seed) {}
+
+    void step();
+
+    long long dials() const noexcept { return dials_; }
+    long long attempts() const noexcept { return attempts_; }
+    void pass(nanoseconds time)
+    {
+        now_.steady += time;
+        now_.wall += time;
+    }
+
+private:
+    struct held
+    {
+        pooled shared;
+        pool_waiter* by = nullptr; ///< null: idle, or closed
+        bool open = false;
+    };
+
+    unsigned roll(unsigned sides) { return static_cast<unsigned>(dice_() % sides); }
+    held* any(bool idle);
+    void settle();
+
+    origin_pool pool_;
+    std::minstd_rand dice_;
+    pool_time now_{steady_time(1h), wall_time(500'000h)};
+    std::array<pool_waiter, 32> waiters_;
+    std::array<bool, 32> busy_{};
+    std::array<held, 16> connections_;
+    long long dials_ = 0;
+    long long attempts_ = 0;
+};
+
+hopeless::held* hopeless::any(bool idle)
+{
+    auto const start = roll(static_cast<unsigned>(connections_.size()));
+    for (std::size_t i = 0; i < connections_.size(); ++i)
+        if (auto& one = connections_[(start + i) % connections_.size()]; one.open && (one.by == nullptr) == idle)
+            return &one;
+    return nullptr;
+}
+
+void hopeless::settle()
+{
+    for (;;)
+    {
+        auto const next = pool_.next(now_);
+        if (next.what == action::none)
+            return;
+        if (next.what == action::dial)
+        {
+            ++dials_;
+            continue;
+        }
+        auto const one = std::find_if(connections_.begin(), connections_.end(), [&](held const& each) {
+            return &each.shared == next.connection;
+        });
+        REQUIRE(one != connections_.end());
+        one->by = next.what == action::grant ? next.waiter : nullptr;
+        one->open = next.what == action::grant;
+    }
+}
+
+void hopeless::step()
+{
+    auto const place = roll(static_cast<unsigned>(waiters_.size()));
+    auto& who = waiters_[place];
+    auto const over = [this](pool_waiter const* of) { busy_[static_cast<std::size_t>(of - waiters_.data())] = false; };
+    switch (roll(8))
+    {
+    case 0:
+    case 1:
+    case 2:
+        if (!std::exchange(busy_[place], true))
+        {
+            ++attempts_;
+            who.fresh = roll(4) == 0;
+            who.idle_limit = roll(4) == 0 ? 5s : 0s;
+            pool_.enqueue(who, now_.steady);
+        }
+        break;
+    case 3: // it is cancelled in the line
+        if (who.queued)
+        {
+            pool_.cancel(who);
+            over(&who);
+        }
+        break;
+    case 4: // a dial ends
+        if (pool_.dialing() == 0)
+            break;
+        if (roll(6) == 0)
+        {
+            if (auto* const told = pool_.dial_failed(now_.steady, dice_()))
+                over(told);
+            break;
+        }
+        for (auto& each : connections_)
+            if (!each.open)
+            {
+                each = held();
+                each.open = true;
+                pool_.dialed(each.shared, now_, 50s, dice_());
+                break;
+            }
+        break;
+    case 5: // what was granted is found dead, or is handed back, or dies with a request
+        if (auto* const one = any(false))
+        {
+            auto* const by = std::exchange(one->by, nullptr);
+            auto const how = roll(4);
+            if (how == 0)
+            {
+                pool_.ungranted(one->shared);
+                over(by);
+                break;
+            }
+            one->open = false;
+            bool const ends = how == 1 || pool_.found_dead(one->shared, *by, now_.steady, dice_());
+            if (how == 1)
+                pool_.cut_off(one->shared, now_.steady, dice_());
+            if (ends)
+                over(by);
+        }
+        break;
+    case 6: // one dies idle
+        if (auto* const one = any(true))
+        {
+            one->open = false;
+            pool_.lost_idle(one->shared, now_.steady, dice_());
+        }
+        break;
+    case 7: pass(milliseconds(roll(20))); break;
+    }
+    settle();
+}
+
+} // namespace
+
+TEST_CASE("pool 10: a server that ends every connection without a response is dialled no more than there are attempts")
+{
+    for (unsigned seed = 1; seed <= 20; ++seed)
+        for (std::size_t const most_dials : {1u, 4u, 16u})
+            for (nanoseconds const backoff : {0ms, 1ms, 100ms})
+            {
+                pool_limits limits;
+                limits.cap = 16;
+                limits.max_dials = most_dials;
+                limits.dial_grace = 5ms;
+                limits.dial_backoff = backoff;
+                limits.longest_dial_backoff = 50 * backoff;
+                hopeless server(limits, seed);
+                for (int i = 0; i < 20'000; ++i)
+                {
+                    server.step();
+                    if (server.dials() > server.attempts())
+                        FAIL(
+                            "seed " << seed << ", step " << i << ": " << server.dials() << " dials, "
+                                    << server.attempts() << " attempts"
+                        );
+                }
+                CHECK(server.dials() > 0);
+            }
 }

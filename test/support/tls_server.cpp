@@ -165,6 +165,9 @@ struct peer
     bool pauses = false; // after its first flight
     bool wrote = false;
     bool over = false;
+    flood floods = flood::none;
+    std::size_t to_flood = 0; // messages
+    bool hung_up = false;     // reads on until the client closes
     std::string received{};
     int unanswered = 0;
 };
@@ -275,6 +278,19 @@ public:
         });
     }
 
+    void end_all(ending how)
+    {
+        perform([this, how] { ending_ = how; });
+    }
+
+    void flood_new(flood with, std::size_t most)
+    {
+        perform([this, with, most] {
+            flood_new_ = with;
+            most_flooded_ = most;
+        });
+    }
+
     void hold(std::size_t requests)
     {
         perform([this, requests] {
@@ -283,7 +299,17 @@ public:
         });
     }
 
+    static void begin_flood(peer& to, flood with, std::size_t most)
+    {
+        int const small = 32 * 1024;
+        ::setsockopt(to.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        to.floods = with;
+        to.to_flood = most;
+    }
+
 private:
+    static constexpr std::string_view unasked = "HTTP/1.1 408 Request Timeout\r\n\r\n";
+
     static implementation& of(void* self) { return *static_cast<implementation*>(self); }
 
     void configure()
@@ -383,7 +409,10 @@ private:
         {
             std::vector<pollfd> watched{{wake_, POLLIN, 0}, {listener_, POLLIN, 0}};
             for (auto const& each : peers_)
-                watched.push_back({each->deaf ? -1 : each->fd, POLLIN, 0});
+            {
+                short const wanted = each->floods == flood::none ? POLLIN : POLLOUT;
+                watched.push_back({each->deaf ? -1 : each->fd, wanted, 0});
+            }
             ::poll(watched.data(), watched.size(), -1);
             std::deque<std::packaged_task<void()>> tasks;
             {
@@ -430,16 +459,72 @@ private:
     void advance(peer& with)
     {
         ERR_clear_error();
-        if (with.failed)
+        if (with.floods != flood::none)
+            go_on_flooding(with);
+        else if (with.failed || with.hung_up)
             drain(with);
         else if (with.up || shake_hands(with))
             serve(with);
     }
 
+    /** Sends some messages, as far as the socket takes them; then the loop looks at the others. */
+    void go_on_flooding(peer& to)
+    {
+        constexpr int at_once = 64;
+        std::array<char, 4096> answers;
+        if (to.floods == flood::answered_updates)
+            while (::recv(to.fd, answers.data(), answers.size(), MSG_DONTWAIT) > 0)
+                ;
+        // OpenSSL overlooks that a ticket cannot be sent any more.
+        pollfd state{to.fd, 0, 0};
+        ::poll(&state, 1, 0);
+        to.over = state.revents != 0;
+        if (to.over)
+            return;
+        for (int i = 0; i < at_once && to.to_flood > 0; ++i)
+        {
+            ERR_clear_error();
+            if (!SSL_in_init(to.ssl))
+                begin_message(to);
+            int const done = SSL_do_handshake(to.ssl);
+            if (done != 1)
+            {
+                to.over = SSL_get_error(to.ssl, done) != SSL_ERROR_WANT_WRITE;
+                return;
+            }
+            --to.to_flood;
+            ++counts_.flooded;
+        }
+        if (to.to_flood == 0)
+            to.floods = flood::none;
+    }
+
+    static void begin_message(peer& to)
+    {
+        switch (to.floods)
+        {
+        case flood::tickets: check(SSL_new_session_ticket(to.ssl), "ticket"); break;
+        case flood::key_updates: check(SSL_key_update(to.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), "key"); break;
+        case flood::answered_updates:
+        case flood::unread_updates: check(SSL_key_update(to.ssl, SSL_KEY_UPDATE_REQUESTED), "key"); break;
+        case flood::hello_requests: check(SSL_renegotiate(to.ssl), "renegotiation"); break;
+        case flood::none: break;
+        }
+    }
+
     bool shake_hands(peer& with)
     {
+        if (ending_ == ending::data && !with.wrote && options_.max_version >= TLS1_3_VERSION)
+            return speak_early(with);
+        bool const cuts = ending_ != ending::none;
+        if (cuts)
+            with.gather(true);
         int const done = SSL_accept(with.ssl);
         int const why = SSL_get_error(with.ssl, done);
+        if (cuts)
+            cut_short(with, done == 1);
+        if (with.hung_up || with.over)
+            return false;
         if (done == 1)
         {
             with.up = true;
@@ -450,7 +535,62 @@ private:
             refuse(with);
         else if (with.midway())
             with.deaf = true;
+        if (with.up && flood_new_ != flood::none)
+        {
+            begin_flood(with, flood_new_, most_flooded_);
+            return false;
+        }
         return with.up;
+    }
+
+    /** TLS 1.3 lets a server send data with its first flight (RFC 8446 section 4.4.4, "0.5-RTT data"). */
+    bool speak_early(peer& with)
+    {
+        std::array<char, 64> none;
+        std::size_t moved = 0;
+        with.gather(true);
+        if (SSL_read_early_data(with.ssl, none.data(), none.size(), &moved) == SSL_READ_EARLY_DATA_FINISH)
+            check(SSL_write_early_data(with.ssl, unasked.data(), unasked.size(), &moved) == 1, "early data");
+        with.gather(false);
+        return false;
+    }
+
+    /** Ends a connection as `end_all` wants it, where it is time to. */
+    void cut_short(peer& with, bool up)
+    {
+        bool const now = ending_ == ending::fin_midway ? with.wrote && !up : up && !ends_on_request();
+        if (now && up)
+            ++(SSL_session_reused(with.ssl) ? counts_.resumed : counts_.full);
+        if (now)
+            hang_up(with, ending_);
+        with.gather(false);
+    }
+
+    void hang_up(peer& with, ending how)
+    {
+        switch (how)
+        {
+        case ending::none: return;
+        case ending::goodbye:
+        case ending::goodbye_on_request: SSL_shutdown(with.ssl); [[fallthrough]];
+        case ending::fin:
+        case ending::fin_midway:
+        case ending::fin_on_request:
+            ::shutdown(with.fd, SHUT_WR);
+            with.hung_up = true;
+            return;
+        case ending::reset:
+        case ending::reset_on_request:
+            with.gather(false);
+            with.reset_on_close();
+            with.over = true;
+            return;
+        case ending::data:
+            if (options_.max_version < TLS1_3_VERSION)
+                SSL_write(with.ssl, unasked.data(), static_cast<int>(unasked.size()));
+            with.hung_up = true;
+            return;
+        }
     }
 
     void refuse(peer& with)
@@ -504,9 +644,22 @@ private:
             }
             with.received.append(bytes.data(), static_cast<std::size_t>(got));
             while (take_request(with))
+            {
+                if (ends_on_request())
+                {
+                    hang_up(with, ending_);
+                    return;
+                }
                 ++with.unanswered;
+            }
             answer_waiting();
         }
+    }
+
+    bool ends_on_request() const noexcept
+    {
+        return ending_ == ending::fin_on_request || ending_ == ending::goodbye_on_request ||
+               ending_ == ending::reset_on_request;
     }
 
     void lose(peer& with, int why)
@@ -573,6 +726,9 @@ private:
     std::uint16_t port_ = 0;
     std::uint64_t tickets_ = 0;
     std::size_t held_ = 0;
+    ending ending_ = ending::none;
+    flood flood_new_ = flood::none;
+    std::size_t most_flooded_ = 0;
     std::string addition_;
     bool parts_ = false;
     bool stopped_ = false;
@@ -695,6 +851,21 @@ void tls_server::reset()
         to.reset_on_close();
         to.over = true;
     });
+}
+
+void tls_server::end_all(ending how)
+{
+    impl_->end_all(how);
+}
+
+void tls_server::flood_open(flood with, std::size_t most)
+{
+    impl_->for_each([with, most](peer& to) { implementation::begin_flood(to, with, most); });
+}
+
+void tls_server::flood_new(flood with, std::size_t most)
+{
+    impl_->flood_new(with, most);
 }
 
 void tls_server::stop_listening()

@@ -43,6 +43,29 @@ struct tls_server_options
 
 inline constexpr int tls_versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
+/** How a server ends a connection without having answered a request. */
+enum class ending : unsigned char {
+    none,
+    fin,                ///< FIN without close_notify, in one segment with the end of the handshake
+    goodbye,            ///< close_notify and FIN, likewise
+    reset,              ///< RST after the end of the handshake
+    data,               ///< application data that nobody asked for, with the server's last flight; then silence
+    fin_midway,         ///< TLS 1.3: FIN with the server's flight, before the client's Finished is read
+    fin_on_request,     ///< FIN once a request is there
+    goodbye_on_request, ///< close_notify and FIN, likewise
+    reset_on_request,   ///< RST, likewise
+};
+
+/** What a server sends without end, and without reading what the client sends. */
+enum class flood : unsigned char {
+    none,
+    tickets,          ///< TLS 1.3: NewSessionTicket
+    key_updates,      ///< TLS 1.3: KeyUpdate, update_not_requested
+    answered_updates, ///< TLS 1.3: KeyUpdate, update_requested; what the client answers is thrown away
+    unread_updates,   ///< the same, but what the client answers is left in the socket
+    hello_requests,   ///< TLS 1.2
+};
+
 /** Of a server that speaks one version, and shows a certificate of `ca` for this machine. */
 tls_server_options of_version(int version, authority const& ca);
 
@@ -59,6 +82,7 @@ struct tls_server_counts
     std::size_t goodbyes = 0;               ///< connections that the client ended with close_notify
     std::size_t cut_off = 0;                ///< without
     std::size_t key_updates = 0;            ///< KeyUpdate messages of clients
+    std::size_t flooded = 0;                ///< messages of floods, given to the network
     std::vector<std::string> names;         ///< SNI of each ClientHello; empty: it has none
     std::vector<std::string> clients;       ///< common name of the client's certificate, for each handshake
     std::vector<std::string> failures;      ///< OpenSSL's reason, for each handshake that failed
@@ -112,6 +136,13 @@ public:
     void say_goodbye(bool and_end = true); ///< close_notify, and FIN
     void end();                            ///< FIN without close_notify
     void reset();                          ///< RST
+
+    /** Every further connection ends like this. */
+    void end_all(ending how);
+
+    /** Sends up to so many messages on every open connection, or on every further one after its handshake. */
+    void flood_open(flood with, std::size_t most);
+    void flood_new(flood with, std::size_t most);
 
     /** Reads no more, and so answers no close_notify, until `listen_again`. */
     void stop_listening();

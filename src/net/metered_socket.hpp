@@ -1,0 +1,111 @@
+#ifndef CCLOUD_NET_METERED_SOCKET_HPP
+#define CCLOUD_NET_METERED_SOCKET_HPP
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <utility>
+
+namespace ccloud::net {
+
+namespace asio = boost::asio;
+
+using tcp_socket = asio::ip::tcp::socket;
+
+/** Counts what the peer of one layer of TLS has sent since its last application data: records, and the handshake messages
+    in them, such as session tickets and KeyUpdate (RFC 8446 section 4.6) or HelloRequest (RFC 5246 section 7.4.1.1). */
+class tls_meter
+{
+public:
+    static constexpr std::size_t most_messages = 32;
+    static constexpr std::size_t most_bytes = 64 * 1024;
+
+    /** Begins to count, when the handshake is over. Outlives `ssl`. */
+    void start(SSL* ssl) noexcept;
+    static void stop(SSL* ssl) noexcept { ::SSL_set_msg_callback(ssl, nullptr); }
+
+    /** Application data came. */
+    void reset() noexcept { messages_ = bytes_ = 0; }
+
+    bool exceeded() const noexcept { return messages_ > most_messages || bytes_ > most_bytes; }
+
+private:
+    static void on_message(int sent, int, int type, void const* bytes, std::size_t size, SSL*, void* self) noexcept;
+
+    std::size_t messages_ = 0;
+    std::size_t bytes_ = 0;
+};
+
+/** The socket below TLS. TLS reads on for as long as what it reads is no application data; here it is stopped, by
+    `connection_aborted`, where a peer has sent too much of that. What is read before that is no longer than one buffer of
+    Asio's (17 KB), so that no read takes long, whether it waits or not. */
+class metered_socket
+{
+public:
+    using lowest_layer_type = tcp_socket::lowest_layer_type;
+    using executor_type = tcp_socket::executor_type;
+
+    explicit metered_socket(tcp_socket& socket) noexcept : socket_(socket) {}
+
+    tls_meter outer; ///< of the layer of TLS above it
+    tls_meter inner; ///< of the layer above that, if any
+
+    bool exceeded() const noexcept { return outer.exceeded() || inner.exceeded(); }
+
+    executor_type get_executor() noexcept { return socket_.get_executor(); }
+    lowest_layer_type& lowest_layer() noexcept { return socket_.lowest_layer(); }
+
+    template <class Buffers>
+    std::size_t read_some(Buffers const& into, boost::system::error_code& failed)
+    {
+        if (!exceeded())
+            return socket_.read_some(into, failed);
+        failed = asio::error::connection_aborted;
+        return 0;
+    }
+
+    /** Never says `would_block`: what TLS has to say was taken from it, and is lost where the socket does not take it. */
+    template <class Buffers>
+    std::size_t write_some(Buffers const& from, boost::system::error_code& failed)
+    {
+        auto const written = socket_.write_some(from, failed);
+        if (failed == asio::error::would_block)
+            failed = asio::error::no_buffer_space;
+        return written;
+    }
+
+    template <class Buffers, class Handler>
+    void async_read_some(Buffers const& into, Handler&& handler)
+    {
+        // Asio reads into no room when it only wants to resume.
+        if (asio::buffer_size(into) == 0 || !exceeded())
+            socket_.async_read_some(into, std::forward<Handler>(handler));
+        else
+            asio::post(
+                get_executor(), boost::beast::bind_front_handler(
+                                    std::forward<Handler>(handler),
+                                    boost::system::error_code(asio::error::connection_aborted), std::size_t(0)
+                                )
+            );
+    }
+
+    template <class Buffers, class Handler>
+    void async_write_some(Buffers const& from, Handler&& handler)
+    {
+        socket_.async_write_some(from, std::forward<Handler>(handler));
+    }
+
+private:
+    tcp_socket& socket_;
+};
+
+} // namespace ccloud::net
+
+#endif

@@ -1,0 +1,335 @@
+#include <ccloud/ccloud.hpp>
+
+#include "caller.hpp"
+#include "certificates.hpp"
+#include "http_server.hpp"
+#include "printers.hpp"
+#include "tls_server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using ccloud::close_reason;
+using ccloud::errc;
+using ccloud::progress;
+using support::authority;
+using support::caller;
+using support::ending;
+using support::http_server;
+using support::of_version;
+using support::tls_server;
+using support::tls_server_options;
+namespace asio = boost::asio;
+
+namespace {
+
+bool contains(std::string_view text, std::string_view part)
+{
+    return text.find(part) != std::string_view::npos;
+}
+
+std::size_t attempts_of(caller const& client)
+{
+    return client.cloud->metrics().attempts;
+}
+
+/** A server without TLS that ends each connection before it has answered anything; also a proxy that opens a tunnel
+    first. On a thread of its own. */
+class hostile_server
+{
+public:
+    enum class manner { closes, resets, speaks, opens_tunnel_and_closes, reads_request_and_closes };
+
+    explicit hostile_server(manner how) : how_(how), acceptor_(context_, {asio::ip::address_v4::loopback(), 0})
+    {
+        asio::co_spawn(context_, accept(), asio::detached);
+        thread_ = std::thread([this] { context_.run(); });
+    }
+    ~hostile_server()
+    {
+        context_.stop();
+        thread_.join();
+    }
+    hostile_server(hostile_server const&) = delete;
+    hostile_server& operator=(hostile_server const&) = delete;
+
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
+    std::size_t accepted() const { return accepted_; }
+
+private:
+    using tcp = asio::ip::tcp;
+    static constexpr auto awaited = asio::as_tuple(asio::use_awaitable);
+
+    asio::awaitable<void> accept()
+    {
+        for (;;)
+        {
+            tcp::socket peer = co_await acceptor_.async_accept(asio::use_awaitable);
+            ++accepted_;
+            asio::co_spawn(context_, mistreat(std::move(peer)), asio::detached);
+        }
+    }
+
+    asio::awaitable<void> mistreat(tcp::socket peer)
+    {
+        boost::system::error_code ignored;
+        std::string received;
+        std::tuple<boost::system::error_code, std::size_t> moved;
+        if (how_ == manner::opens_tunnel_and_closes || how_ == manner::reads_request_and_closes)
+        {
+            auto into = asio::dynamic_buffer(received);
+            moved = co_await asio::async_read_until(peer, into, "\r\n\r\n", awaited);
+        }
+        std::string_view const answer = how_ == manner::opens_tunnel_and_closes ? "HTTP/1.1 200 Connected\r\n\r\n"
+                                        : how_ == manner::speaks                ? "SSH-2.0-OpenSSH_9.2\r\n"
+                                                                                : "";
+        if (!answer.empty())
+            moved = co_await asio::async_write(peer, asio::buffer(answer), awaited);
+        if (how_ == manner::resets)
+        {
+            peer.set_option(asio::socket_base::linger(true, 0), ignored);
+            peer.close(ignored);
+        }
+        else if (how_ != manner::speaks)
+            peer.shutdown(tcp::socket::shutdown_send, ignored);
+        if (how_ != manner::resets)
+        {
+            received.clear();
+            auto into = asio::dynamic_buffer(received);
+            moved = co_await asio::async_read_until(peer, into, "never", awaited);
+        }
+    }
+
+    manner const how_;
+    asio::io_context context_;
+    tcp::acceptor acceptor_;
+    std::atomic<std::size_t> accepted_ = 0;
+    std::thread thread_;
+};
+
+ccloud::config settings_for(std::string endpoint)
+{
+    ccloud::config settings;
+    settings.endpoint = std::move(endpoint);
+    settings.allow_plaintext = true;
+    settings.credentials = ccloud::api_key("KEY", "SECRET");
+    settings.threading = ccloud::threading::serial;
+    return settings;
+}
+
+struct death
+{
+    std::string_view name;
+    ending how;
+    int version;
+    bool sure; ///< the client sees it before it can write a request
+    std::string_view told;
+    errc code = errc::connect_failed;
+};
+
+constexpr std::string_view closed = ": the server closed the connection after the TLS handshake, before any request";
+constexpr std::string_view reset = ": the server reset the connection after the TLS handshake, before any request";
+constexpr std::string_view sent = ": the server sent 32 bytes after the TLS handshake, before any request";
+
+tls_server_options without_tickets(int version, authority const& ca)
+{
+    auto options = of_version(version, ca);
+    options.tickets = 0; // where a TLS 1.2 session is resumed, the client speaks last
+    return options;
+}
+
+/** Over TLS 1.3 the client's handshake is over before the server's, so that an end after the server's may come when the
+    request is on its way. */
+constexpr death deaths[] = {
+    {"FIN", ending::fin, TLS1_2_VERSION, true, closed},
+    {"close_notify and FIN", ending::goodbye, TLS1_2_VERSION, true, closed},
+    {"RST", ending::reset, TLS1_2_VERSION, false, reset},
+    {"data", ending::data, TLS1_2_VERSION, true, sent},
+    {"FIN after the request", ending::fin_on_request, TLS1_2_VERSION, false, "", errc::connection_lost},
+    {"RST after the request", ending::reset_on_request, TLS1_2_VERSION, false, "", errc::connection_lost},
+    {"FIN with the server's flight", ending::fin_midway, TLS1_3_VERSION, true, closed},
+    {"data with the server's flight", ending::data, TLS1_3_VERSION, true, sent},
+    {"FIN", ending::fin, TLS1_3_VERSION, false, closed},
+    {"close_notify and FIN", ending::goodbye, TLS1_3_VERSION, false, closed},
+    {"RST", ending::reset, TLS1_3_VERSION, false, reset},
+    {"FIN after the request", ending::fin_on_request, TLS1_3_VERSION, false, "", errc::connection_lost},
+    {"close_notify after the request", ending::goodbye_on_request, TLS1_3_VERSION, false, "", errc::connection_lost},
+    {"RST after the request", ending::reset_on_request, TLS1_3_VERSION, false, "", errc::connection_lost},
+};
+
+} // namespace
+
+TEST_CASE("pool 10: a server that ends each new connection costs one dial an attempt, and the error says what it did")
+{
+    authority const ca;
+    for (auto const& [name, how, version, sure, told, code] : deaths)
+        for (int const most_attempts : {1, 2})
+        {
+            CAPTURE(name);
+            CAPTURE(version);
+            CAPTURE(most_attempts);
+            tls_server server(without_tickets(version, ca));
+            server.end_all(how);
+            auto settings = server.settings(ca);
+            settings.retry.max_attempts = most_attempts;
+            settings.retry.base_delay = settings.retry.max_delay = 1ms;
+            caller client(settings);
+            auto const& call = client.begin();
+            REQUIRE(client.until([&] { return call.over(); }));
+            REQUIRE(!call.good());
+            auto const& failed = call.error();
+            CAPTURE(failed.what());
+            CHECK(failed.attempts().size() == static_cast<std::size_t>(most_attempts));
+            CHECK(server.counts().accepted == static_cast<std::size_t>(most_attempts));
+            if (sure)
+            {
+                CHECK(failed == errc::connect_failed);
+                CHECK(failed.progress() == progress::not_sent);
+                CHECK(failed.detail() == server.endpoint() + std::string(told));
+                for (auto const& attempt : failed.attempts())
+                {
+                    CHECK(attempt.progress == progress::not_sent);
+                    CHECK(attempt.bytes_written == 0);
+                }
+                CHECK(client.connections().connect_failed == static_cast<std::size_t>(most_attempts));
+                CHECK(client.connections().stale == 0);
+            }
+            else
+                CHECK(
+                    (failed == code || failed == errc::connection_lost || failed == errc::write_failed ||
+                     failed == errc::tls_failed)
+                );
+            CHECK(client.connections().idle + client.connections().active + client.connections().dialing == 0);
+
+            server.end_all(ending::none);
+            CHECK(client.get() == "");
+        }
+}
+
+TEST_CASE("pool 10: without TLS, too, a connection that its server ends before any request is a failed dial")
+{
+    using manner = hostile_server::manner;
+    struct row
+    {
+        manner how;
+        std::string_view told;
+        close_reason why;
+        bool through_proxy = false;
+    };
+    std::vector<row> const table{
+        {manner::closes, " closed the connection after accepting it, before any request", close_reason::ended},
+        {manner::resets, " reset the connection after accepting it, before any request", close_reason::reset},
+        {manner::speaks, " sent 21 bytes after accepting it, before any request", close_reason::unsolicited},
+        {manner::reads_request_and_closes, "", close_reason::failed},
+        {manner::opens_tunnel_and_closes, " closed the connection after the tunnel was open, before any request",
+         close_reason::ended, true},
+    };
+    for (auto const& [how, told, why, through_proxy] : table)
+    {
+        CAPTURE(static_cast<int>(how));
+        hostile_server server(how);
+        auto settings = settings_for(through_proxy ? "http://origin.example.test" : server.url());
+        if (through_proxy)
+            settings.proxy.url = server.url();
+        settings.retry.max_attempts = 3;
+        settings.retry.base_delay = settings.retry.max_delay = 1ms;
+        caller client(settings);
+        auto const& call = client.begin();
+        REQUIRE(client.until([&] { return call.over(); }));
+        REQUIRE(!call.good());
+        auto const& failed = call.error();
+        CAPTURE(failed.what());
+        CHECK(server.accepted() == failed.attempts().size());
+        CHECK(client.connections().stale == 0);
+        // The client may be quicker than the server: then its request is lost.
+        if (failed == errc::connect_failed)
+        {
+            auto const whom = settings.endpoint + ": the server" + (through_proxy ? " or proxy " + server.url() : "");
+            CHECK(failed.detail() == whom + std::string(told));
+            CHECK(failed.attempts().back().progress == progress::not_sent);
+            CHECK(client.connections().closed_for(why) > 0);
+        }
+        else
+            CHECK(failed.progress() == progress::maybe_sent);
+        CHECK(failed.attempts().size() == (failed == errc::malformed_response ? 1 : 3));
+    }
+}
+
+TEST_CASE(
+    "pool 10: two hundred callers of a server that ends each new connection dial no more than they try, and get on "
+    "once the server does"
+)
+{
+    authority const ca;
+    for (auto const& [name, how, version, sure, told, code] : deaths)
+    {
+        CAPTURE(name);
+        CAPTURE(version);
+        tls_server server(without_tickets(version, ca));
+        server.end_all(how);
+        auto settings = server.settings(ca);
+        settings.rate_scope = support::scope_for_each_target();
+        settings.pool.max_connections_per_origin = 64;
+        settings.pool.max_concurrent_dials = 16;
+        settings.retry.max_attempts = 100;
+        settings.retry.base_delay = settings.retry.max_delay = 1ms;
+        caller client(settings);
+        for (std::size_t i = 0; i < 200; ++i)
+            client.begin("/scope/" + std::to_string(i), {.timeout = 600ms});
+        REQUIRE(client.until([&] { return client.all_over(); }));
+        std::size_t silent = 0;
+        std::string one;
+        for (auto const& call : client.calls)
+        {
+            REQUIRE(!call.good());
+            auto const& failed = call.error();
+            bool const tells = contains(failed.what(), sure ? told : "the server") ||
+                               (!sure && failed.progress() == progress::maybe_sent);
+            silent += tells ? 0 : 1;
+            if (!tells)
+                one = failed.what();
+            if (sure)
+                CHECK(failed.progress() == progress::not_sent);
+        }
+        CAPTURE(one);
+        CHECK(silent == 0);
+        CHECK(server.counts().accepted <= attempts_of(client) + 32);
+        CHECK(server.counts().requests <= attempts_of(client));
+        CHECK(client.connections().waiting == 0);
+        CHECK(client.connections().active == 0);
+
+        // The same client, and calls that wait already when the server gets well.
+        client.forget();
+        for (std::size_t i = 0; i < 200; ++i)
+            client.begin("/scope/" + std::to_string(i), {.timeout = 30s});
+        client.poll();
+        server.end_all(ending::none);
+        REQUIRE(client.until([&] { return client.all_over(); }));
+        for (auto const& call : client.calls)
+            CHECK(call.good());
+    }
+}

@@ -1,0 +1,232 @@
+#include <ccloud/ccloud.hpp>
+
+#include "certificates.hpp"
+#include "printers.hpp"
+#include "tls_server.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace std::chrono_literals;
+using ccloud::close_reason;
+using ccloud::errc;
+using ccloud::progress;
+using support::authority;
+using support::complaint;
+using support::driven_client;
+using support::flood;
+using support::of_version;
+using support::tls_server;
+using support::tls_server_counts;
+
+namespace {
+
+/** So many messages a server sends at most, so that a test that fails ends. */
+constexpr std::size_t without_end = 300'000;
+
+/** What lies in the sockets when the client closes, and what the client takes in one turn, at most. */
+constexpr std::size_t most_taken = 40'000;
+
+struct row
+{
+    std::string_view what;
+    flood with;
+    int version;
+};
+
+constexpr row floods[] = {
+    {"session tickets (RFC 8446 section 4.6.1)", flood::tickets, TLS1_3_VERSION},
+    {"KeyUpdate (RFC 8446 section 4.6.3)", flood::key_updates, TLS1_3_VERSION},
+    {"KeyUpdate that wants one in return", flood::answered_updates, TLS1_3_VERSION},
+    {"KeyUpdate that wants one in return, which is not read", flood::unread_updates, TLS1_3_VERSION},
+    {"HelloRequest (RFC 5246 section 7.4.1.1)", flood::hello_requests, TLS1_2_VERSION},
+};
+
+ccloud::config settings_for(tls_server& server, authority const& ca)
+{
+    auto settings = server.settings(ca);
+    settings.retry = ccloud::retry_policy::none();
+    return settings;
+}
+
+/** Makes the client have one idle connection. */
+void fill(driven_client& client, tls_server& server)
+{
+    REQUIRE(complaint(client.get()) == "");
+    REQUIRE(client.connections().idle == 1);
+    REQUIRE(server.counts().open == 1);
+}
+
+/** The server has more in the client's socket than a client should take. */
+bool floods_socket(tls_server& server)
+{
+    return server.sees([](tls_server_counts const& now) { return now.flooded >= 100; });
+}
+
+} // namespace
+
+TEST_CASE("TLS: a flood of messages without data on an idle connection ends it, and the next call is served by another")
+{
+    authority const ca;
+    for (auto const& [what, with, version] : floods)
+        for (bool const watched : {true, false})
+        {
+            CAPTURE(what);
+            CAPTURE(watched);
+            tls_server server(of_version(version, ca));
+            driven_client client(settings_for(server, ca));
+            fill(client, server);
+            server.flood_open(with, without_end);
+            if (watched)
+            {
+                CHECK(client.until([&] { return client.connections().idle == 0; }));
+                CHECK(client.connections().closed_for(close_reason::unsolicited) == 1);
+            }
+            else
+                REQUIRE(floods_socket(server));
+            auto const got = client.post();
+            CHECK(complaint(got) == "");
+            CHECK(client.connections().closed_for(close_reason::unsolicited) == 1);
+            CHECK(client.connections().stale == (watched ? 0 : 1));
+            CHECK(server.sees([](tls_server_counts const& now) { return now.open == 1; }));
+            CHECK(server.counts().flooded < most_taken);
+        }
+}
+
+TEST_CASE("TLS: a connection is closed in the middle of a flood without waiting for its end")
+{
+    authority const ca;
+    for (auto const& [what, with, version] : floods)
+    {
+        CAPTURE(what);
+        tls_server server(of_version(version, ca));
+        driven_client client(settings_for(server, ca));
+        fill(client, server);
+        server.flood_open(with, without_end);
+        REQUIRE(floods_socket(server));
+        SUBCASE("close_idle()")
+        {
+            client->close_idle();
+            CHECK(client.until([&] { return client.connections().idle == 0; }));
+        }
+        SUBCASE("close()")
+        {
+            client->close();
+            CHECK(client.runs_out());
+        }
+        CHECK(server.sees([](tls_server_counts const& now) { return now.open == 0; }));
+        CHECK(server.counts().flooded < most_taken);
+    }
+}
+
+TEST_CASE("TLS: a flood instead of a response ends the call with what the server did, while others go on")
+{
+    authority const ca;
+    for (auto const& [what, with, version] : floods)
+        for (bool const fresh : {true, false})
+        {
+            CAPTURE(what);
+            CAPTURE(fresh);
+            tls_server server(of_version(version, ca));
+            driven_client client(settings_for(server, ca));
+            if (!fresh)
+                fill(client, server);
+            server.hold(2);
+            auto const calls = client.start(ccloud::http_request(ccloud::method::post, "/iam/v2/ip-groups"));
+            REQUIRE(client.until([&] { return server.counts().requests == (fresh ? 1 : 2); }));
+            server.flood_open(with, without_end);
+            REQUIRE(client.until([&] { return calls->size() == 1; }));
+            REQUIRE(!calls->front().has_value());
+            auto const& failed = calls->front().error();
+            CAPTURE(failed.what());
+            CHECK(failed == errc::connection_lost);
+            CHECK(failed.progress() == progress::maybe_sent);
+            CHECK(failed.detail().find("TLS messages that carry no data") != std::string::npos);
+            CHECK(server.sees([](tls_server_counts const& now) { return now.open == 0; }));
+            CHECK(server.counts().flooded < most_taken);
+            server.hold(0);
+            CHECK(complaint(client.get()) == "");
+        }
+}
+
+TEST_CASE("TLS: a flood right after the handshake ends each attempt, and other coroutines of the executor go on")
+{
+    authority const ca;
+    for (auto const& [what, with, version] : floods)
+        for (bool const asks_for_certificate : {false, true})
+        {
+            CAPTURE(what);
+            CAPTURE(asks_for_certificate);
+            auto options = of_version(version, ca);
+            auto settings = ccloud::config();
+            auto const ours = ca.issue(support::subject());
+            if (asks_for_certificate)
+                options.client_ca = ca.certificate();
+            tls_server server(options);
+            settings = settings_for(server, ca);
+            settings.tls.certificate_pem = ours.certificate;
+            settings.tls.key_pem = ours.key;
+            server.flood_new(with, without_end);
+            driven_client client(settings);
+
+            std::size_t ticks = 0;
+            boost::asio::steady_timer clock(client.context());
+            std::function<void()> tick = [&] {
+                clock.expires_after(1ms);
+                clock.async_wait([&](boost::system::error_code over) {
+                    if (over)
+                        return;
+                    ++ticks;
+                    tick();
+                });
+            };
+            tick();
+            auto const got = client.get();
+            clock.cancel();
+            REQUIRE(!got.has_value());
+            CAPTURE(got.error().what());
+            CHECK((got.error() == errc::connection_lost || got.error() == errc::connect_failed));
+            CHECK(got.error().detail().find("TLS messages that carry no data") != std::string::npos);
+            CHECK(server.counts().accepted == 1);
+            CHECK(server.counts().flooded < most_taken);
+            server.flood_new(flood::none, 0);
+            CHECK(complaint(client.get()) == "");
+        }
+}
+
+TEST_CASE("TLS: sixteen tickets and key updates at once, before and during a call, harm no connection")
+{
+    authority const ca;
+    for (auto const& [what, with, version] : floods)
+    {
+        if (version != TLS1_3_VERSION || with == flood::answered_updates)
+            continue; // the server would miss what it throws away
+        CAPTURE(what);
+        tls_server server(of_version(version, ca));
+        driven_client client(settings_for(server, ca));
+        fill(client, server);
+        for (std::size_t round = 1; round <= 10; ++round)
+        {
+            server.flood_open(with, 16);
+            REQUIRE(server.sees([&](tls_server_counts const& now) { return now.flooded == 32 * round - 16; }));
+            server.hold(2);
+            auto const calls = client.start(1);
+            REQUIRE(client.until([&] { return server.counts().requests == 1 + round; }));
+            server.flood_open(with, 16);
+            REQUIRE(server.sees([&](tls_server_counts const& now) { return now.flooded == 32 * round; }));
+            server.hold(0);
+            REQUIRE(client.until([&] { return calls->size() == 1; }));
+            CHECK(complaint(calls->front()) == "");
+        }
+        CHECK(server.counts().accepted == 1);
+        CHECK(client.connections().idle == 1);
+    }
+}
