@@ -69,6 +69,11 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
         if (wish.failure)
             co_return *std::move(wish.failure);
         granted = wish.take();
+        if (granted->torn_by() != torn::no)
+        {
+            pool.take_back(*granted);
+            co_return exchange::failed(errc::client_closed, progress::not_sent);
+        }
         if (auto const found = granted->look())
             if (auto failure = pool.found_dead(*std::exchange(granted, nullptr), wish, *found))
                 co_return *std::move(failure);

@@ -64,7 +64,8 @@ class hostile_server
 public:
     enum class manner { closes, resets, speaks, opens_tunnel_and_closes, reads_request_and_closes };
 
-    explicit hostile_server(manner how) : how_(how), acceptor_(context_, {asio::ip::address_v4::loopback(), 0})
+    explicit hostile_server(manner how, std::string const& address = "127.0.0.1", std::uint16_t port = 0)
+        : how_(how), acceptor_(context_, {asio::ip::make_address(address), port})
     {
         asio::co_spawn(context_, accept(), asio::detached);
         thread_ = std::thread([this] { context_.run(); });
@@ -332,4 +333,102 @@ TEST_CASE(
         for (auto const& call : client.calls)
             CHECK(call.good());
     }
+}
+
+TEST_CASE("pool 15: the address of a server that ends each new connection is tried last")
+{
+    for (auto const how : {hostile_server::manner::closes, hostile_server::manner::reads_request_and_closes})
+    {
+        CAPTURE(static_cast<int>(how));
+        http_server good([](std::string_view) { return support::response(200); }, "127.0.0.1");
+        hostile_server const bad(how, "127.0.0.2", good.port());
+        auto settings = good.settings("api.example.test");
+        settings.pool.max_requests_per_connection = 1;
+        settings.retry.base_delay = settings.retry.max_delay = 1ms;
+        caller client(settings, [](std::string const&) {
+            return ccloud::net::name_answer{{"127.0.0.2", "127.0.0.1"}, {}};
+        });
+        for (int i = 0; i < 6; ++i)
+            CHECK(client.get() == "");
+        CHECK(bad.accepted() == 1);
+        CHECK(good.counts().requests == 6);
+    }
+}
+
+TEST_CASE("pool 23: connections made ahead of need that the server ends are not made up for, and nobody hears of them")
+{
+    authority const ca;
+    tls_server server(without_tickets(TLS1_2_VERSION, ca));
+    server.end_all(ending::fin);
+    auto settings = server.settings(ca);
+    settings.pool.max_concurrent_dials = 4;
+    caller client(settings);
+    client.cloud->warm_up(16);
+    REQUIRE(client.until([&] {
+        auto const now = client.connections();
+        return now.closed_for(close_reason::ended) >= 4 && now.idle + now.dialing == 0;
+    }));
+    CHECK(server.counts().accepted <= 16);
+    CHECK(client.connections().connect_failed == 0);
+    server.end_all(ending::none);
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return call.over(); }));
+    REQUIRE(call.good());
+    CHECK(call.how->response().attempts() == 1);
+}
+
+TEST_CASE("pool 11: idle connections that all are dead cost a call no attempt, and one dial")
+{
+    authority const ca;
+    for (int const version : {TLS1_2_VERSION, TLS1_3_VERSION})
+    {
+        CAPTURE(version);
+        tls_server server(of_version(version, ca));
+        caller client(server.settings(ca));
+        server.hold(8);
+        client.begin_all(8);
+        REQUIRE(client.until([&] { return client.all_over(); }));
+        REQUIRE(client.connections().idle == 8);
+        server.end();
+        auto const& call = client.begin();
+        REQUIRE(client.until([&] { return call.over(); }));
+        REQUIRE(call.good());
+        CHECK(call.how->response().attempts() == 1);
+        CHECK(client.connections().closed_for(close_reason::ended) == 8);
+        CHECK(client.connections().stale <= 1);
+        CHECK(client.connections().connect_failed == 0);
+        CHECK(server.counts().accepted == 9);
+    }
+}
+
+TEST_CASE(
+    "tls: a certificate of ours that a TLS 1.3 server refuses after the handshake costs one dial for all that wait"
+)
+{
+    authority const ca;
+    authority const other;
+    auto options = without_tickets(TLS1_3_VERSION, ca);
+    options.client_ca = ca.certificate();
+    tls_server server(options);
+    auto settings = server.settings(ca);
+    auto const ours = other.issue(support::subject());
+    settings.tls.certificate_pem = ours.certificate;
+    settings.tls.key_pem = ours.key;
+    settings.rate_scope = support::scope_for_each_target();
+    settings.pool.max_concurrent_dials = 1;
+    caller client(settings);
+    for (std::size_t i = 0; i < 8; ++i)
+        client.begin("/scope/" + std::to_string(i));
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    for (auto const& call : client.calls)
+    {
+        REQUIRE(!call.good());
+        CHECK(call.error() == errc::client_certificate_rejected);
+        CHECK(call.error().progress() == progress::not_sent);
+        CHECK(call.error().attempts().size() == 1);
+    }
+    CHECK(client.connections().tls_failed == 1);
+    CHECK(client.connections().dialed == 0);
+    CHECK(client.connections().stale == 0);
+    CHECK(server.counts().accepted == 1);
 }

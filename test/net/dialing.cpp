@@ -266,8 +266,9 @@ TEST_CASE("pool 15: a silent address has 250 ms before the next one is tried, to
     http_server server;
     black_hole const silent("127.0.0.2", server.port());
     black_hole const silent_too("127.0.0.3", server.port());
-    SUBCASE("which wins")
+    SUBCASE("which wins, and the others are closed")
     {
+        auto const sockets = open_descriptors("socket:");
         slow_motion_race race({"127.0.0.2", "127.0.0.3", "127.0.0.1"}, server.port());
         for (int i = 0; i < 2; ++i)
         {
@@ -278,10 +279,11 @@ TEST_CASE("pool 15: a silent address has 250 ms before the next one is tried, to
             race.clock.fire();
         }
         REQUIRE(race.ends());
+        CHECK(server.sees([](http_server_counts const& now) { return now.accepted == 1; }));
+        CHECK(open_descriptors("socket:") == sockets + 2); // the winner's, and the server's
         CHECK(race.winner() == "127.0.0.1");
         CHECK(!race.clock.armed);
         CHECK(race.failed.empty());
-        CHECK(server.sees([](http_server_counts const& now) { return now.accepted == 1; }));
     }
     SUBCASE("which is not tried where the first one answers in time")
     {
@@ -376,8 +378,74 @@ TEST_CASE("pool 15: where every address is silent, a call ends by connect_timeou
     REQUIRE(!call.good());
     CHECK(call.error().code() == errc::connect_timeout);
     CHECK(call.error().progress() == progress::not_sent);
-    CHECK(call.error().detail() == settings.endpoint + ": connecting");
+    CHECK(
+        call.error().detail() ==
+        "TCP connect to " + settings.endpoint + " took longer than config::pool.connect_timeout, 300 ms"
+    );
     CHECK(client.connections().connect_timed_out == 1);
+}
+
+TEST_CASE("pool 15: what ends by a timeout while a connection is made names the step that hangs, and no cause but that")
+{
+    // It accepts connections, by the kernel, and says nothing.
+    asio::io_context context;
+    asio::ip::tcp::acceptor const silent(context, {asio::ip::address_v4::loopback(), 0});
+    auto const port = silent.local_endpoint().port();
+    black_hole const hole("127.0.0.2");
+    slow_names const names({{"127.0.0.1"}, {}});
+    auto const on_port = [port](std::string const& scheme_and_host) {
+        return scheme_and_host + ':' + std::to_string(port);
+    };
+
+    struct row
+    {
+        std::string endpoint;
+        std::string proxy;
+        std::string step;
+    };
+    auto const plain = on_port("http://api.example.test");
+    auto const secure = on_port("https://api.example.test");
+    std::vector<row> const table{
+        {on_port("http://slow.example.test"), "", "name look-up of slow.example.test"},
+        {plain, on_port("http://slow.example.test"), "name look-up of slow.example.test"},
+        {on_port("http://slow.example.test"), on_port("socks5://127.0.0.1"), "name look-up of slow.example.test"},
+        {"http://127.0.0.2:" + std::to_string(hole.port()), "",
+         "TCP connect to http://127.0.0.2:" + std::to_string(hole.port())},
+        {secure, "http://127.0.0.2:" + std::to_string(hole.port()),
+         "TCP connect to proxy http://127.0.0.2:" + std::to_string(hole.port())},
+        {secure, on_port("https://localhost"), "TLS handshake with proxy " + on_port("https://localhost")},
+        {plain, on_port("http://localhost"), "CONNECT reply of proxy " + on_port("http://localhost")},
+        {secure, on_port("socks5://localhost"), "SOCKS5 reply of proxy " + on_port("socks5://localhost")},
+        {secure, on_port("socks5h://localhost"), "SOCKS5 reply of proxy " + on_port("socks5h://localhost")},
+        {secure, "", "TLS handshake with " + secure},
+    };
+    for (auto const& [endpoint, proxy, step] : table)
+        for (bool const by_deadline : {false, true})
+        {
+            CAPTURE(step);
+            CAPTURE(by_deadline);
+            auto settings = settings_for(host, port);
+            settings.endpoint = endpoint;
+            settings.proxy.url = proxy;
+            ccloud::call_options options;
+            if (by_deadline)
+                options.timeout = 60ms;
+            else
+                settings.pool.connect_timeout = 60ms;
+            caller client(settings, names.lookup());
+            auto const& call = client.begin("/", options);
+            REQUIRE(client.until([&] { return call.over(); }));
+            REQUIRE(!call.good());
+            auto const& failed = call.error();
+            CAPTURE(failed.what());
+            CHECK(failed == (by_deadline ? errc::deadline_exceeded : errc::connect_timeout));
+            CHECK(failed.progress() == progress::not_sent);
+            CHECK(!failed.cause());
+            if (by_deadline)
+                CHECK(contains(failed.detail(), ", now: " + step + ')'));
+            else
+                CHECK(failed.detail() == step + " took longer than config::pool.connect_timeout, 60 ms");
+        }
 }
 
 TEST_CASE("pool 15: an address that failed is tried last by the next dials, though it works again")
@@ -458,13 +526,13 @@ TEST_CASE("pool 14: a look-up that hangs ends by each timeout, by cancellation a
     {
         settings.pool.connect_timeout = 30ms;
         code = errc::connect_timeout;
-        says = settings.endpoint + ": looking up its name";
+        says = "name look-up of slow.example.test took longer than config::pool.connect_timeout, 30 ms";
     }
     SUBCASE("the call's deadline")
     {
         options.timeout = 30ms;
         code = errc::deadline_exceeded;
-        says = "waiting for a connection (0 in use, 0 idle, 1 being made, 1 calls wait)";
+        says = "waiting for a connection (0 in use, 0 idle, 1 being made, 1 calls wait; one is being made for ";
     }
     SUBCASE("cancellation")
     {

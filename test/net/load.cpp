@@ -1007,3 +1007,78 @@ TEST_CASE("pool 23: warm_up() makes connections ahead of need, up to the cap, an
     CHECK(client.runs_out());
     CHECK(server.counts().accepted == 6);
 }
+
+TEST_CASE("pool 4: what a call waits for a connection is no part of attempt_timeout, and is told")
+{
+    struct waits final : ccloud::observer
+    {
+        void connection_used(ccloud::observed_call const&, int, ccloud::connection_use const& use) noexcept override
+        {
+            seen.push_back(use.waited);
+        }
+        std::vector<std::chrono::nanoseconds> seen;
+    };
+    http_server server;
+    auto const witness = std::make_shared<waits>();
+    auto settings = server.settings();
+    settings.observer = witness;
+    settings.rate_scope = support::scope_for_each_target();
+    settings.pool.max_connections_per_origin = 1;
+    settings.retry = ccloud::retry_policy::none();
+    caller client(settings);
+    server.hold();
+    client.begin("/first");
+    REQUIRE(client.until([&] { return server.counts().waiting == 1; }));
+    constexpr auto limit = 100ms;
+    auto const began = std::chrono::steady_clock::now();
+    client.begin("/second", {.attempt_timeout = limit});
+    REQUIRE(client.until([&] { return std::chrono::steady_clock::now() >= began + 3 * limit; }));
+    server.release();
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    for (auto const& call : client.calls)
+        CHECK(call.good());
+    REQUIRE(witness->seen.size() == 2);
+    CHECK(witness->seen[1] >= 2 * limit);
+    CHECK(client.connections().queued == 2);
+    CHECK(client.connections().queue_wait.total() == 2);
+    CHECK(client.connections().queue_wait.quantile(1.0) >= 200'000); // microseconds
+}
+
+TEST_CASE("pool 24: a connection is counted with what it took to make, how long it was idle, and its age")
+{
+    http_server server;
+    caller client(server.settings());
+    CHECK(client.get() == "");
+    auto const idle_from = std::chrono::steady_clock::now();
+    REQUIRE(client.until([&] { return std::chrono::steady_clock::now() >= idle_from + 10ms; }));
+    CHECK(client.get() == "");
+    client.cloud->close_idle();
+    client.poll();
+    auto const seen = client.connections();
+    CHECK(seen.connect.total() == 1);
+    CHECK(seen.connect.counts[0] == 0); // less than a microsecond it does not take
+    CHECK(seen.idle_before_reuse.total() == 1);
+    CHECK(seen.idle_before_reuse.quantile(1.0) >= 9'000);
+    CHECK(seen.age.total() == 1);
+    CHECK(seen.age.quantile(1.0) >= 9'000);
+    CHECK(seen.requests.total() == 1);
+}
+
+TEST_CASE("pool 21: a connection that was granted when close() came, and not taken, leaves the books")
+{
+    http_server server;
+    caller client(server.settings());
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return client.connections().active == 1; }));
+    REQUIRE(server.counts().requests == 0); // the call has not gone on yet
+    client.wire->close(); // the client's own comes by a post, after the call
+    client.poll();
+    REQUIRE(call.over());
+    REQUIRE(!call.good());
+    CAPTURE(call.error().what());
+    CHECK(call.error() == errc::client_closed);
+    CHECK(call.error().progress() == progress::not_sent);
+    CHECK(client.connections().active == 0);
+    CHECK(client.connections().closed_for(close_reason::shut_down) == 1);
+    CHECK(client.network->slots().used() == 0);
+}

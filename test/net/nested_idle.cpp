@@ -1,5 +1,6 @@
 #include <ccloud/ccloud.hpp>
 
+#include "caller.hpp"
 #include "certificates.hpp"
 #include "printers.hpp"
 #include "tls_server.hpp"
@@ -26,6 +27,7 @@
 #include <thread>
 
 using ccloud::close_reason;
+using ccloud::errc;
 using support::authority;
 using support::complaint;
 using support::driven_client;
@@ -43,15 +45,25 @@ void gather(SSL* tls, bool yes)
 }
 
 /** When the first tunnel is told goodbye, in one segment with what the client waits for. */
-enum class goodbye { with_handshake, with_answer };
+enum class goodbye { never, with_handshake, with_answer };
+
+/** Where the first tunnel is flooded with KeyUpdate messages (RFC 8446 section 4.6.3). */
+enum class flooded_layer { none, outer, inner };
+
+/** When: before it is open, instead of an answer, or after one. */
+enum class moment { before_tunnel, instead_of_answer, after_answer };
 
 /** An HTTPS proxy, and the origin behind it, on a thread of its own: TLS in TLS, one connection after the other. The
     inner close_notify comes in a record of the outer layer of its own. */
 class tunnel
 {
 public:
-    tunnel(authority const& ca, int version, goodbye when)
-        : when_(when), tls_(asio::ssl::context::tls_server), acceptor_(context_, {asio::ip::address_v4::loopback(), 0})
+    tunnel(
+        authority const& ca, int version, goodbye when, flooded_layer where = flooded_layer::none,
+        moment from = moment::after_answer
+    )
+        : when_(when), floods_(where), flooded_from_(from), tls_(asio::ssl::context::tls_server),
+          acceptor_(context_, {asio::ip::address_v4::loopback(), 0})
     {
         auto const shown = ca.issue(subject::local());
         tls_.use_certificate_chain(asio::buffer(shown.certificate));
@@ -72,10 +84,12 @@ public:
     tunnel(tunnel const&) = delete;
     tunnel& operator=(tunnel const&) = delete;
 
-    ccloud::config settings(authority const& ca) const
+    /** Without TLS at the origin, the tunnel has one layer. */
+    ccloud::config settings(authority const& ca, bool origin_has_tls = true) const
     {
         ccloud::config settings;
-        settings.endpoint = "https://localhost:1";
+        settings.endpoint = origin_has_tls ? "https://localhost:1" : "http://localhost";
+        settings.allow_plaintext = !origin_has_tls;
         settings.proxy.url = url_;
         settings.credentials = ccloud::api_key("KEY", "SECRET");
         settings.threading = ccloud::threading::serial;
@@ -91,6 +105,8 @@ public:
 
     int accepted() const noexcept { return accepted_; }
     int requests() const noexcept { return requests_; }
+    int goodbyes() const noexcept { return goodbyes_; } ///< of the innermost layer
+    int flooded() const noexcept { return flooded_; }   ///< messages
 
     /** What a client says of itself and of whom it means, in a handshake; "none" where it says nothing. */
     struct greeting
@@ -137,16 +153,18 @@ private:
     {
         tls_pointer const outer(::SSL_new(tls_.native_handle()), &::SSL_free);
         ::SSL_set_fd(outer.get(), fd);
-        if (::SSL_accept(outer.get()) != 1)
-            return;
-        auto const connect = hear(outer.get());
-        if (connect.empty())
+        std::string request;
+        if (::SSL_accept(outer.get()) != 1 || !hears(outer.get(), request))
             return;
         {
             std::lock_guard const guard(mutex_);
-            heard_ = {greeting_of(outer.get()), connect, {}};
+            heard_ = {greeting_of(outer.get()), request, {}};
         }
+        if (ends && flooded_from_ == moment::before_tunnel && floods_ == flooded_layer::outer)
+            return flood(outer.get());
         say(outer.get(), "HTTP/1.1 200 Connected\r\n\r\n");
+        if (request.starts_with("CONNECT localhost:80 "))
+            return answer(outer.get(), outer.get(), false);
 
         tls_pointer const inner(::SSL_new(tls_.native_handle()), &::SSL_free);
         BIO* const below = ::BIO_new(::BIO_f_ssl());
@@ -164,15 +182,36 @@ private:
         if (at_once)
             ::SSL_shutdown(inner.get());
         gather(inner.get(), false);
-        while (!hear(inner.get()).empty())
+        answer(outer.get(), inner.get(), ends);
+    }
+
+    void answer(SSL* outer, SSL* inner, bool ends)
+    {
+        std::string request;
+        while (hears(inner, request))
         {
             ++requests_;
-            gather(inner.get(), true);
-            say(inner.get(), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
-            if (ends)
-                ::SSL_shutdown(inner.get());
-            gather(inner.get(), false);
+            SSL* const flooded = floods_ == flooded_layer::outer ? outer : inner;
+            if (ends && floods_ != flooded_layer::none && flooded_from_ == moment::instead_of_answer)
+                return flood(flooded);
+            gather(inner, true);
+            say(inner, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+            if (ends && when_ != goodbye::never)
+                ::SSL_shutdown(inner);
+            gather(inner, false);
+            if (ends && floods_ != flooded_layer::none)
+                return flood(flooded);
         }
+        goodbyes_ += (::SSL_get_shutdown(inner) & SSL_RECEIVED_SHUTDOWN) != 0 ? 1 : 0;
+    }
+
+    /** Until the client closes. */
+    void flood(SSL* with)
+    {
+        constexpr int without_end = 300'000;
+        for (; flooded_ < without_end; ++flooded_)
+            if (::SSL_key_update(with, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || ::SSL_do_handshake(with) != 1)
+                return;
     }
 
     static greeting greeting_of(SSL* tls)
@@ -195,12 +234,13 @@ private:
             gather(const_cast<SSL*>(tls), true);
     }
 
-    /** Reads a request, which the client writes as one record; empty where the client has gone. */
-    static std::string hear(SSL* tls)
+    /** Reads a request, which the client writes as one record; false where the client has gone. */
+    static bool hears(SSL* tls, std::string& request)
     {
         std::array<char, 16 * 1024> bytes;
-        int const got = ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size()));
-        return got > 0 ? std::string(bytes.data(), static_cast<std::size_t>(got)) : std::string();
+        int const size = ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size()));
+        request.assign(bytes.data(), static_cast<std::size_t>(size > 0 ? size : 0));
+        return size > 0;
     }
 
     static void say(SSL* tls, std::string_view bytes)
@@ -209,12 +249,16 @@ private:
     }
 
     goodbye const when_;
+    flooded_layer const floods_;
+    moment const flooded_from_;
     asio::ssl::context tls_;
     asio::io_context context_;
     asio::ip::tcp::acceptor acceptor_;
     std::string url_;
     std::atomic<int> accepted_ = 0;
     std::atomic<int> requests_ = 0;
+    std::atomic<int> goodbyes_ = 0;
+    std::atomic<int> flooded_ = 0;
     std::mutex mutable mutex_;
     greetings heard_;
     std::thread thread_;
@@ -244,15 +288,18 @@ TEST_CASE("pool 11: a goodbye that lies in the outer layer of an https proxy is 
             CHECK(proxy.requests() == 2);
         }
     }
-    SUBCASE("when it is taken, new: over TLS 1.2 the server speaks last in the handshake")
+    SUBCASE(
+        "when it is taken, new: over TLS 1.2 the server speaks last in the handshake; that attempt has failed unsent"
+    )
     {
         tunnel proxy(ca, TLS1_2_VERSION, goodbye::with_handshake);
         driven_client client(proxy.settings(ca));
         auto const got = client.post();
         CHECK(complaint(got) == "");
-        CHECK(got.response().attempts() == 1);
+        CHECK(got.response().attempts() == 2);
         CHECK(client.connections().closed_for(close_reason::said_goodbye) == 1);
-        CHECK(client.connections().stale == 1);
+        CHECK(client.connections().connect_failed == 1);
+        CHECK(client.connections().stale == 0);
         CHECK(proxy.accepted() == 2);
         CHECK(proxy.requests() == 1);
     }
@@ -294,4 +341,68 @@ TEST_CASE("RFC 6066 section 3: TLS knows proxy and origin without the dots at th
         CHECK(heard.connect.starts_with("CONNECT localhost.:1 HTTP/1.1\r\nHost: localhost.:1\r\n")); // as it was given
         CHECK(heard.to_origin.name == "localhost");
     }
+}
+
+TEST_CASE("TLS: a flood within either layer of an https proxy ends the connection, wherever it meets the client")
+{
+    authority const ca;
+    for (auto const where : {flooded_layer::outer, flooded_layer::inner})
+        for (auto const from : {moment::before_tunnel, moment::instead_of_answer, moment::after_answer})
+        {
+            if (where == flooded_layer::inner && from == moment::before_tunnel)
+                continue;
+            CAPTURE(static_cast<int>(where));
+            CAPTURE(static_cast<int>(from));
+            tunnel proxy(ca, TLS1_3_VERSION, goodbye::never, where, from);
+            auto settings = proxy.settings(ca);
+            settings.retry = ccloud::retry_policy::none();
+            driven_client client(settings);
+            auto const got = client.get();
+            if (from == moment::after_answer)
+            {
+                CHECK(complaint(got) == "");
+                CHECK(client.until([&] { return client.connections().idle == 0; }));
+                CHECK(client.connections().closed_for(close_reason::unsolicited) == 1);
+            }
+            else
+            {
+                REQUIRE(!got.has_value());
+                CAPTURE(got.error().what());
+                CHECK(got.error() == (from == moment::before_tunnel ? errc::proxy_refused : errc::connection_lost));
+                CHECK(got.error().detail().find("TLS messages that carry no data") != std::string::npos);
+            }
+            CHECK(complaint(client.get()) == "");
+            CHECK(proxy.accepted() == 2);
+            CHECK(proxy.flooded() < 40'000);
+        }
+}
+
+TEST_CASE("pool 23: behind an https proxy, too, the origin is told goodbye (RFC 8446 section 6.1)")
+{
+    authority const ca;
+    for (int const version : tls_versions)
+    {
+        CAPTURE(version);
+        tunnel proxy(ca, version, goodbye::never);
+        driven_client client(proxy.settings(ca));
+        REQUIRE(complaint(client.get()) == "");
+        client->close_idle();
+        CHECK(client.until([&] { return proxy.goodbyes() == 1; }));
+    }
+}
+
+TEST_CASE("observer: a connection without TLS to its origin says nothing of TLS, though the way to its proxy has it")
+{
+    authority const ca;
+    tunnel proxy(ca, TLS1_3_VERSION, goodbye::never);
+    auto const seen = std::make_shared<support::connection_witness>();
+    auto settings = proxy.settings(ca, false);
+    settings.observer = seen;
+    driven_client client(settings);
+    REQUIRE(complaint(client.get()) == "");
+    REQUIRE(seen->seen.size() == 1);
+    CHECK(seen->seen.front()->tls_version == "");
+    CHECK(seen->seen.front()->cipher == "");
+    CHECK(!seen->seen.front()->resumed);
+    CHECK(seen->seen.front()->proxy == settings.proxy.url);
 }
