@@ -26,7 +26,8 @@
     |     queue_full               config::max_pending calls wait already
     |     credentials_unavailable  the source of credentials gave none
     |     name_resolution_failed   the host has no address
-    |     connect_failed           refused, reset or unreachable before TLS was up
+    |     connect_failed           refused, reset or unreachable; or the server ended a new connection, or sent data on it,
+    |                              before any request was given to it
     |     connect_timeout          no connection within connect_timeout
     |     proxy_authentication_failed    the proxy wants other credentials, or some
     |     proxy_refused            the proxy does not open the way

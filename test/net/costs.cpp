@@ -675,3 +675,20 @@ TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB: new, afte
         CHECK(server.counts().accepted == connections);
     }
 }
+
+TEST_CASE("pool 20: an idle connection does not keep the memory of a large request")
+{
+    constexpr std::size_t large = 4 * 1024 * 1024;
+    support::http_server server;
+    caller client(server.settings());
+    REQUIRE(client.get() == "");
+    auto const before = mine.bytes;
+    {
+        auto const got = finish(client, upload(large));
+        REQUIRE(got.has_value());
+    }
+    CHECK(mine.bytes - before > static_cast<std::ptrdiff_t>(large)); // it may be wanted again at once
+    CHECK(client.until([&] { return mine.bytes - before < 256 * 1024; }));
+    CHECK(client.connections().idle == 1);
+    CHECK(server.counts().accepted == 1);
+}
