@@ -105,7 +105,9 @@ std::optional<defect> connection::look()
         on_top([&](auto& stream) { found.bytes = stream.read_some(asio::buffer(bytes), found.cause); });
     if (found.cause == asio::error::would_block)
         return std::nullopt;
-    if (!found.cause || is_flooded())
+    if (is_flooded())
+        return defect{close_reason::unsolicited};
+    if (!found.cause)
         found.reason = close_reason::unsolicited;
     else if (found.cause == asio::error::eof && tls_)
         found.reason = close_reason::said_goodbye;

@@ -309,8 +309,9 @@ asio::awaitable<dialer::failure> dialer::open_tunnel(dial_job& job)
     case state::malformed: co_return proxy_failed(errc::proxy_refused, reply.reason, true);
     case state::incomplete: break;
     }
-    auto const why = made.is_flooded() ? "it sent " + connection::flood_text() : "the connection broke";
-    co_return proxy_failed(errc::proxy_refused, why, false, std::get<0>(moved));
+    if (made.is_flooded())
+        co_return proxy_failed(errc::proxy_refused, "it sent " + connection::flood_text(), false);
+    co_return proxy_failed(errc::proxy_refused, "the connection broke", false, std::get<0>(moved));
 }
 
 asio::awaitable<dialer::failure> dialer::talk_socks(dial_job& job)

@@ -178,7 +178,10 @@ void one_exchange::break_off(error_code const& failed)
         upload.failed ? upload.failed : failed
     );
     if (used_->is_flooded())
+    {
+        ended_.cause.clear();
         ended_.detail = "the server sent " + connection::flood_text();
+    }
     if (!ended_.response_begun)
         take_refusal(failed);
 }

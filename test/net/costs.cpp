@@ -679,8 +679,8 @@ TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB: new, afte
 TEST_CASE("pool 20: an idle connection does not keep the memory of a large request")
 {
     constexpr std::size_t large = 4 * 1024 * 1024;
-    support::http_server server;
-    caller client(server.settings());
+    support::tls_server server(support::of_version(TLS1_3_VERSION, ca()));
+    caller client(server.settings(ca()));
     REQUIRE(client.get() == "");
     auto const before = mine.bytes;
     {

@@ -345,6 +345,25 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("pool 10: a proxy that closes what it has opened costs one dial an attempt: the TLS handshake fails")
+{
+    hostile_server proxy(hostile_server::manner::opens_tunnel_and_closes);
+    auto settings = settings_for("https://origin.example.test");
+    settings.proxy.url = proxy.url();
+    settings.retry.max_attempts = 3;
+    settings.retry.base_delay = settings.retry.max_delay = 1ms;
+    caller client(settings);
+    auto const& call = client.begin();
+    REQUIRE(client.until([&] { return call.over(); }));
+    REQUIRE(!call.good());
+    CAPTURE(call.error().what());
+    CHECK(call.error() == errc::tls_failed);
+    CHECK(call.error().progress() == progress::not_sent);
+    CHECK(call.error().cause());
+    CHECK(call.error().attempts().size() == 3);
+    CHECK(proxy.accepted() == 3);
+}
+
 TEST_CASE("pool 15: the address of a server that ends each new connection is tried last")
 {
     for (auto const how : {hostile_server::manner::closes, hostile_server::manner::reads_request_and_closes})

@@ -212,3 +212,52 @@ TEST_CASE("TLS: sixteen tickets and key updates at once, before and during a cal
         CHECK(client.connections().idle == 1);
     }
 }
+
+TEST_CASE(
+    "TLS: between two pieces of data a server may send 32 messages or 64 KiB that carry none, and not a message more"
+)
+{
+    struct sent
+    {
+        std::string_view what;
+        flood with;
+        std::size_t ticket_size;
+        std::size_t messages;
+        bool allowed;
+    };
+    constexpr sent table[] = {
+        {"32 KeyUpdates", flood::key_updates, 0, 32, true},
+        {"33 KeyUpdates", flood::key_updates, 0, 33, false},
+        {"32 tickets", flood::tickets, 0, 32, true},
+        {"33 tickets", flood::tickets, 0, 33, false},
+        {"14 tickets of a little more than 4 KiB", flood::tickets, 4096, 14, true},
+        {"16 tickets of a little more than 4 KiB", flood::tickets, 4096, 16, false},
+    };
+    authority const ca;
+    for (auto const& [what, with, ticket_size, messages, allowed] : table)
+        for (bool const watched : {false, true})
+        {
+            CAPTURE(what);
+            CAPTURE(watched);
+            auto options = of_version(TLS1_3_VERSION, ca);
+            options.ticket_size = ticket_size;
+            options.tickets = 1; // before the first answer
+            tls_server server(options);
+            driven_client client(settings_for(server, ca));
+            fill(client, server);
+            for (std::size_t round = 0; round < 2; ++round) // data begin the count anew
+            {
+                server.flood_open(with, messages);
+                auto const sent_by_now = messages * (round + 1);
+                REQUIRE(server.sees([&](tls_server_counts const& now) { return now.flooded == sent_by_now; }));
+                if (watched)
+                    for (int i = 0; i < 3; ++i)
+                        (void)client.turn();
+                CHECK(complaint(client.get()) == "");
+                if (!allowed)
+                    break;
+            }
+            CHECK(client.connections().closed_for(close_reason::unsolicited) == (allowed ? 0 : 1));
+            CHECK(server.counts().accepted == (allowed ? 1 : 2));
+        }
+}

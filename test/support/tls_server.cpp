@@ -372,7 +372,9 @@ private:
     static int number_ticket(SSL* ssl, void* self)
     {
         auto const number = ++of(self).tickets_;
-        return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &number, sizeof number);
+        std::vector<unsigned char> data(sizeof number + of(self).options_.ticket_size);
+        std::memcpy(data.data(), &number, sizeof number);
+        return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data.data(), data.size());
     }
 
     static SSL_TICKET_RETURN see_ticket(
@@ -384,8 +386,8 @@ private:
         void* data = nullptr;
         std::size_t size = 0;
         std::uint64_t number = 0;
-        if (SSL_SESSION_get0_ticket_appdata(session, &data, &size) == 1 && size == sizeof number)
-            std::memcpy(&number, data, size);
+        if (SSL_SESSION_get0_ticket_appdata(session, &data, &size) == 1 && size >= sizeof number)
+            std::memcpy(&number, data, sizeof number);
         auto& counts = of(self).counts_;
         ++counts.presented[number];
         counts.presented_to.push_back(counts.names.back());

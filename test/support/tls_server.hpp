@@ -38,6 +38,7 @@ struct tls_server_options
     bool pauses_midway = false;        ///< reads no second flight of the client before `go_on`
     bool resets_refused = false;       ///< a failed handshake ends by RST, not by FIN
     int tickets = 2;                   ///< after a full handshake; TLS 1.2 knows one or none
+    std::size_t ticket_size = 0;       ///< bytes that a ticket has more than it needs
     bool keeps_sessions = false;       ///< resumes by sessions in its memory (session ids), not by what tickets hold
 };
 
