@@ -19,7 +19,7 @@
 /*  The tolerant reader. It decodes from the events of a JSON parser straight into the structs, without a document
     between. Unknown members pass by; absent and null ones leave the default; a wrong type is reported with its path.
 
-    A struct is read by its description, which stands in the source file of its collection:
+    A struct is read by its description, which stands in the header `..._json.hpp` beside the source of its collection:
 
         BOOST_DESCRIBE_STRUCT(ip_group, (), (id, group_name, cidr_blocks))
 

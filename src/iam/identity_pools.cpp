@@ -1,16 +1,11 @@
 #include <ccloud/iam/identity_pools.hpp>
 
 #include "call.hpp"
-#include "core/described.hpp"
 #include "core/writer.hpp"
+#include "iam/identity_pools_json.hpp"
 #include "paging.hpp"
 
 namespace ccloud::iam {
-
-BOOST_DESCRIBE_STRUCT(
-    identity_pool, (),
-    (api_version, kind, id, metadata, display_name, description, identity_claim, filter, principal, state)
-)
 
 namespace {
 

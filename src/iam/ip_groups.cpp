@@ -1,13 +1,11 @@
 #include <ccloud/iam/ip_groups.hpp>
 
 #include "call.hpp"
-#include "core/described.hpp"
 #include "core/writer.hpp"
+#include "iam/ip_groups_json.hpp"
 #include "paging.hpp"
 
 namespace ccloud::iam {
-
-BOOST_DESCRIBE_STRUCT(ip_group, (), (api_version, kind, id, metadata, group_name, cidr_blocks))
 
 namespace {
 

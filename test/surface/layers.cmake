@@ -69,11 +69,14 @@ function(room_of path out_room out_allowed out_forbidden)
             ${std} ${words} ${door} ${testing} "src/testing/[a-z0-9_]+\\.hpp" "src/core/timer_queue\\.hpp"
             ${park} ${asio}
         )
+    elseif(path MATCHES "^src/((iam|networking)/[a-z_/]+)_json\\.hpp$")
+        set(room collections)
+        set(allowed ${std} ${words} "ccloud/${CMAKE_MATCH_1}\\.hpp" "src/core/(codec|described)\\.hpp" ${describe})
     elseif(path MATCHES "^src/((iam|networking)/[a-z_/]+)\\.cpp$")
         set(room collections)
         set(allowed
-            ${std} ${words} "ccloud/${CMAKE_MATCH_1}\\.hpp" "src/(call|endpoint|paging)\\.hpp"
-            "src/core/(codec|described|writer)\\.hpp" ${describe}
+            ${std} ${words} "ccloud/${CMAKE_MATCH_1}\\.hpp" "src/${CMAKE_MATCH_1}_json\\.hpp"
+            "src/(call|endpoint|paging)\\.hpp" "src/core/writer\\.hpp"
         )
     elseif(path MATCHES "^src/[a-z0-9_]+\\.[ch]pp$")
         set(room shell)

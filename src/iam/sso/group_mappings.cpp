@@ -1,15 +1,11 @@
 #include <ccloud/iam/sso/group_mappings.hpp>
 
 #include "call.hpp"
-#include "core/described.hpp"
 #include "core/writer.hpp"
+#include "iam/sso/group_mappings_json.hpp"
 #include "paging.hpp"
 
 namespace ccloud::iam::sso {
-
-BOOST_DESCRIBE_STRUCT(
-    group_mapping, (), (api_version, kind, id, metadata, display_name, description, filter, principal, state)
-)
 
 namespace {
 
