@@ -1,6 +1,7 @@
 #include <ccloud/async_generator.hpp>
 
-#include "core/ascii.hpp"
+#include <charconv>
+#include <system_error>
 
 namespace ccloud {
 
@@ -28,10 +29,12 @@ std::optional<checkpoint> checkpoint::parse(std::string_view text)
     auto const colon = text.find(':');
     if (colon == std::string_view::npos)
         return std::nullopt;
-    auto const offset = core::parse_digits(text.substr(0, colon));
-    if (!offset || *offset == INT64_MAX)
+    std::size_t offset = 0;
+    auto const* const end_of_offset = text.data() + colon;
+    auto const [end, failed] = std::from_chars(text.data(), end_of_offset, offset);
+    if (failed != std::errc() || end != end_of_offset)
         return std::nullopt;
-    return checkpoint(std::string(text.substr(colon + 1)), static_cast<std::size_t>(*offset));
+    return checkpoint(std::string(text.substr(colon + 1)), offset);
 }
 
 error detail::busy_error()

@@ -74,16 +74,29 @@ struct date_parts
         return text.empty();
     }
 
+    /** The year of this century with the two digits that were read, or of the one before where the date would lie more
+        than fifty years after `now`. */
+    int full_year(wall_time now) const noexcept
+    {
+        auto const midnight = floor<days>(now);
+        year_month_day const today(midnight);
+        hh_mm_ss const clock(floor<seconds>(now - midnight));
+        auto const this_year = static_cast<int>(today.year());
+        auto const full = this_year / 100 * 100 + year;
+        std::array const read{full - 50, month, day, hour, minute, second};
+        std::array const present{
+            this_year,
+            static_cast<int>(static_cast<unsigned>(today.month())),
+            static_cast<int>(static_cast<unsigned>(today.day())),
+            static_cast<int>(clock.hours().count()),
+            static_cast<int>(clock.minutes().count()),
+            static_cast<int>(clock.seconds().count())};
+        return read > present ? full - 100 : full;
+    }
+
     std::optional<wall_time> time(wall_time now) const noexcept
     {
-        auto const this_year = static_cast<int>(year_month_day(floor<days>(now)).year());
-        int full = year;
-        if (short_year)
-        {
-            full += this_year / 100 * 100;
-            if (full > this_year + 50)
-                full -= 100;
-        }
+        int const full = short_year ? full_year(now) : year;
         year_month_day const date{
             std::chrono::year(full), std::chrono::month(static_cast<unsigned>(month)),
             std::chrono::day(static_cast<unsigned>(day))};

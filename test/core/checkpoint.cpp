@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,17 @@ TEST_CASE("a checkpoint comes back from its text as it was (P3)")
     CHECK(end->at_end());
     CHECK(*end == checkpoint::end());
     CHECK(checkpoint::parse(checkpoint().to_string()) == checkpoint());
+}
+
+TEST_CASE("a checkpoint comes back from its text for every offset (P3)")
+{
+    auto const greatest = std::numeric_limits<std::size_t>::max();
+    for (auto const offset : {greatest / 2 - 1, greatest / 2, greatest / 2 + 1, greatest - 1, greatest})
+    {
+        CAPTURE(offset);
+        CHECK(checkpoint::parse(checkpoint("eyJ==", offset).to_string()) == checkpoint("eyJ==", offset));
+    }
+    CHECK(!checkpoint::parse("at:18446744073709551616:eyJ==").has_value());
 }
 
 TEST_CASE("the text of a checkpoint is plain")

@@ -98,6 +98,33 @@ TEST_CASE("a two-digit year more than fifty years ahead is one of the century be
     }
 }
 
+TEST_CASE("more than fifty years ahead is told to the second (RFC 9110 section 5.6.7)")
+{
+    struct row
+    {
+        std::string_view text;
+        ccloud::timestamp expected;
+    };
+    auto const when = wall(utc(2026, 6, 1, 12, 30, 15, 999'999'999));
+    for (auto const& [text, expected] : {
+             row{"Monday, 01-Jun-76 12:30:15 GMT", utc(2076, 6, 1, 12, 30, 15)},
+             row{"Monday, 01-Jun-76 12:30:16 GMT", utc(1976, 6, 1, 12, 30, 16)},
+             row{"Monday, 01-Jun-76 12:31:00 GMT", utc(1976, 6, 1, 12, 31)},
+             row{"Monday, 01-Jun-76 13:00:00 GMT", utc(1976, 6, 1, 13)},
+             row{"Tuesday, 02-Jun-76 00:00:00 GMT", utc(1976, 6, 2)},
+             row{"Wednesday, 01-Jul-76 00:00:00 GMT", utc(1976, 7, 1)},
+             row{"Sunday, 31-May-76 23:59:60 GMT", utc(2076, 6, 1)},
+         })
+    {
+        CAPTURE(text);
+        CHECK(core::parse_http_date(text, when) == wall(expected));
+    }
+    // A year that has a 29th of February, fifty years before one that has none.
+    auto const leap_day = wall(utc(2024, 2, 29, 12));
+    CHECK(core::parse_http_date("Friday, 28-Feb-74 12:00:00 GMT", leap_day) == wall(utc(2074, 2, 28, 12)));
+    CHECK(core::parse_http_date("Friday, 01-Mar-74 00:00:00 GMT", leap_day) == wall(utc(1974, 3, 1)));
+}
+
 TEST_CASE("what is no HTTP-date is none (S1)")
 {
     for (std::string_view const text : {

@@ -5,14 +5,14 @@
 
 #include "core/server_hint.hpp"
 
+#include "fuzz_input.hpp"
+
 #include <sanitizer/allocator_interface.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -21,19 +21,12 @@ namespace core = ccloud::core;
 using ccloud::delay_source;
 using ccloud::http_headers;
 using ccloud::reset_form;
+using fuzz::require;
 using std::chrono::nanoseconds;
 
 namespace {
 
 constexpr std::string_view retry_after = "Retry-After";
-
-void require(bool holds, char const* rule)
-{
-    if (holds)
-        return;
-    std::fprintf(stderr, "does not hold: %s\n", rule);
-    std::abort();
-}
 
 thread_local bool watched = false;
 
@@ -71,16 +64,16 @@ std::string_view name_of(char letter)
     }
 }
 
-int status_of(char letter)
+int status_of(unsigned choice)
 {
     static constexpr std::array statuses{429, 429, 500, 503, 529, 413, 404, 200, 0};
-    return statuses[static_cast<unsigned char>(letter) % statuses.size()];
+    return statuses[choice % statuses.size()];
 }
 
-reset_form form_of(char letter)
+reset_form form_of(unsigned choice)
 {
     static constexpr std::array forms{reset_form::delta, reset_form::epoch, reset_form::automatic};
-    return forms[static_cast<unsigned char>(letter) % forms.size()];
+    return forms[choice % forms.size()];
 }
 
 bool within_bounds(nanoseconds wait)
@@ -106,20 +99,16 @@ bool same(std::optional<core::limit_sample> const& a, std::optional<core::limit_
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
 {
-    std::string_view input(reinterpret_cast<char const*>(data), size);
-    if (input.size() < 2)
-        return 0;
-    int const status = status_of(input[0]);
-    auto const form = form_of(input[1]);
+    fuzz::input input(data, size);
+    int const status = status_of(input.byte());
+    auto const form = form_of(input.byte());
     ccloud::wall_time const now(std::chrono::seconds(784'111'797)); // Sun, 06 Nov 1994 08:49:57 GMT
-    input.remove_prefix(2);
 
     http_headers headers;
     std::string_view last;
     while (!input.empty())
     {
-        auto const line = input.substr(0, input.find('\n'));
-        input.remove_prefix(line.size() < input.size() ? line.size() + 1 : input.size());
+        auto const line = input.line();
         if (line.empty())
             continue;
         headers.add(name_of(line.front()), line.substr(1));

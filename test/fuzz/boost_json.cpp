@@ -1,0 +1,2 @@
+// Boost.JSON, built here so that it is instrumented.
+#include <boost/json/src.hpp>

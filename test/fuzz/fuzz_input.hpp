@@ -1,0 +1,99 @@
+#ifndef CCLOUD_TEST_FUZZ_FUZZ_INPUT_HPP
+#define CCLOUD_TEST_FUZZ_FUZZ_INPUT_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+/*  What the fuzz targets share: how they report, and how they take an input apart. */
+
+namespace fuzz {
+
+/** Ends the process where a rule does not hold. */
+inline void require(bool holds, char const* rule)
+{
+    if (holds)
+        return;
+    std::fprintf(stderr, "does not hold: %s\n", rule);
+    std::abort();
+}
+
+/** The same, and shows a text that the rule is about. */
+inline void require(bool holds, char const* rule, std::string_view about)
+{
+    if (holds)
+        return;
+    std::fprintf(stderr, "about: %.*s\n", static_cast<int>(about.size()), about.data());
+    require(false, rule);
+}
+
+/** A copy with nothing behind its last byte, so that AddressSanitizer sees what reads past the end. */
+class exact_copy
+{
+public:
+    explicit exact_copy(std::string_view text) : size_(text.size()), bytes_(new char[text.size()])
+    {
+        std::copy(text.begin(), text.end(), bytes_.get());
+    }
+
+    std::string_view view() const noexcept { return {bytes_.get(), size_}; }
+
+private:
+    std::size_t size_;
+    std::unique_ptr<char[]> bytes_;
+};
+
+/** An input, taken apart from its front. Past its end there are zeros and empty texts. */
+class input
+{
+public:
+    input(std::uint8_t const* data, std::size_t size) noexcept : rest_(reinterpret_cast<char const*>(data), size) {}
+
+    bool empty() const noexcept { return rest_.empty(); }
+
+    unsigned byte() noexcept
+    {
+        if (rest_.empty())
+            return 0;
+        auto const value = static_cast<unsigned char>(rest_.front());
+        rest_.remove_prefix(1);
+        return value;
+    }
+
+    /** A number below 2^(8 * bytes), the most significant byte first. */
+    std::uint64_t number(int bytes) noexcept
+    {
+        std::uint64_t value = 0;
+        for (; bytes > 0; --bytes)
+            value = value << 8 | byte();
+        return value;
+    }
+
+    std::string_view take(std::size_t size) noexcept
+    {
+        auto const taken = rest_.substr(0, size);
+        rest_.remove_prefix(taken.size());
+        return taken;
+    }
+
+    /** Up to the next line feed, which is dropped. */
+    std::string_view line() noexcept
+    {
+        auto const taken = take(std::min(rest_.find('\n'), rest_.size()));
+        take(1);
+        return taken;
+    }
+
+    std::string_view rest() noexcept { return take(rest_.size()); }
+
+private:
+    std::string_view rest_;
+};
+
+} // namespace fuzz
+
+#endif
