@@ -33,6 +33,33 @@ bool is_field_value(std::string_view value) noexcept
     return !refused;
 }
 
+/** Appends a field to a block. `name` and `value` may be views into it, so it is not changed before they were read. */
+void append_field(std::string& block, std::string_view name, std::string_view value)
+{
+    constexpr std::size_t separators = 4; // ": " and CRLF
+    auto const size = block.size() + name.size() + value.size() + separators;
+    if (size <= block.capacity())
+    {
+        block.append(name).append(": ").append(value).append("\r\n");
+        return;
+    }
+    std::string grown;
+    grown.reserve((std::max)(size, 2 * block.capacity()));
+    grown.append(block).append(name).append(": ").append(value).append("\r\n");
+    block = std::move(grown);
+}
+
+/** The fields of a block that have another name. */
+http_headers others_than(std::string_view name, http_headers const& block)
+{
+    http_headers others;
+    block.for_each([&](std::string_view other, std::string_view value) {
+        if (!core::iequals(other, name))
+            others.add(other, value);
+    });
+    return others;
+}
+
 } // namespace
 
 std::string_view to_string(method verb) noexcept
@@ -61,23 +88,23 @@ http_headers& http_headers::add(std::string_view name, std::string_view value)
             refused_ = std::make_shared<std::string const>(name.empty() ? "(empty name)" : name);
         return *this;
     }
-    text_.append(name).append(": ").append(core::trim(value)).append("\r\n");
+    append_field(text_, name, core::trim(value));
     return *this;
 }
 
 http_headers& http_headers::set(std::string_view name, std::string_view value)
 {
-    return remove(name).add(name, value);
+    auto others = others_than(name, *this); // before this block changes, for the views may go into it
+    others.add(name, value);
+    text_ = std::move(others.text_);
+    if (!refused_)
+        refused_ = std::move(others.refused_);
+    return *this;
 }
 
 http_headers& http_headers::remove(std::string_view name)
 {
-    http_headers others;
-    for_each([&](std::string_view other, std::string_view kept) {
-        if (!core::iequals(other, name))
-            others.add(other, kept);
-    });
-    text_ = std::move(others.text_);
+    text_ = std::move(others_than(name, *this).text_);
     return *this;
 }
 

@@ -19,11 +19,15 @@ bool begins_port(std::string_view text) noexcept
     return port.size() <= most_digits && std::all_of(port.begin(), port.end(), is_digit);
 }
 
-/** The size of an IPv6 address in brackets that `text` begins with; 0 where there is none. */
+/** The size of an IPv6 address in brackets that `text` begins with; 0 where there is none, or where no port, path, query
+    or fragment follows it. */
 std::size_t literal_size(std::string_view text) noexcept
 {
     auto const end = text.starts_with('[') ? text.find_first_not_of("0123456789abcdefABCDEF:.", 1) : 0;
-    return end < text.size() && text[end] == ']' ? end + 1 : 0;
+    if (end >= text.size() || text[end] != ']')
+        return 0;
+    auto const size = end + 1;
+    return text.find_first_of(":/?#", size) == size || size == text.size() ? size : 0;
 }
 
 } // namespace

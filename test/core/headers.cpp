@@ -191,6 +191,41 @@ TEST_CASE("set() takes the place of every earlier field of that name")
     CHECK(lines_of(headers) == std::vector<std::string>{"B=2", "A=4"});
 }
 
+TEST_CASE("a name and a value may be views into the block that they go to")
+{
+    for (std::size_t const length : {1u, 8u, 200u, 5000u})
+    {
+        CAPTURE(length);
+        std::string const value(length, 'v');
+        http_headers block;
+        block.add("From", value).add("Name", "To");
+        block.add("Added", *block.find("From"));
+        CHECK(block.find("Added") == value);
+        block.add(*block.find("Name"), *block.find("Added"));
+        CHECK(block.find("To") == value);
+        block.set("Set", *block.find("From"));
+        CHECK(block.find("Set") == value);
+        block.set("From", *block.find("From"));
+        CHECK(block.find("From") == value);
+        block.set(*block.find("Name"), *block.find("Name"));
+        CHECK(block.find("To") == "To");
+        block.remove(*block.find("Name"));
+        CHECK(!block.contains("To"));
+        auto const once = block.text();
+        block.append(block);
+        CHECK(block.text() == once + once);
+        CHECK(block.well_formed());
+    }
+}
+
+TEST_CASE("a set() that is refused takes out the earlier fields, and remembers the first name that was refused")
+{
+    http_headers block;
+    block.add("A", "1").add("bad name", "2").set("A", "3\r\n");
+    CHECK(block.text().empty());
+    CHECK(block.refused() == "bad name");
+}
+
 TEST_CASE("a name that is no token, or a value that could end the line, is refused by name")
 {
     struct row

@@ -37,6 +37,10 @@ TEST_CASE("a URL is shown without what may be a secret, in one line of bounded l
              row{"https://user:1234567", "https://user:***"},
              row{"user:secret", "user:***"},
              row{"https://host:80/a:b", "https://host:80/a:***"},
+             row{"https://[::1]?secret", "https://[::1]?***"},
+             row{"https://[::1]secret", "https://[:***"}, // RFC 3986 section 3.2.2: a port or a path comes after "]"
+             row{"https://[:12:0]secret%4a:0h", "https://[:***"},
+             row{"[a:b]secret", "[a:***"},
              row{"https://user%3Asecret", "https://user%***"},
              row{"https://host\r\n", "https://host\\x0d\\x0a"},
          })

@@ -27,7 +27,13 @@ inline void require(bool holds, char const* rule, std::string_view about)
 {
     if (holds)
         return;
-    std::fprintf(stderr, "about: %.*s\n", static_cast<int>(about.size()), about.data());
+    std::fputs("about: ", stderr);
+    for (char const c : about)
+        if (c >= 0x20 && c < 0x7f)
+            std::fputc(c, stderr);
+        else
+            std::fprintf(stderr, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    std::fputc('\n', stderr);
     require(false, rule);
 }
 

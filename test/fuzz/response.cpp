@@ -1,0 +1,210 @@
+/*  Whole responses, interim ones before them, read from their bytes in random pieces: the same outcome however they are
+    split, and that of Beast's parser where both can read them.
+
+    Two bytes of an input are the limits of header and body, one says whether the connection ends, three say where the
+    bytes are split. The rest is what the server sends; a byte 0xfe in it stands for a hundred letters. */
+
+#include "fuzz_input.hpp"
+#include "net/response_reader.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace http = boost::beast::http;
+namespace net = ccloud::net;
+using fault = net::response_reader::fault;
+using fuzz::require;
+
+namespace {
+
+constexpr int most_interims = 8;
+
+struct outcome
+{
+    int interims = 0;
+    bool complete = false;
+    fault broken = fault::none;
+    bool has_head = false;
+    bool framed = false;
+    bool only_explains = false;
+    bool keep_alive = false;
+    bool doubtful = false;
+    int status = 0;
+    std::size_t begin = 0;    ///< where the last response begins
+    std::size_t consumed = 0; ///< where it ends
+    std::string fields;
+    std::string body;
+};
+
+/** Reads what the server sends as an exchange does, in pieces that end at `ends`. */
+outcome read(
+    std::string_view sent, std::vector<std::size_t> const& ends, bool closed, ccloud::config::size_limits limits
+)
+{
+    net::spare_bodies spares;
+    std::optional<net::response_reader> reader;
+    reader.emplace(limits, spares);
+    outcome end;
+    bool over = false;
+    for (auto const next : ends)
+    {
+        auto const size = next - std::min(next, end.consumed);
+        fuzz::exact_copy const piece(sent.substr(end.consumed, size));
+        auto rest = piece.view();
+        while (!over && !rest.empty())
+        {
+            auto const taken = reader->put(rest);
+            require(taken <= rest.size(), "no more is taken than is there", sent);
+            require(taken > 0 || reader->complete() || reader->broken() != fault::none, "reading goes on", sent);
+            rest.remove_prefix(taken);
+            end.consumed += taken;
+            over = reader->broken() != fault::none || reader->complete() || reader->has_enough();
+            if (!reader->complete() || !reader->interim() || reader->broken() != fault::none)
+                continue;
+            over = ++end.interims > most_interims;
+            if (over)
+                break;
+            reader.emplace(limits, spares);
+            end.begin = end.consumed;
+        }
+        if (over)
+            break;
+    }
+    if (!over && closed)
+        reader->put_end();
+    end.complete = reader->complete();
+    end.broken = reader->broken();
+    require(end.broken == fault::none || !end.complete, "what is complete has no fault", sent);
+    require(reader->complaint().empty() == (end.broken == fault::none), "a fault is told", sent);
+    require(reader->complaint().size() <= 400, "what is told is short", reader->complaint());
+    for (char const c : reader->complaint())
+        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "what is told is printable", reader->complaint());
+    require(end.complete || !reader->awaited().empty(), "what is awaited has a name", sent);
+    end.has_head = reader->has_head();
+    end.framed = reader->is_framed();
+    end.only_explains = reader->only_explains();
+    end.keep_alive = reader->keep_alive();
+    end.doubtful = reader->has_doubtful_framing();
+    auto const response = reader->take();
+    end.status = response.status();
+    end.fields = response.headers().text();
+    end.body = response.body();
+    require(end.body.size() <= limits.response_body, "a body is within its limit", sent);
+    return end;
+}
+
+/** Of a response that only explains, what comes after enough of its body makes no difference. */
+bool same(outcome const& a, outcome const& b)
+{
+    if (a.interims != b.interims || a.has_head != b.has_head || a.only_explains != b.only_explains)
+        return false;
+    if (a.has_head && (a.status != b.status || a.fields != b.fields || a.framed != b.framed || a.body != b.body ||
+                       a.doubtful != b.doubtful || a.begin != b.begin))
+        return false;
+    if (a.only_explains)
+        return true;
+    return a.broken == b.broken && a.complete == b.complete && a.keep_alive == b.keep_alive &&
+           (!a.complete || a.consumed == b.consumed);
+}
+
+std::string without_blanks(std::string_view text)
+{
+    std::string other(text);
+    std::erase_if(other, [](char c) { return c == ' ' || c == '\t'; });
+    return other;
+}
+
+/** Compares one complete response with what Beast reads in the same bytes, if it can. */
+void compare_with_beast(std::string_view sent, outcome const& read, bool closed)
+{
+    http::response_parser<http::string_body> parser;
+    parser.header_limit(0xffffffff);
+    parser.body_limit(boost::none);
+    parser.eager(true);
+    auto rest = sent.substr(read.begin);
+    boost::system::error_code failed;
+    while (!parser.is_done() && !failed && !rest.empty())
+    {
+        auto const taken = parser.put(boost::asio::buffer(rest.data(), rest.size()), failed);
+        rest.remove_prefix(taken);
+        if (failed == http::error::need_more && taken > 0)
+            failed = {};
+    }
+    if (closed && !parser.is_done() && (!failed || failed == http::error::need_more) && parser.got_some())
+    {
+        failed = {};
+        parser.put_eof(failed);
+    }
+    if (failed || !parser.is_done())
+        return;
+    auto const& message = parser.get();
+    require(static_cast<int>(message.result_int()) == read.status, "Beast reads the same status", sent);
+    std::string fields;
+    for (auto const& field : message)
+    {
+        fields.append(field.name_string().data(), field.name_string().size()).append(":");
+        fields.append(field.value().data(), field.value().size()).append("\r\n");
+    }
+    require(without_blanks(fields) == without_blanks(read.fields), "Beast reads the same fields", sent);
+    require(message.body() == read.body, "Beast reads the same body", sent);
+    require(sent.size() - rest.size() == read.consumed, "Beast ends at the same byte", sent);
+    require(message.keep_alive() == read.keep_alive || read.doubtful, "Beast keeps the same connections", sent);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
+{
+    fuzz::input input(data, size);
+    ccloud::config::size_limits limits;
+    auto const header = input.byte(), body = input.byte();
+    limits.response_header = 16 + 4 * static_cast<std::size_t>(header);
+    limits.response_body = body == 255 ? 100'000 : body;
+    bool const closed = input.byte() % 2 == 1;
+    std::array<unsigned, 3> const splits{input.byte(), input.byte(), input.byte()};
+    std::string sent;
+    for (char const c : input.rest())
+        if (c != '\xfe')
+            sent += c;
+        else if (sent.size() < 2'000)
+            sent.append(100, 'a');
+
+    auto const whole = read(sent, {sent.size()}, closed, limits);
+    std::vector<std::size_t> each(sent.size());
+    for (std::size_t i = 0; i < sent.size(); ++i)
+        each[i] = i + 1;
+    require(same(read(sent, each, closed, limits), whole), "the same outcome, byte by byte", sent);
+    std::vector<std::size_t> ends{sent.size()};
+    for (auto const split : splits)
+        ends.push_back(sent.size() * split / 256);
+    std::sort(ends.begin(), ends.end());
+    require(same(read(sent, ends, closed, limits), whole), "the same outcome, however it is split", sent);
+    if (!whole.has_head)
+        return 0;
+
+    // The limit of the header is exact.
+    auto const head = sent.find("\r\n\r\n", whole.begin) + 4 - whole.begin;
+    require(head <= limits.response_header, "a header is within its limit", sent);
+    if (whole.interims == 0)
+    {
+        limits.response_header = head;
+        require(read(sent, ends, closed, limits).has_head, "a header of the limit is read", sent);
+        limits.response_header = head - 1;
+        require(read(sent, ends, closed, limits).broken == fault::too_large, "one byte more is too large", sent);
+    }
+    if (whole.complete && !whole.only_explains)
+        compare_with_beast(sent, whole, closed);
+    return 0;
+}
