@@ -206,6 +206,9 @@ struct client_access
 /** Whether a try before the last one may have been executed. */
 bool may_have_been_executed(std::vector<attempt> const& tries) noexcept;
 
+/** Whether the head of a response said that the request was carried out, though the rest of the response was lost. */
+bool was_carried_out(std::vector<attempt> const& tries) noexcept;
+
 /** The error of a call whose answer cannot be read. */
 error malformed(planned_call const& call, response_info answer, core::complaint const& about);
 

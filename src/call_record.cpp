@@ -3,6 +3,7 @@
 #include "auth/authorization.hpp"
 #include "core/duration.hpp"
 #include "core/failure.hpp"
+#include "core/keep_alive.hpp"
 #include "core/redact.hpp"
 #include "core/redirect.hpp"
 #include "core/request.hpp"
@@ -63,7 +64,8 @@ std::string ask(token_source const& source, std::string_view rejected)
 
 bool may_have_run(attempt const& one) noexcept
 {
-    return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408;
+    return one.progress == progress::maybe_sent || one.status >= 500 || one.status == 408 ||
+           core::is_success(one.status);
 }
 
 } // namespace
@@ -71,6 +73,15 @@ bool may_have_run(attempt const& one) noexcept
 bool may_have_been_executed(std::vector<attempt> const& tries) noexcept
 {
     return tries.size() > 1 && std::any_of(tries.begin(), tries.end() - 1, may_have_run);
+}
+
+bool was_carried_out(std::vector<attempt> const& tries) noexcept
+{
+    return std::any_of(tries.begin(), tries.end(), [](attempt const& one) {
+        bool const cut_off = one.code == errc::connection_lost || one.code == errc::attempt_timeout ||
+                             one.code == errc::deadline_exceeded;
+        return core::is_success(one.status) && cut_off;
+    });
 }
 
 void record(std::vector<attempt>& tries, attempt one)
@@ -205,6 +216,19 @@ void call_record::end_try(exchange const& got) const
         eye->connection_used(seen(), tries_, got.use);
 }
 
+bool call_record::succeeds(exchange& got) const
+{
+    int const status = got.response.status();
+    if (!got.answered() || !core::is_success(status))
+        return false;
+    auto const refusal = core::refuse_success(status, request().headers());
+    if (refusal.empty())
+        return true;
+    got.code = errc::malformed_response;
+    got.detail = refusal;
+    return false;
+}
+
 call_failure call_record::judge(exchange&& got)
 {
     auto tried = look_at(got);
@@ -305,8 +329,9 @@ error call_record::fail_waiting(errc code, std::string why)
         return refuse(code, std::move(why));
     auto failure = fail(*past_->last, gave_up::not_retryable);
     failure.edit().code = code;
-    if (!why.empty())
-        failure.edit().detail = std::move(why);
+    if (!why.empty() || !past_->last->answered())
+        failure.edit().detail = std::move(why); // that of the last try is about its own end, as its cause is
+    failure.edit().cause = {};
     return failure;
 }
 
@@ -330,7 +355,7 @@ call_record::tried_once call_record::look_at(exchange const& got)
     ended.response_begun = got.response_begun;
     ended.permanent = got.permanent;
     ended.replayable = call_.replayable;
-    ended.new_credentials = ended.status == 401 && has_new_credentials();
+    ended.new_credentials = got.answered() && ended.status == 401 && has_new_credentials();
     if (ended.status != 0)
     {
         auto const now = core_.wire().wall_now();
@@ -436,7 +461,7 @@ retry_reason call_record::ask_classifier(
     question.progress = ended.progress;
     question.replayable = call_.replayable;
     question.reason = why;
-    if (got.answered())
+    if (ended.status != 0)
     {
         question.headers = &got.response.headers();
         question.body = got.response.body();
@@ -490,24 +515,21 @@ void call_record::count(retry_reason why) noexcept
 error call_record::fail(exchange& got, ccloud::gave_up why)
 {
     auto about = start();
-    if (got.answered())
+    if (int const status = got.response.status(); status != 0)
     {
-        int const status = got.response.status();
         std::string const body(std::move(got.response).body());
         if (!about->attempts.empty())
             about->retry_after = about->attempts.back().server_hint;
         core::read_answer(*about, response_info(status, std::move(got.response).headers(), tries_), body);
     }
-    else
+    if (!got.answered())
     {
         about->code = got.code;
         about->progress = got.progress;
-        if (int const status = got.response.status(); status != 0) // but what came with it cannot be read
-            about->response = response_info(status, std::move(got.response).headers(), tries_);
         // An earlier try may have done what this one did not come to.
         if (may_have_been_executed(about->attempts))
             about->progress = (std::max)(about->progress, progress::maybe_sent);
-        about->detail = std::move(got.detail);
+        about->detail = core::joined(std::move(got.detail), core::outcome_of(*about->method, about->response));
         about->cause = got.cause;
     }
     about->gave_up = why;
@@ -549,14 +571,14 @@ attempt call_record::entry_for(exchange const& got) const
     attempt entry;
     entry.started = try_started_ - started_;
     entry.took = core_.wire().now() - try_started_;
-    entry.progress = got.answered() ? progress::answered : got.progress;
+    entry.progress = got.progress;
     entry.bytes_written = got.bytes_written;
     entry.reused = got.reused;
     entry.connection = got.use.connection ? got.use.connection->id : 0;
     entry.status = got.response.status();
     if (!got.answered())
         entry.code = got.code;
-    else if (!is_success(entry.status))
+    else if (!core::is_success(entry.status))
         entry.code = errc::http_status;
     return entry;
 }

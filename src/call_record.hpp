@@ -13,11 +13,6 @@
 
 namespace ccloud::detail {
 
-constexpr bool is_success(int status) noexcept
-{
-    return status >= 200 && status < 300;
-}
-
 /** Adds a try to those on record: the first fifteen and the last are kept, and one that may have been executed. */
 void record(std::vector<attempt>& tries, attempt one);
 
@@ -58,6 +53,10 @@ public:
     {
         return past_ && past_->redirected ? *past_->redirected : call_.planned.request;
     }
+
+    /** Whether the response is what the call wants. One that answers what the request did not ask for is not, and becomes
+        `malformed_response`. */
+    bool succeeds(exchange& got) const;
 
     /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */
     call_failure judge(exchange&& got);

@@ -134,7 +134,7 @@ asio::awaitable<call_failure> client_core::run(planned_call& planned)
             note_drained(got);
         counted.end();
         call.end_try(got);
-        if (got.answered() && is_success(got.response.status()))
+        if (call.succeeds(got))
         {
             call.succeed(std::move(got));
             break;
@@ -263,7 +263,7 @@ error malformed(planned_call const& call, response_info answer, core::complaint 
     details->path = core::path_of(request.target());
     details->response = std::move(answer);
     details->body = got.response.body().substr(0, core::kept_body);
-    details->detail = about.to_string();
+    details->detail = core::joined(about.to_string(), core::outcome_of(request.verb(), details->response));
     details->elapsed = got.started + got.took;
     details->attempts = got.failed;
     attempt last;
@@ -286,6 +286,8 @@ operation<removed> remove_call(std::shared_ptr<client_core> core, planned_call c
     auto failed = co_await core->start(inside, call);
     if (!failed)
         co_return result<removed>(removed{false}, take_info(call.got));
+    if (*failed != condition::cancelled && was_carried_out(failed->attempts()))
+        co_return result<removed>(removed{false}, failed->response());
     if (*failed == condition::not_found && may_have_been_executed(failed->attempts()))
         co_return result<removed>(removed{true}, failed->response());
     co_return *std::move(failed);

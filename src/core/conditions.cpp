@@ -1,6 +1,7 @@
 #include <ccloud/error.hpp>
 
 #include "core/ascii.hpp"
+#include "core/content_coding.hpp"
 #include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
@@ -68,6 +69,12 @@ bool names_bad_key(error::data const& about) noexcept
            });
 }
 
+/** Whether the body of a refusal is there, and can be read. */
+bool is_readable(error::data const& about) noexcept
+{
+    return about.code == errc::http_status && core::content_coding(about.response.headers()).empty();
+}
+
 /** Some services answer 400 where others answer 402. */
 bool names_quota(error::data const& about) noexcept
 {
@@ -110,12 +117,12 @@ bool is_network_failure(errc code) noexcept
 bool holds(error::data const& about, condition what) noexcept
 {
     int const status = about.response.status();
-    bool const refused = about.code == errc::http_status || about.code == errc::page_token_expired;
+    bool const refused = about.progress == progress::answered; // though the body may have broken
     auto const answered = [&](int code) { return refused && status == code; };
     switch (what)
     {
     case condition::not_found: return answered(404);
-    case condition::gone: return answered(404) || (answered(403) && !names_bad_key(about));
+    case condition::gone: return answered(404) || (answered(403) && is_readable(about) && !names_bad_key(about));
     case condition::conflict: return answered(409);
     case condition::unauthenticated: return answered(401) || (answered(403) && names_bad_key(about));
     case condition::forbidden: return answered(403);

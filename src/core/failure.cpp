@@ -1,6 +1,8 @@
 #include "core/failure.hpp"
 
 #include "core/ascii.hpp"
+#include "core/content_coding.hpp"
+#include "core/keep_alive.hpp"
 #include "core/redact.hpp"
 
 #include <boost/json/parse.hpp>
@@ -129,6 +131,8 @@ std::string describe_body(http_headers const& headers, std::string_view body)
     if (body.empty())
         return "empty body";
     auto const size = std::to_string(body.size()) + " bytes";
+    if (auto const coding = content_coding(headers); !coding.empty() && !iequals(coding, "gzip"))
+        return "body with Content-Encoding " + printable(coding, 60) + ", " + size;
     if (is_gzip(body))
         return "gzip-compressed body, " + size;
     auto const type = headers.find("Content-Type").value_or(std::string_view());
@@ -142,11 +146,44 @@ void read_answer(error::data& into, response_info response, std::string_view bod
 {
     into.code = errc::http_status;
     into.progress = progress::answered;
-    into.problems = read_problems(body);
+    into.problems = is_success(response.status()) ? std::vector<problem>() : read_problems(body);
     if (into.problems.empty())
         into.detail = describe_body(response.headers(), body);
     into.body = body.substr(0, kept_body);
     into.response = std::move(response);
+}
+
+std::string_view refuse_success(int status, http_headers const& request) noexcept
+{
+    switch (status)
+    {
+    case 205: return "205 Reset Content, which no request asks for";
+    case 206: return request.contains("Range") ? "" : "206 Partial Content, and the request has no Range";
+    case 226: return request.contains("A-IM") ? "" : "226 IM Used, and the request has no A-IM";
+    default: return {};
+    }
+}
+
+std::string outcome_of(method verb, response_info const& response)
+{
+    if (!is_success(response.status()) || verb == method::get)
+        return {};
+    if (response.status() == 202)
+        return "the server accepted the request";
+    if (response.status() != 201)
+        return "the server carried out the request";
+    auto const location = path_of(response.location());
+    std::string told = "the server created the object";
+    if (!location.empty())
+        told.append(", Location: ").append(printable(redact_url(location)));
+    return told;
+}
+
+std::string joined(std::string first, std::string_view second)
+{
+    if (!first.empty() && !second.empty())
+        first += "; ";
+    return std::move(first.append(second));
 }
 
 std::string_view reason_of(int status) noexcept

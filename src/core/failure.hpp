@@ -20,8 +20,20 @@ std::vector<problem> read_problems(std::string_view body);
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */
 std::string describe_body(http_headers const& headers, std::string_view body);
 
-/** Fills in all that an answer with a status other than 2xx tells. Never fails. */
+/** Fills in all that the head and the body of a response tell, as the error of its status. Never fails. The problems are
+    read where the status is not 2xx. */
 void read_answer(error::data& into, response_info response, std::string_view body);
+
+/** Why a response with this status, whole and 2xx, does not answer the request with these fields: it has only a part of
+    the content, or none (RFC 9110 sections 15.3.6 and 15.3.7, RFC 3229 section 10.4.1). Empty where it does. */
+std::string_view refuse_success(int status, http_headers const& request) noexcept;
+
+/** What the head of a response tells of the request, for an error that is about the rest of the response: "the server
+    created the object, Location: /x". Empty where the status is not 2xx, and for GET. */
+std::string outcome_of(method verb, response_info const& response);
+
+/** Two parts of a detail, either of which may be empty. */
+std::string joined(std::string first, std::string_view second);
 
 /** Bytes of a body that an error keeps. */
 inline constexpr std::size_t kept_body = 8 * 1024;

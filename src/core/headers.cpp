@@ -1,37 +1,11 @@
 #include <ccloud/http.hpp>
 
 #include "core/ascii.hpp"
-
-#include <algorithm>
-#include <array>
+#include "core/field_syntax.hpp"
 
 namespace ccloud {
 
 namespace {
-
-/** What a token may have (RFC 9110 section 5.6.2). */
-constexpr auto token_characters = [] {
-    std::array<bool, 256> allowed{};
-    for (char const c :
-         std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-        allowed[static_cast<unsigned char>(c)] = true;
-    return allowed;
-}();
-
-bool is_token(std::string_view name) noexcept
-{
-    auto const allowed = [](char c) { return token_characters[static_cast<unsigned char>(c)]; };
-    return !name.empty() && std::all_of(name.begin(), name.end(), allowed);
-}
-
-/** What RFC 9110 section 5.5 lets stand in a value: everything but control characters other than tab. */
-bool is_field_value(std::string_view value) noexcept
-{
-    bool refused = false; // looks at all of it, which compilers do for many characters at once
-    for (char const c : value)
-        refused |= (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-    return !refused;
-}
 
 /** Appends a field to a block. `name` and `value` may be views into it, so it is not changed before they were read. */
 void append_field(std::string& block, std::string_view name, std::string_view value)
@@ -82,7 +56,7 @@ bool is_idempotent(method verb) noexcept
 
 http_headers& http_headers::add(std::string_view name, std::string_view value)
 {
-    if (!is_token(name) || !is_field_value(value))
+    if (!core::is_token(name) || !core::is_field_value(value))
     {
         if (!refused_)
             refused_ = std::make_shared<std::string const>(name.empty() ? "(empty name)" : name);

@@ -3,6 +3,7 @@
 
 #include <ccloud/http.hpp>
 
+#include <cstddef>
 #include <string_view>
 
 namespace ccloud::detail {

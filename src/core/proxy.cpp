@@ -5,6 +5,7 @@
 #include "core/ip_address.hpp"
 #include "core/redact.hpp"
 #include "core/request.hpp"
+#include "core/status_line.hpp"
 #include "core/url.hpp"
 
 #include <algorithm>
@@ -143,16 +144,6 @@ bool names(std::string_view entry, origin const& to, std::optional<ip_address> c
     return in_domain(without_dot_at_end(to.host()), without_dot_at_end(entry));
 }
 
-/** Whether `text` begins with a status line (RFC 9112 section 4), as far as it goes. */
-bool begins_like_status_line(std::string_view text) noexcept
-{
-    constexpr auto form = "HTTP/1.0 000"sv; // 0 stands for any digit
-    auto const fits = [](char c, char expected) { return expected == '0' ? is_digit(c) : c == expected; };
-    auto const common = std::min(text.size(), form.size());
-    return std::equal(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(common), form.begin(), fits) &&
-           (text.size() <= form.size() || " \r\n"sv.find(text[form.size()]) != std::string_view::npos);
-}
-
 /** The size of the head that `text` begins with, its empty line included. Lines may end without CR (RFC 9112
     section 2.2). */
 std::optional<std::size_t> head_size(std::string_view text) noexcept
@@ -273,7 +264,7 @@ connect_reply read_connect_reply(std::string_view received)
         auto line = rest.substr(0, rest.find('\n'));
         if (line.ends_with('\r'))
             line.remove_suffix(1);
-        constexpr auto before_status = "HTTP/1.0 "sv.size();
+        constexpr auto before_status = before_status_code.size();
         auto const status = parse_digits(line.substr(before_status, 3)).value_or(0);
         if (status < 100 || (line.size() > before_status + 3 && line[before_status + 3] != ' '))
             return malformed_reply("no HTTP/1 response");

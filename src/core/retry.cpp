@@ -78,7 +78,7 @@ wait_time with_hint(wait_time own, std::optional<nanoseconds> hint, delay_source
 
 retry_reason classify(outcome const& ended) noexcept
 {
-    if (ended.status != 0)
+    if (ended.status != 0 && (ended.code == errc::unset || ended.code == errc::http_status))
         return classify_status(ended);
     if (!is_network_failure(ended.code) || ended.permanent)
         return retry_reason::none;
@@ -92,19 +92,21 @@ health health_of(outcome const& ended) noexcept
 {
     auto as_if_replayable = ended;
     as_if_replayable.replayable = true;
-    switch (classify(as_if_replayable))
+    auto why = ended.status != 0 ? classify_status(as_if_replayable) : retry_reason::none;
+    if (why != retry_reason::throttled && why != retry_reason::transient)
+        why = classify(as_if_replayable);
+    switch (why)
     {
     case retry_reason::transient: return health::failing;
     case retry_reason::throttled: return health::busy;
     case retry_reason::stale_connection: return health::unknown;
-    default: return ended.status != 0 ? health::well : health::unknown;
+    default: return ended.status != 0 && !is_called_off(ended) ? health::well : health::unknown;
     }
 }
 
 bool is_called_off(outcome const& ended) noexcept
 {
-    return ended.status == 0 && (ended.code == errc::cancelled || ended.code == errc::client_closed ||
-                                 ended.code == errc::deadline_exceeded);
+    return ended.code == errc::cancelled || ended.code == errc::client_closed || ended.code == errc::deadline_exceeded;
 }
 
 bool is_free(retry_reason why) noexcept
@@ -118,7 +120,7 @@ retry_reason reason_for(retry_policy const& policy, tally const& used, outcome c
     auto const why = classify(ended);
     if (!is_free(why) || (policy.max_attempts > 1 && (used.free_replays & bit_of(why)) == 0))
         return why;
-    return ended.status == 0 ? retry_reason::transient : retry_reason::none;
+    return why == retry_reason::stale_connection ? retry_reason::transient : retry_reason::none;
 }
 
 wait_time throttle_wait(

@@ -1,10 +1,9 @@
 #include "net/gzip.hpp"
 
-#include <boost/beast/zlib/inflate_stream.hpp>
-#include <boost/crc.hpp>
-
 #include <algorithm>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 namespace ccloud::net {
 
@@ -14,6 +13,7 @@ namespace {
 
 constexpr std::size_t header_size = 10;
 constexpr std::size_t trailer_size = 8;
+constexpr std::size_t greatest_ratio = 1032; // of deflate: 258 bytes from two bits
 
 std::uint32_t little_endian(std::string_view bytes) noexcept
 {
@@ -66,50 +66,91 @@ bool looks_like_gzip(std::string_view body) noexcept
     return body.starts_with("\x1f\x8b");
 }
 
-std::optional<std::string> gunzip(std::string_view body, std::size_t most, bool* too_large)
+gzip_reader::gzip_reader(std::string_view body, std::size_t limit) : rest_(body), limit_(limit)
 {
-    if (!looks_like_gzip(body))
-        return std::nullopt;
-    auto const deflated = after_header(body);
-    if (!deflated)
-        return std::nullopt;
+    if (body.size() < header_size + trailer_size)
+        return;
+    // Of a body with one member, the last four bytes are the length of its content.
+    auto const told = static_cast<std::size_t>(little_endian(body.substr(body.size() - 4)));
+    content_.reserve((std::min)({told, limit, body.size() * greatest_ratio}));
+}
 
-    auto const room = most + (most < std::string().max_size() ? 1 : 0); // one more shows that it is too much
-    std::string content;
-    zlib::inflate_stream inflater;
-    zlib::z_params state;
-    state.next_in = deflated->data();
-    state.avail_in = deflated->size();
-    boost::system::error_code failed;
-    while (failed != zlib::error::end_of_stream)
+std::string gzip_reader::take_content()
+{
+    content_.resize(filled_);
+    return std::move(content_);
+}
+
+gzip_reader::state gzip_reader::inflate_slice()
+{
+    auto const last_rest = rest_.size() - (std::min)(rest_.size(), longest_input);
+    auto const most = filled_ + longest_output;
+    while (filled_ < most && (rest_.size() > last_rest || last_rest == 0))
     {
-        auto const filled = content.size();
-        if (filled > most)
-            break;
-        content.resize((std::min)(room, filled + (std::max<std::size_t>)(16 * 1024, filled)));
-        state.next_out = content.data() + filled;
-        state.avail_out = content.size() - filled;
-        inflater.write(state, zlib::Flush::sync, failed);
-        content.resize(content.size() - state.avail_out);
-        bool const stuck = failed == zlib::error::need_buffers && state.avail_in == 0;
-        if (stuck || (failed && failed != zlib::error::end_of_stream && failed != zlib::error::need_buffers))
-            return std::nullopt;
+        if (!in_member_ && !begin_member())
+            return state::damaged;
+        if (filled_ == content_.size())
+            make_room(most);
+        auto const input = rest_.size() - (std::min)(rest_.size(), last_rest);
+        zlib::z_params moved;
+        moved.next_in = rest_.data();
+        moved.avail_in = input;
+        moved.next_out = content_.data() + filled_;
+        moved.avail_out = content_.size() - filled_;
+        boost::system::error_code failed;
+        inflater_.write(moved, zlib::Flush::finish, failed); // without a window where all of it fits in one call
+        rest_.remove_prefix(input - moved.avail_in);
+        checksum_.process_bytes(content_.data() + filled_, content_.size() - moved.avail_out - filled_);
+        filled_ = content_.size() - moved.avail_out;
+        if (filled_ > limit_)
+            return state::too_large;
+        if (failed == zlib::error::end_of_stream)
+        {
+            auto const unused = static_cast<std::size_t>(moved.data_type & 63) / 8; // bytes in its reservoir of bits
+            rest_ = {rest_.data() - unused, rest_.size() + unused};
+            if (!end_member())
+                return state::damaged;
+            if (rest_.empty())
+                return state::finished;
+        }
+        else if (failed != zlib::error::need_buffers || (rest_.empty() && moved.avail_out > 0))
+            return state::damaged;
     }
-    if (content.size() > most)
-    {
-        if (too_large)
-            *too_large = true;
-        return std::nullopt;
-    }
-    boost::crc_32_type checksum;
-    checksum.process_bytes(content.data(), content.size());
-    if (state.avail_in != trailer_size)
-        return std::nullopt;
-    auto const trailer = deflated->substr(deflated->size() - trailer_size);
-    if (checksum.checksum() != little_endian(trailer) ||
-        static_cast<std::uint32_t>(content.size()) != little_endian(trailer.substr(4)))
-        return std::nullopt;
-    return content;
+    return state::unfinished;
+}
+
+bool gzip_reader::begin_member()
+{
+    auto const deflated = looks_like_gzip(rest_) ? after_header(rest_) : std::nullopt;
+    if (!deflated)
+        return false;
+    rest_ = *deflated;
+    inflater_.reset();
+    checksum_.reset();
+    member_ = filled_;
+    in_member_ = true;
+    return true;
+}
+
+bool gzip_reader::end_member()
+{
+    if (rest_.size() < trailer_size || checksum_.checksum() != little_endian(rest_) ||
+        static_cast<std::uint32_t>(filled_ - member_) != little_endian(rest_.substr(4)))
+        return false;
+    rest_.remove_prefix(trailer_size);
+    in_member_ = false;
+    return true;
+}
+
+/** Lets more content come: as much as was told, or as there is already, but not beyond `most`, and only one byte beyond
+    the limit, which shows that it is too much. */
+void gzip_reader::make_room(std::size_t most)
+{
+    constexpr std::size_t least = 16 * 1024;
+    auto const told = content_.capacity();
+    auto const wanted = filled_ < told ? told : filled_ + (std::max)(least, filled_);
+    auto const ceiling = limit_ < content_.max_size() ? limit_ + 1 : limit_;
+    content_.resize((std::min)({wanted, most, ceiling}));
 }
 
 } // namespace ccloud::net

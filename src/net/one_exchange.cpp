@@ -1,12 +1,11 @@
 #include "net/one_exchange.hpp"
 
 #include "core/ascii.hpp"
+#include "core/content_coding.hpp"
 #include "core/keep_alive.hpp"
+#include "core/redact.hpp"
 #include "core/request.hpp"
-#include "net/gzip.hpp"
 #include "net/transport.hpp"
-
-#include <boost/beast/http/error.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -15,7 +14,6 @@ namespace ccloud::net {
 
 using boost::system::error_code;
 using std::chrono::nanoseconds;
-namespace http = beast::http;
 
 namespace {
 
@@ -25,36 +23,11 @@ constexpr int most_interims = 8;
 /** How long a body may take after its head where it only explains (rule I5). */
 constexpr std::chrono::seconds longest_explanation{1};
 
-/** Inflates the body where it is compressed, whether the server says so or not. Says so where it cannot; but a refusal
-    counts by its status, so its body is dropped then. `coded`: the head has a Content-Encoding. */
-void inflate(exchange& ended, bool coded, std::size_t most)
+/** Whether an exchange with this code was ended by this side: then the error of the layer below is an echo of that. */
+bool ended_here(errc code) noexcept
 {
-    auto const coding = coded ? ended.response.headers().find("Content-Encoding").value_or("") : std::string_view();
-    bool const says_gzip = core::iequals(coding, "gzip") || core::iequals(coding, "x-gzip");
-    bool const says_nothing = coding.empty() || core::iequals(coding, "identity");
-    if (says_nothing && !looks_like_gzip(ended.response.body()))
-        return;
-    bool too_large = false;
-    auto content = says_gzip || says_nothing ? gunzip(ended.response.body(), most, &too_large) : std::nullopt;
-    int const status = ended.response.status();
-    if (content)
-    {
-        auto headers = std::move(ended.response).headers();
-        headers.remove("Content-Encoding").remove("Content-Length");
-        ended.response = http_response(status, std::move(headers), *std::move(content));
-        return;
-    }
-    if (!too_large && (says_nothing || ended.response.body().empty()))
-        return;
-    if (status < 200 || status >= 300)
-    {
-        ended.response = http_response(status, std::move(ended.response).headers(), {});
-        return;
-    }
-    ended.code = too_large ? errc::response_too_large : errc::malformed_response;
-    ended.detail = too_large   ? "see config::limits"
-                   : says_gzip ? "Content-Encoding is gzip, but the body is not, or is damaged"
-                               : "Content-Encoding is " + std::string(coding.substr(0, 64));
+    return code == errc::attempt_timeout || code == errc::deadline_exceeded || code == errc::cancelled ||
+           code == errc::client_closed;
 }
 
 } // namespace
@@ -74,6 +47,7 @@ void one_exchange::begin(http_request const& request, connection_wait const& wai
     started_ = wait.queued ? from_.now() : wait.began;
     ended_.reused = used_->served();
     ended_.progress = progress::maybe_sent;
+    removes_ = request.verb() == method::del;
     use.connection = used_->info;
     use.request = ++used_->requests;
     if (wait.queued)
@@ -103,6 +77,7 @@ void one_exchange::end_write(moved const& written)
     if (!failed)
         return;
     fail(code_for(errc::write_failed, failed), failed);
+    ended_.detail = writing(bytes);
     if (auto const found = ended_.code == errc::write_failed ? used_->look() : std::nullopt)
         take_refusal(found->cause);
     // Less than one TLS record, or nothing: the server cannot have seen a request.
@@ -112,30 +87,32 @@ void one_exchange::end_write(moved const& written)
 
 bool one_exchange::wants_more()
 {
-    while (!over_ && !reader_->is_done() && !reader_->has_enough())
+    while (!over_ && !reader_->complete() && !reader_->has_enough())
     {
-        error_code failed = http::error::need_more;
-        if (used_.unread().size() > 0)
+        auto const unread = used_.unread();
+        if (unread.size() == 0)
         {
-            failed = {};
-            used_.consume(reader_->put(used_.unread(), failed));
-            if (reader_->is_done() && reader_->interim() && ++interims_ <= most_interims)
-                reader_ = &used_->reader.emplace(sizes_, from_.spares());
+            if (reader_->only_explains() && !std::exchange(hurried_, true))
+                from_.arm(*used_, (std::min)(due_, from_.now() + longest_explanation));
+            return true;
         }
-        if (failed == http::error::need_more)
-        {
-            if (used_.room().size() > 0)
-            {
-                if (reader_->only_explains() && !std::exchange(hurried_, true))
-                    from_.arm(*used_, (std::min)(due_, from_.now() + longest_explanation));
-                return true;
-            }
-            failed = http::error::header_limit;
-        }
-        if (failed)
-            refuse(failed);
+        used_.consume(reader_->put({static_cast<char const*>(unread.data()), unread.size()}));
+        if (reader_->broken() != response_reader::fault::none)
+            refuse();
+        else if (reader_->complete() && reader_->interim())
+            skip_interim();
     }
     return false;
+}
+
+void one_exchange::skip_interim()
+{
+    doubtful_framing_ = doubtful_framing_ || reader_->has_doubtful_framing();
+    reader_ = &used_->reader.emplace(sizes_, from_.spares());
+    if (++interims_ <= most_interims)
+        return;
+    fail(errc::malformed_response, {});
+    ended_.detail = "more than " + std::to_string(most_interims) + " interim responses";
 }
 
 void one_exchange::end_read(moved const& got)
@@ -156,18 +133,21 @@ void one_exchange::end_read(moved const& got)
         break_off(failed);
 }
 
+void one_exchange::leave()
+{
+    if (read_)
+        stop_decoding(errc::cancelled);
+    else
+        break_off(asio::error::operation_aborted);
+}
+
 /** The connection ended before the response did, or with it. */
 void one_exchange::break_off(error_code const& failed)
 {
     over_ = true;
     // A body without a length ends with the connection (RFC 9112 section 6.3), over TLS with its goodbye.
-    if (failed == asio::error::eof && reader_->got_some() && !reader_->is_done())
-    {
-        error_code incomplete;
-        reader_->put_eof(incomplete);
-        if (!incomplete)
-            return;
-    }
+    if (failed == asio::error::eof && reader_->put_end())
+        return;
     bool const left = used_->torn_by() == torn::closed || failed == asio::error::operation_aborted;
     if (reader_->only_explains() && (!left || used_->torn_by() == torn::timed_out))
         return; // the head is there, and so much of the body will do
@@ -177,6 +157,7 @@ void one_exchange::break_off(error_code const& failed)
         code_for(upload.failed ? errc::write_failed : errc::connection_lost, failed),
         upload.failed ? upload.failed : failed
     );
+    ended_.detail = awaited();
     if (used_->is_flooded())
     {
         ended_.cause.clear();
@@ -199,43 +180,161 @@ void one_exchange::take_refusal(error_code const& failed)
     }
 }
 
-/** The response cannot be read. */
-void one_exchange::refuse(error_code const& failed)
+/** The response cannot be read to its end. */
+void one_exchange::refuse()
 {
-    bool const too_large = failed == http::error::body_limit || failed == http::error::header_limit;
-    fail(too_large ? errc::response_too_large : errc::malformed_response, failed);
-    ended_.detail = too_large ? "see config::limits" : "no HTTP that can be read";
+    over_ = true;
+    if (reader_->only_explains() || (reader_->is_framed() && needs_no_body(reader_->status())))
+        return; // its head counts
+    bool const too_large = reader_->broken() == response_reader::fault::too_large;
+    fail(too_large ? errc::response_too_large : errc::malformed_response, {});
+    ended_.detail = reader_->complaint();
 }
 
-exchange one_exchange::finish()
+/** Whether a response says all by its head: one to a DELETE does once the object is removed. */
+bool one_exchange::needs_no_body(int status) const noexcept
 {
-    if (!over_ && reader_->interim())
-        refuse(http::error::unexpected_body);
-    if (reader_->is_header_done() && !reader_->interim())
-        used_.responded();
+    return removes_ && core::is_success(status);
+}
+
+std::string one_exchange::writing(std::size_t written) const
+{
+    return "writing the request, " + std::to_string(written) + " of " + std::to_string(used_->outgoing.size()) +
+           " bytes";
+}
+
+/** What the exchange was doing, for people. */
+std::string one_exchange::awaited() const
+{
+    auto const& upload = used_->uploading();
+    if (upload.failed || (upload.under_way && !ended_.response_begun))
+        return writing(upload.written);
+    if (interims_ > 0 && !reader_->begun())
+        return "waiting for the response after " + std::to_string(interims_) +
+               (interims_ == 1 ? " interim response" : " interim responses");
+    return "waiting for " + reader_->awaited();
+}
+
+bool one_exchange::decodes()
+{
+    if (!std::exchange(read_, true))
+    {
+        end_reading();
+        begin_decoding();
+    }
+    if (!inflater_)
+        return false;
+    auto const how = inflater_->inflate_slice();
+    if (how != gzip_reader::state::unfinished)
+        end_decoding(how);
+    else if (from_.is_closed())
+        stop_decoding(errc::client_closed);
+    else if (from_.now() >= due_)
+        stop_decoding(timeout());
+    return inflater_ != nullptr;
+}
+
+/** Takes over what came of the response, and gives the connection back. */
+void one_exchange::end_reading()
+{
     auto& counts = from_.counts();
     if (uploads_)
         ended_.bytes_written = used_->uploading().written;
     counts.bytes_sent.add(ended_.bytes_written);
     counts.bytes_received.add(ended_.use.received);
-    if (ended_.code == errc::unset)
+    if (!reader_->has_head())
+        return;
+    used_.responded();
+    ended_.progress = progress::answered;
+    ended_.response = reader_->take();
+    coded_ = reader_->seen().content_encoding;
+    if (ended_.code != errc::unset)
+        return;
+    if (!reader_->complete() && needs_no_body(ended_.response.status()))
+        drop_body(); // half of it must not pass for all of it
+    used_.finish(keep_for());
+}
+
+void one_exchange::drop_body()
+{
+    int const status = ended_.response.status();
+    ended_.response = http_response(status, std::move(ended_.response).headers(), {});
+}
+
+/** Sees whether the body is compressed, whether the server says so or not. Where that makes it unreadable, a refusal
+    counts by its status all the same, and keeps its body as it came. */
+void one_exchange::begin_decoding()
+{
+    auto const& response = ended_.response;
+    if (ended_.code != errc::unset || response.body().empty())
+        return;
+    auto const coding = coded_ ? core::content_coding(response.headers()) : std::string();
+    coded_ = !coding.empty();
+    bool const is_gzip = core::iequals(coding, "gzip") || core::iequals(coding, "x-gzip");
+    if (is_gzip || (!coded_ && looks_like_gzip(response.body())))
+        inflater_ = std::make_unique<gzip_reader>(response.body(), sizes_.response_body);
+    else if (coded_)
+        refuse_body(
+            errc::malformed_response,
+            "Content-Encoding is " + core::printable(coding, 64) + ", which no request asked for"
+        );
+}
+
+void one_exchange::end_decoding(gzip_reader::state how)
+{
+    auto const inflater = std::move(inflater_);
+    switch (how)
     {
-        bool const complete = reader_->is_done();
-        bool const keeps_alive = complete && reader_->keep_alive();
-        bool const coded = reader_->seen().content_encoding;
-        ended_.response = reader_->take();
-        ended_.progress = progress::answered;
-        used_.finish(keep_for(complete, keeps_alive));
-        inflate(ended_, coded, sizes_.response_body);
+    case gzip_reader::state::finished:
+    {
+        int const status = ended_.response.status();
+        from_.recycle(std::move(ended_.response).body());
+        auto headers = std::move(ended_.response).headers();
+        headers.remove("Content-Encoding").remove("Content-Length");
+        ended_.response = http_response(status, std::move(headers), inflater->take_content());
+        break;
     }
-    return std::move(ended_);
+    case gzip_reader::state::too_large:
+        refuse_body(
+            errc::response_too_large, "more than config::limits.response_body (" +
+                                          std::to_string(sizes_.response_body) + " bytes) after inflating"
+        );
+        break;
+    default:
+        if (coded_)
+            refuse_body(errc::malformed_response, "Content-Encoding is gzip, but the body is not gzip, or is damaged");
+    }
+}
+
+void one_exchange::stop_decoding(errc code)
+{
+    inflater_.reset();
+    if (code != errc::cancelled && code != errc::client_closed)
+        return refuse_body(code, "inflating the body");
+    ended_.code = code;
+    ended_.detail = "inflating the body";
+}
+
+/** The body cannot be read, which matters where the response is wanted for it. */
+void one_exchange::refuse_body(errc code, std::string detail)
+{
+    int const status = ended_.response.status();
+    if (!core::is_success(status) || needs_no_body(status))
+        return;
+    ended_.code = code;
+    ended_.detail = std::move(detail);
+}
+
+errc one_exchange::timeout() const noexcept
+{
+    return from_.now() >= options_.deadline ? errc::deadline_exceeded : errc::attempt_timeout;
 }
 
 errc one_exchange::code_for(errc otherwise, error_code const& cause)
 {
     switch (used_->torn_by())
     {
-    case torn::timed_out: return from_.now() >= options_.deadline ? errc::deadline_exceeded : errc::attempt_timeout;
+    case torn::timed_out: return timeout();
     case torn::closed: return errc::client_closed;
     case torn::no: break;
     }
@@ -246,19 +345,21 @@ void one_exchange::fail(errc code, error_code const& cause)
 {
     over_ = true;
     ended_.code = code;
-    ended_.cause = cause;
+    if (!ended_here(code))
+        ended_.cause = cause;
     if (code != errc::cancelled)
         used_.otherwise = close_reason::failed;
 }
 
 /** What becomes of the connection after a response. */
-std::optional<nanoseconds> one_exchange::keep_for(bool complete, bool keep_alive)
+std::optional<nanoseconds> one_exchange::keep_for()
 {
     core::finished_exchange finished;
     finished.status = ended_.response.status();
-    finished.keep_alive = keep_alive;
-    finished.complete = complete;
+    finished.keep_alive = reader_->keep_alive();
+    finished.complete = reader_->complete();
     finished.request_written = !used_->uploading().under_way && !used_->uploading().failed;
+    finished.doubtful_framing = doubtful_framing_ || reader_->has_doubtful_framing();
     finished.leftover = used_.unread().size();
     if (reader_->seen().keep_alive)
         finished.keep_alive_field = ended_.response.headers().find("Keep-Alive").value_or("");

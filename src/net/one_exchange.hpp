@@ -3,12 +3,15 @@
 
 #include <ccloud/transport.hpp>
 
+#include "net/gzip.hpp"
 #include "net/pool.hpp"
 #include "net/response_reader.hpp"
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <string>
 #include <tuple>
 
 namespace ccloud::net {
@@ -29,6 +32,8 @@ struct connection_wait
         talk.end_write(co_await talk.used().async_write(…));
     while (talk.wants_more())
         talk.end_read(co_await talk.used().async_read_some(talk.room()));
+    while (talk.decodes())
+        co_await next_turn(…);
     co_return talk.finish();
     @endcode */
 class one_exchange
@@ -57,20 +62,37 @@ public:
     asio::mutable_buffer room() { return used_.room(); }
     void end_read(moved const& got);
 
-    /** The caller does not want it any more. */
-    void leave() { break_off(asio::error::operation_aborted); }
+    /** Once no more is wanted: the connection goes back, and the body is inflated where it is compressed, a slice each
+        time.
+        @return whether there is more to inflate, for which others are to have their turn first */
+    bool decodes();
 
-    /** Its outcome; the connection goes back. */
-    exchange finish();
+    /** The caller does not want it any more. */
+    void leave();
+
+    /** Its outcome. */
+    exchange finish() { return std::move(ended_); }
 
 private:
     /** The later of two ends of an exchange loses: why the socket was closed tells more than that it was. */
     errc code_for(errc otherwise, boost::system::error_code const& cause);
+    errc timeout() const noexcept;
     void fail(errc code, boost::system::error_code const& cause);
     void break_off(boost::system::error_code const& failed);
-    void refuse(boost::system::error_code const& failed);
+    void skip_interim();
+    void refuse();
     void take_refusal(boost::system::error_code const& failed);
-    std::optional<std::chrono::nanoseconds> keep_for(bool complete, bool keep_alive);
+    bool needs_no_body(int status) const noexcept;
+    std::string writing(std::size_t written) const;
+    std::string awaited() const;
+
+    void end_reading();
+    void begin_decoding();
+    void end_decoding(gzip_reader::state how);
+    void stop_decoding(errc code);
+    void refuse_body(errc code, std::string detail);
+    void drop_body();
+    std::optional<std::chrono::nanoseconds> keep_for();
 
     pooled_transport& from_;
     origin const& to_;
@@ -81,10 +103,15 @@ private:
     steady_time started_{};
     steady_time due_ = steady_time::max();
     response_reader* reader_ = nullptr;
+    std::unique_ptr<gzip_reader> inflater_; ///< where the body is compressed
     int interims_ = 0;
     bool uploads_ = false;
+    bool removes_ = false; ///< the request is a DELETE
+    bool doubtful_framing_ = false;
     bool hurried_ = false; ///< the rest of the body has little time
     bool over_ = false;
+    bool read_ = false;  ///< nothing more is read
+    bool coded_ = false; ///< the response has a Content-Encoding
 };
 
 } // namespace ccloud::net

@@ -1,92 +1,436 @@
 #include "net/response_reader.hpp"
 
+#include "core/ascii.hpp"
+#include "core/field_syntax.hpp"
 #include "core/keep_alive.hpp"
 #include "core/parsed_fields.hpp"
+#include "core/redact.hpp"
+#include "core/status_line.hpp"
 
 #include <boost/beast/http/error.hpp>
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace ccloud::net {
 
 namespace http = beast::http;
 
-response_reader::response_reader(config::size_limits const& limits, spare_bodies& spares)
-    : spares_(spares), body_limit_(limits.response_body)
+namespace {
+
+/** Digits of the size of a chunk and CRLF. What a line with such a size has beyond them counts as its extension. */
+constexpr std::size_t longest_plain_size = 18;
+
+bool is_blank(char c) noexcept
 {
-    constexpr std::size_t beast_most = 0xffffffff;
-    header_limit(static_cast<std::uint32_t>((std::min)(limits.response_header, beast_most)));
-    body_limit(static_cast<std::uint64_t>(limits.response_body));
-    eager(true);
+    return c == ' ' || c == '\t';
+}
+
+constexpr char bare_newline[] = "a line ends without CR";
+
+/** Whether Beast's parser has refused a field for what it says of the body. */
+bool is_about_framing(beast::error_code const& failed) noexcept
+{
+    return failed == http::error::bad_content_length || failed == http::error::multiple_content_length ||
+           failed == http::error::bad_transfer_encoding;
+}
+
+/** Whether a line ends by LF alone. The first character is taken as it is. */
+bool has_bare_newline(std::string_view lines) noexcept
+{
+    for (auto at = lines.find('\n', 1); at != std::string_view::npos; at = lines.find('\n', at + 1))
+        if (lines[at - 1] != '\r')
+            return true;
+    return false;
+}
+
+/** The value of a hexadecimal digit; nothing where it is none. */
+std::optional<unsigned> hex_value(char c) noexcept
+{
+    if (core::is_digit(c))
+        return static_cast<unsigned>(c - '0');
+    char const letter = core::to_lower(c);
+    if (letter >= 'a' && letter <= 'f')
+        return static_cast<unsigned>(letter - 'a' + 10);
+    return std::nullopt;
+}
+
+std::string limit_of(std::string_view option, std::size_t bytes)
+{
+    return std::string("more than config::limits.").append(option) + " (" + std::to_string(bytes) + " bytes)";
+}
+
+} // namespace
+
+response_reader::response_reader(config::size_limits const& limits, spare_bodies& spares)
+    : spares_(spares), header_limit_(limits.response_header), header_left_(limits.response_header),
+      body_limit_(limits.response_body)
+{
+    header_limit((std::numeric_limits<std::uint32_t>::max)()); // ours is exact
+    skip(true);
+}
+
+std::size_t response_reader::put(std::string_view bytes)
+{
+    auto rest = bytes;
+    while (!rest.empty() && state_ < state::complete)
+        switch (state_)
+        {
+        case state::header: read_header(rest); break;
+        case state::chunk_size:
+        case state::trailers:
+            if (auto const line = next_line(rest))
+            {
+                state_ == state::chunk_size ? read_chunk_size(*line) : read_trailer(*line);
+                line_.clear();
+            }
+            break;
+        case state::body_of_length: read_data(rest, state::complete); break;
+        case state::chunk_data: read_data(rest, state::chunk_cr); break;
+        case state::chunk_cr: expect(rest, '\r', state::chunk_lf); break;
+        case state::chunk_lf: expect(rest, '\n', state::chunk_size); break;
+        case state::body_to_end:
+            if (!only_explains_ && rest.size() > body_limit_ - body_.size())
+                fail(fault::too_large, limit_of("response_body", body_limit_));
+            keep(std::exchange(rest, {}));
+            break;
+        case state::complete:
+        case state::broken: break;
+        }
+    return bytes.size() - rest.size();
+}
+
+bool response_reader::put_end() noexcept
+{
+    if (state_ == state::body_to_end)
+        state_ = state::complete;
+    return complete();
 }
 
 http_response response_reader::take()
 {
+    std::string().swap(line_); // the connection may be kept, and the reader with it
     return http_response(status_, std::move(headers_), std::move(body_));
 }
 
-void response_reader::on_response_impl(int code, text, int, error_code&)
+std::string response_reader::awaited() const
+{
+    switch (state_)
+    {
+    case state::header: return begun() ? "the rest of the response header" : "the first byte of the response";
+    case state::body_of_length:
+        return "the rest of the body, " + std::to_string(length_ - data_left_) + " of " + std::to_string(length_) +
+               " bytes";
+    case state::body_to_end:
+        return "the end of the connection, which ends the body, " + std::to_string(body_.size()) + " bytes so far";
+    default: return "the rest of the body, " + std::to_string(body_.size()) + " bytes so far";
+    }
+}
+
+/** Reads on in the header section. What Beast's parser cannot take yet is kept in `line_`. */
+void response_reader::read_header(std::string_view& rest)
+{
+    auto const kept = line_.size();
+    auto const received = kept > 0 ? std::string_view(line_.append(rest)) : rest;
+    if (!got_some() && !core::begins_like_status_line(received))
+        return fail(fault::malformed, "no status line of HTTP/1: \"" + core::printable(received, 32) + '"');
+    auto const parsed = parse_header(received);
+    if (state_ == state::header)
+    {
+        // Beast's parser waits for the end of the header section, and not for a line that ends otherwise.
+        if (has_bare_newline(received.substr(kept > 0 ? kept - 1 : 0)))
+            return fail(fault::malformed, bare_newline);
+        if (kept > 0)
+            line_.erase(0, parsed);
+        else
+            line_ = received.substr(parsed);
+        rest = {};
+        return;
+    }
+    rest.remove_prefix(parsed - (std::min)(parsed, kept));
+    line_.clear();
+}
+
+/** Gives Beast's parser as much of the header section as is there and is allowed.
+    @return how many bytes it took */
+std::size_t response_reader::parse_header(std::string_view received)
+{
+    std::size_t parsed = 0;
+    bool needs_more = false;
+    while (state_ == state::header && !needs_more)
+    {
+        auto const rest = received.substr(parsed);
+        auto const allowed = rest.substr(0, header_left_);
+        error_code failed;
+        auto size = basic_parser::put(beast::net::const_buffer(allowed.data(), allowed.size()), failed);
+        if (failed == http::error::need_more)
+        {
+            // It takes the status line by itself, and may find fields behind it.
+            needs_more = size == 0 || size == rest.size();
+            if (size == 0 && allowed.size() < rest.size())
+                fail(fault::too_large, limit_of("response_header", header_limit_));
+        }
+        else if (is_about_framing(failed))
+            size += take_refused_field(rest.substr(size));
+        else if (failed && fault_ == fault::none)
+            refuse_line(rest.substr(size));
+        if (state_ == state::header)
+            header_left_ -= size;
+        parsed += size;
+    }
+    return parsed;
+}
+
+/** Beast's parser does not take the line that comes first. */
+void response_reader::refuse_line(std::string_view received)
+{
+    auto const line = received.substr(0, received.find('\n') + 1);
+    if (!line.empty() && !line.ends_with("\r\n"))
+        fail(fault::malformed, bare_newline);
+    else
+        fail(fault::malformed, "a line of the header is no field: \"" + core::printable(received, 32) + '"');
+}
+
+/** A field of framing that Beast's parser refuses, and with it the rest of the header. The rest of the header section is
+    read all the same: it may tell which request failed.
+    @return the size of its line */
+std::size_t response_reader::take_refused_field(std::string_view received)
+{
+    std::size_t size = 0;
+    do
+        size = received.find("\r\n", size) + 2;
+    while (size < received.size() && is_blank(received[size])); // obs-fold (RFC 9112 section 5.2)
+    std::string line(received.substr(0, size - 2));
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n'; }, ' '
+    );
+    auto const field = std::string_view(line);
+    auto const name = field.substr(0, field.find(':'));
+    add_field(http::string_to_field({name.data(), name.size()}), name, core::trim(field.substr(name.size() + 1)));
+    return size;
+}
+
+void response_reader::on_response_impl(int code, text, int version, error_code& failed)
 {
     status_ = code;
-    only_explains_ = core::may_be_repeated(code);
-    if (!only_explains_)
-        return;
-    body_limit_ = (std::min)(body_limit_, enough_to_explain);
-    body_limit(boost::none); // Beast would refuse what is longer
+    http_1_0_ = version == 10;
+    if (code < 100 || code > 599)
+        fail(fault::malformed, "the status code " + std::to_string(code) + " is not in 100 to 599");
+    else if (code == 101)
+        fail(fault::malformed, "101 Switching Protocols, and no request asked for that");
+    if (fault_ != fault::none)
+        failed = http::error::bad_status;
 }
 
 void response_reader::on_field_impl(http::field kind, text name, text value, error_code&)
 {
-    if (header_complete_) // trailers mean nothing to us
-        return;
-    if (headers_.empty())
-        headers_.reserve(512);
+    add_field(kind, {name.data(), name.size()}, {value.data(), value.size()});
+}
+
+void response_reader::on_header_impl(error_code&)
+{
+    end_header();
+}
+
+void response_reader::add_field(http::field kind, std::string_view name, std::string_view value)
+{
     switch (kind)
     {
-    case http::field::content_length: seen_.content_length = true; break;
-    case http::field::transfer_encoding: seen_.transfer_encoding = true; break;
+    case http::field::connection:
+    case http::field::proxy_connection: read_connection(value); break;
+    case http::field::content_length: read_length(value); break;
+    case http::field::transfer_encoding: read_codings(value); break;
     case http::field::content_encoding: seen_.content_encoding = true; break;
     case http::field::keep_alive: seen_.keep_alive = true; break;
     default: break;
     }
-    detail::parsed_fields::add(headers_, {name.data(), name.size()}, {value.data(), value.size()});
+    if (headers_.empty())
+        headers_.reserve(512);
+    detail::parsed_fields::add(headers_, name, value);
 }
 
-void response_reader::on_header_impl(error_code& failed)
+/** The next line without its CRLF. Nothing where its end has not come, or it cannot be one. */
+std::optional<std::string_view> response_reader::next_line(std::string_view& rest)
 {
-    header_complete_ = true;
-    // Both framings at once are an attempt to smuggle (RFC 9112 section 6.3).
-    if (seen_.content_length && seen_.transfer_encoding)
-        failed = http::error::bad_transfer_encoding;
+    auto const end = rest.find('\n');
+    bool const ended = end != std::string_view::npos;
+    auto line = rest.substr(0, ended ? end + 1 : end);
+    rest.remove_prefix(line.size());
+    bool const sizes_chunk = state_ == state::chunk_size;
+    auto const size = line_.size() + line.size();
+    auto const counted = sizes_chunk ? size - (std::min)(size, longest_plain_size) : size;
+    if (!line_.empty() || !ended)
+        line = line_.append(line);
+
+    if (sizes_chunk && !hex_value(line.front()))
+        fail(fault::malformed, "no size of a chunk: \"" + core::printable(line, 32) + '"');
+    else if (counted > header_left_)
+        fail(fault::too_large, limit_of("response_header", header_limit_));
+    else if (ended && !line.ends_with("\r\n"))
+        fail(fault::malformed, bare_newline);
+    if (!ended || fault_ != fault::none)
+        return std::nullopt;
+    header_left_ -= counted;
+    return line.substr(0, line.size() - 2);
 }
 
-void response_reader::on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&)
+void response_reader::read_connection(std::string_view value) noexcept
 {
-    if (!length)
-        return;
-    auto const size = static_cast<std::size_t>((std::min)(*length, static_cast<std::uint64_t>(body_limit_)));
-    body_ = spares_.take(size);
-    body_.reserve(size);
+    core::for_each_element(value, [this](std::string_view option) {
+        says_close_ = says_close_ || core::iequals(option, "close");
+        says_keep_alive_ = says_keep_alive_ || core::iequals(option, "keep-alive");
+    });
 }
 
-void response_reader::keep(text piece)
+/** The length may come several times, or in a list, where all are the same number (RFC 9110 section 8.6). */
+void response_reader::read_length(std::string_view value) noexcept
 {
-    body_.append(piece.data(), (std::min)(piece.size(), body_limit_ - body_.size()));
+    core::for_each_element(value, [this](std::string_view element) {
+        auto const number = core::parse_digits(element);
+        auto const length = static_cast<std::uint64_t>(number.value_or(0));
+        bad_length_ = bad_length_ || !number || (seen_.content_length && length != length_);
+        seen_.content_length = true;
+        length_ = length;
+    });
 }
 
-std::size_t response_reader::on_body_impl(text piece, error_code&)
+void response_reader::read_codings(std::string_view value)
 {
-    keep(piece);
-    return piece.size();
+    seen_.transfer_encoding = true;
+    core::for_each_element(value, [this](std::string_view coding) {
+        if (coding.empty())
+            return;
+        ++codings_;
+        if (!core::iequals(coding, "chunked") && foreign_coding_.empty())
+            foreign_coding_ = core::printable(coding, 64);
+    });
 }
 
-std::size_t response_reader::on_chunk_body_impl(std::uint64_t, text piece, error_code& failed)
+void response_reader::end_header()
 {
-    if (!only_explains_ && body_.size() + piece.size() > body_limit_)
-        failed = http::error::body_limit;
+    header_left_ = header_limit_;
+    bool const announces_body = seen_.transfer_encoding || bad_length_ || length_ > 0;
+    bool const has_body = !interim() && status_ != 204 && status_ != 304;
+    doubtful_framing_ = (announces_body && (!has_body || status_ == 205)) || (seen_.transfer_encoding && http_1_0_);
+    has_head_ = !interim();
+    only_explains_ = core::may_be_repeated(status_);
+    if (only_explains_)
+        body_limit_ = (std::min)(body_limit_, enough_to_explain);
+
+    auto complaint =
+        has_body ? framing_complaint() : std::string(); // else the fields do not count (section 6.3 item 1)
+    framed_ = complaint.empty();
+    if (!framed_)
+        fail(fault::malformed, std::move(complaint));
+    else if (has_body)
+        begin_body();
     else
-        keep(piece);
-    return piece.size();
+        state_ = state::complete;
+}
+
+/** Why the end of the body cannot be told (RFC 9112 section 6); empty where it can. */
+std::string response_reader::framing_complaint() const
+{
+    if (seen_.transfer_encoding && seen_.content_length)
+        return "both Transfer-Encoding and Content-Length";
+    if (!foreign_coding_.empty())
+        return "Transfer-Encoding is not just chunked: " + foreign_coding_;
+    if (seen_.transfer_encoding && codings_ != 1)
+        return codings_ == 0 ? "Transfer-Encoding is empty" : "Transfer-Encoding is chunked twice";
+    return bad_length_ ? "Content-Length is not one number" : "";
+}
+
+void response_reader::begin_body()
+{
+    if (seen_.transfer_encoding)
+        state_ = state::chunk_size;
+    else if (!seen_.content_length)
+    {
+        state_ = state::body_to_end;
+        ends_with_connection_ = true;
+    }
+    else if (length_ == 0)
+        state_ = state::complete;
+    else if (!only_explains_ && length_ > body_limit_)
+        fail(fault::too_large, limit_of("response_body", body_limit_));
+    else
+    {
+        auto const size = static_cast<std::size_t>((std::min<std::uint64_t>)(length_, body_limit_));
+        body_ = spares_.take(size);
+        body_.reserve(size);
+        data_left_ = length_;
+        state_ = state::body_of_length;
+    }
+}
+
+/** Blanks may follow the size, before an extension or the end of the line (RFC 9112 section 7.1.1). */
+void response_reader::read_chunk_size(std::string_view line)
+{
+    std::uint64_t size = 0;
+    auto rest = line;
+    for (; !rest.empty() && hex_value(rest.front()); rest.remove_prefix(1))
+    {
+        if (size >> 60 != 0)
+            return fail(fault::malformed, "the size of a chunk has more than 64 bits");
+        size = size << 4 | *hex_value(rest.front());
+    }
+    auto const extension = core::trim(rest);
+    if ((!extension.empty() && extension.front() != ';') || !core::is_field_value(rest))
+        return fail(fault::malformed, "no size of a chunk: \"" + core::printable(line, 32) + '"');
+    if (size == 0)
+        state_ = state::trailers;
+    else if (!only_explains_ && size > body_limit_ - body_.size())
+        fail(fault::too_large, limit_of("response_body", body_limit_));
+    else
+    {
+        data_left_ = size;
+        state_ = state::chunk_data;
+    }
+}
+
+/** Trailers say nothing to us, and must not say anything of framing (RFC 9110 section 6.5.1). */
+void response_reader::read_trailer(std::string_view line)
+{
+    if (line.empty())
+    {
+        state_ = state::complete;
+        return;
+    }
+    auto const colon = line.find(':');
+    bool const is_field = colon != std::string_view::npos && core::is_token(line.substr(0, colon));
+    if ((!is_field && !is_blank(line.front())) || !core::is_field_value(line))
+        fail(fault::malformed, "a trailer after the last chunk is no field: \"" + core::printable(line, 32) + '"');
+}
+
+void response_reader::read_data(std::string_view& rest, state next)
+{
+    auto const size = static_cast<std::size_t>((std::min<std::uint64_t>)(data_left_, rest.size()));
+    keep(rest.substr(0, size));
+    rest.remove_prefix(size);
+    data_left_ -= size;
+    if (data_left_ == 0)
+        state_ = next;
+}
+
+void response_reader::expect(std::string_view& rest, char expected, state next)
+{
+    if (rest.front() != expected)
+        return fail(fault::malformed, "no CRLF after the data of a chunk");
+    rest.remove_prefix(1);
+    state_ = next;
+}
+
+void response_reader::keep(std::string_view piece)
+{
+    body_.append(piece.substr(0, body_limit_ - body_.size()));
+}
+
+void response_reader::fail(fault what, std::string complaint)
+{
+    state_ = state::broken;
+    fault_ = what;
+    complaint_ = std::move(complaint);
 }
 
 } // namespace ccloud::net

@@ -8,26 +8,64 @@
 
 #include <boost/beast/http/basic_parser.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace ccloud::net {
 
 namespace beast = boost::beast;
 
-/** Reads one response off Beast's parser: the fields into one block, the body into one string.
+/** Reads one response of HTTP/1 (RFC 9112) from its bytes, however they are split: the fields into one block, the body
+    into one string. Trailers and the extensions of chunks are checked and dropped.
 
-    Where the request may be sent again, the body only explains, and its first 64 KiB are enough (rule I5): what is
-    beyond them, or beyond the limit for bodies, is not kept and is no failure. */
-class response_reader : public beast::http::basic_parser<false>
+    Beast's parser reads the header section. The body is delimited here: the parser of Boost 1.81 refuses blanks after the
+    size of a chunk (section 7.1.1), takes fields from trailers for fields of the header, and counts its limits by how the
+    bytes arrive.
+
+    The header section, its empty line included, has at most `limits.response_header` bytes; so have the trailers and
+    the extensions of all chunks together. The body has at most `limits.response_body` bytes. Where the request may be
+    sent again, the body only explains, and its first 64 KiB are enough (rule I5): what is beyond them, or beyond the
+    limit for bodies, is not kept and is no fault. */
+class response_reader : private beast::http::basic_parser<false>
 {
 public:
+    /** What keeps a response from being read to its end. */
+    enum class fault : unsigned char { none, malformed, too_large };
+
     /** `spares` outlives it. */
     response_reader(config::size_limits const& limits, spare_bodies& spares);
+
+    /** Reads on.
+        @return how many of `bytes` belong to the response: all of them, unless it is complete or has a fault */
+    std::size_t put(std::string_view bytes);
+
+    /** The connection has ended.
+        @return whether the response is complete with it */
+    bool put_end() noexcept;
+
+    bool begun() const noexcept { return state_ != state::header || got_some() || !line_.empty(); }
+    bool complete() const noexcept { return state_ == state::complete; }
+    fault broken() const noexcept { return fault_; }
+
+    /** What the fault is, for people. Empty: there is none. */
+    std::string const& complaint() const noexcept { return complaint_; }
+
+    /** What is to come next, for people: "the rest of the body, 5 of 9 bytes". */
+    std::string awaited() const;
 
     int status() const noexcept { return status_; }
     bool interim() const noexcept { return status_ >= 100 && status_ < 200; }
 
-    /** Whether the head has these fields; that most have not need not be looked up. */
+    /** Whether the status line and all fields of a final response are there, and are well formed. */
+    bool has_head() const noexcept { return has_head_; }
+
+    /** Whether the fields also tell, without contradiction, where the body ends. */
+    bool is_framed() const noexcept { return framed_; }
+
+    /** Whether the header section has these fields; that most have not need not be looked up. */
     struct fields_seen
     {
         bool content_length = false;
@@ -38,37 +76,96 @@ public:
     fields_seen const& seen() const noexcept { return seen_; }
 
     /** Whether the head is there, and the rest is not worth waiting for. */
-    bool only_explains() const noexcept { return header_complete_ && only_explains_; }
+    bool only_explains() const noexcept { return has_head_ && only_explains_; }
 
     /** Whether as much as is kept is there, though perhaps not all. */
     bool has_enough() const noexcept { return only_explains() && body_.size() >= body_limit_; }
 
+    /** Whether the connection may persist, by version, Connection and framing (RFC 9112 section 9.3). */
+    bool keep_alive() const noexcept
+    {
+        return complete() && !ends_with_connection_ && !says_close_ && (says_keep_alive_ || !http_1_0_);
+    }
+
+    /** Whether peers may differ in where the response ends: it announces a body that its status does not have
+        (RFC 9112 section 6.3), or has a Transfer-Encoding in HTTP/1.0 (section 6.1). */
+    bool has_doubtful_framing() const noexcept { return doubtful_framing_; }
+
+    /** The response, as far as it came. */
     http_response take();
 
 private:
     using error_code = beast::error_code;
     using text = beast::string_view;
 
+    enum class state : unsigned char {
+        header,
+        body_of_length,
+        body_to_end,
+        chunk_size,
+        chunk_data,
+        chunk_cr,
+        chunk_lf,
+        trailers,
+        complete,
+        broken,
+    };
+
     static constexpr std::size_t enough_to_explain = 64 * 1024;
 
+    // Of Beast's parser.
     void on_request_impl(beast::http::verb, text, text, int, error_code&) override {}
-    void on_response_impl(int code, text, int, error_code&) override;
-    void on_field_impl(beast::http::field, text name, text value, error_code&) override;
-    void on_header_impl(error_code& failed) override;
-    void on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&) override;
-    std::size_t on_body_impl(text piece, error_code&) override;
+    void on_response_impl(int code, text, int version, error_code& failed) override;
+    void on_field_impl(beast::http::field kind, text name, text value, error_code&) override;
+    void on_header_impl(error_code&) override;
+    void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
+    std::size_t on_body_impl(text piece, error_code&) override { return piece.size(); }
     void on_chunk_header_impl(std::uint64_t, text, error_code&) override {}
-    std::size_t on_chunk_body_impl(std::uint64_t, text piece, error_code& failed) override;
+    std::size_t on_chunk_body_impl(std::uint64_t, text piece, error_code&) override { return piece.size(); }
     void on_finish_impl(error_code&) override {}
 
-    void keep(text piece);
+    void read_header(std::string_view& rest);
+    std::size_t parse_header(std::string_view received);
+    void refuse_line(std::string_view received);
+    std::size_t take_refused_field(std::string_view received);
+    void add_field(beast::http::field kind, std::string_view name, std::string_view value);
+    std::optional<std::string_view> next_line(std::string_view& rest);
+    void end_header();
+    std::string framing_complaint() const;
+    void begin_body();
+    void read_connection(std::string_view value) noexcept;
+    void read_length(std::string_view value) noexcept;
+    void read_codings(std::string_view value);
+    void read_chunk_size(std::string_view line);
+    void read_trailer(std::string_view line);
+    void read_data(std::string_view& rest, state next);
+    void expect(std::string_view& rest, char expected, state next);
+    void keep(std::string_view piece);
+    void fail(fault what, std::string complaint);
 
-    int status_ = 0;
-    bool header_complete_ = false;
-    bool only_explains_ = false;
-    fields_seen seen_;
     spare_bodies& spares_;
+    std::size_t header_limit_;
+    std::size_t header_left_; ///< what is left of it, for the header section, and then for what frames the body
     std::size_t body_limit_;
+    std::string line_;             ///< the beginning of a line, or of the header, whose end has not come
+    std::uint64_t length_ = 0;     ///< Content-Length
+    std::uint64_t data_left_ = 0;  ///< of the body, or of the chunk
+    std::size_t codings_ = 0;      ///< in Transfer-Encoding
+    std::string foreign_coding_{}; ///< the first that is not chunked
+    std::string complaint_;
+    int status_ = 0;
+    state state_ = state::header;
+    fault fault_ = fault::none;
+    fields_seen seen_;
+    bool http_1_0_ = false;
+    bool says_close_ = false;
+    bool says_keep_alive_ = false;
+    bool bad_length_ = false;
+    bool has_head_ = false;
+    bool framed_ = false;
+    bool only_explains_ = false;
+    bool ends_with_connection_ = false;
+    bool doubtful_framing_ = false;
     http_headers headers_;
     std::string body_;
 };

@@ -2,7 +2,9 @@
 
 #include "net/one_exchange.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <optional>
 #include <utility>
@@ -27,6 +29,16 @@ pooled_transport::pooled_transport(
 }
 
 pooled_transport::~pooled_transport() = default;
+
+namespace {
+
+/** Lets whatever else is ready on the executor go first. A coroutine of its own, for few exchanges ever need it. */
+asio::awaitable<void> next_turn()
+{
+    co_await asio::post(asio::use_awaitable);
+}
+
+} // namespace
 
 // One try: a connection, one write, reads until the response is complete.
 asio::awaitable<exchange> pooled_transport::send(http_request const& request, origin const& to, send_options options)
@@ -97,6 +109,13 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
             one_exchange::moved const got = co_await talk.used().async_read_some(talk.room());
             talk.end_read(got);
         }
+    }
+    while (talk.decodes())
+    {
+        co_await next_turn();
+        auto const cancellation = co_await asio::this_coro::cancellation_state;
+        if ((cancellation.cancelled() & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+            talk.leave();
     }
     co_return talk.finish();
 }

@@ -54,6 +54,7 @@ public:
     detail::parking_lot& lot() noexcept { return lot_; }
     std::uint64_t next_id() noexcept { return ++connections_made_; }
     bool is_open() const noexcept { return state_ == state::open; }
+    bool is_closed() const noexcept { return state_ == state::closed; }
     spare_bodies& spares() noexcept { return spares_; }
     buffer take_buffer();
     void return_buffer(buffer used) noexcept;

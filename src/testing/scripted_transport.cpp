@@ -197,6 +197,12 @@ scripted_transport& scripted_transport::fail(errc code, ccloud::progress reached
     return *this;
 }
 
+scripted_transport& scripted_transport::break_off(errc code)
+{
+    state_->last().outcome.code = code;
+    return *this;
+}
+
 scripted_transport& scripted_transport::hang()
 {
     state_->script.emplace_back().hangs = true;
@@ -284,6 +290,7 @@ asio::awaitable<exchange> scripted_transport::send(http_request const& request, 
         co_return std::move(met.outcome);
     auto ended = answer(met.status, std::move(met.headers), std::move(met.body));
     ended.reused = met.outcome.reused;
+    ended.code = met.outcome.code;
     co_return ended;
 }
 

@@ -1,7 +1,7 @@
 #include "core/failure.hpp"
 
 #include "fixture.hpp"
-#include "net/gzip.hpp"
+#include "gunzip.hpp"
 #include "printers.hpp"
 
 #include <doctest/doctest.h>
@@ -252,7 +252,7 @@ TEST_CASE("two complaints are told as one and one more")
 
 TEST_CASE("a body that was compressed without saying so is read once it is inflated (vector 17)")
 {
-    auto const body = ccloud::net::gunzip(support::fixture("errors/k_gzip_without_header.json.gz"), 4096);
+    auto const body = support::gunzip(support::fixture("errors/k_gzip_without_header.json.gz"), 4096);
     REQUIRE(body.has_value());
     CHECK(
         answered(403, *body).what() ==

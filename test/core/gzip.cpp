@@ -1,17 +1,22 @@
 #include "net/gzip.hpp"
 
 #include "fixture.hpp"
+#include "gunzip.hpp"
 #include "printers.hpp"
+
+#include <boost/crc.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace net = ccloud::net;
+using support::gunzip;
 
 namespace {
 
@@ -44,6 +49,37 @@ std::string many()
     return header + bytes("edc13101000000c2a0aceb5fc21a1e4001") + std::string(96, '\0') + bytes("af0687fae21ba0860100");
 }
 
+net::gzip_reader::state end_of(std::string_view body, std::size_t most)
+{
+    net::gzip_reader reader(body, most);
+    return support::inflate_all(reader);
+}
+
+/** A member of one stored block after the other. */
+std::string stored_member(std::string_view text, std::size_t block)
+{
+    std::string member = header;
+    auto const put = [&member](std::uint32_t value, int size) {
+        for (int i = 0; i < size; ++i)
+            member += static_cast<char>(value >> 8 * i & 255);
+    };
+    std::size_t at = 0;
+    do
+    {
+        auto const piece = text.substr(at, block);
+        at += piece.size();
+        member += at == text.size() ? '\1' : '\0';
+        put(static_cast<std::uint32_t>(piece.size()), 2);
+        put(static_cast<std::uint32_t>(~piece.size()) & 0xffff, 2);
+        member.append(piece);
+    } while (at < text.size());
+    boost::crc_32_type checksum;
+    checksum.process_bytes(text.data(), text.size());
+    put(checksum.checksum(), 4);
+    put(static_cast<std::uint32_t>(text.size()), 4);
+    return member;
+}
+
 std::string with_flags(unsigned char flags, std::string_view fields)
 {
     auto member = header;
@@ -64,42 +100,42 @@ TEST_CASE("gzip is known by its first two bytes")
 
 TEST_CASE("a member is inflated, whatever its header holds")
 {
-    CHECK(net::gunzip(plain, plenty) == content);
-    CHECK(net::gunzip(stored, plenty) == content);
-    CHECK(net::gunzip(all_fields, plenty) == content);
-    CHECK(net::gunzip(empty, plenty) == "");
-    CHECK((net::gunzip(many(), plenty) == std::string(100'000, 'a')));
-    CHECK(net::gunzip(with_flags(1, ""), plenty) == content);
-    CHECK(net::gunzip(with_flags(4, std::string_view("\x03\0abc", 5)), plenty) == content);
-    CHECK(net::gunzip(with_flags(4, std::string_view("\0\0", 2)), plenty) == content);
-    CHECK(net::gunzip(with_flags(8, std::string_view("a.json\0", 7)), plenty) == content);
-    CHECK(net::gunzip(with_flags(16, std::string_view("\0", 1)), plenty) == content);
+    CHECK(gunzip(plain, plenty) == content);
+    CHECK(gunzip(stored, plenty) == content);
+    CHECK(gunzip(all_fields, plenty) == content);
+    CHECK(gunzip(empty, plenty) == "");
+    CHECK((gunzip(many(), plenty) == std::string(100'000, 'a')));
+    CHECK(gunzip(with_flags(1, ""), plenty) == content);
+    CHECK(gunzip(with_flags(4, std::string_view("\x03\0abc", 5)), plenty) == content);
+    CHECK(gunzip(with_flags(4, std::string_view("\0\0", 2)), plenty) == content);
+    CHECK(gunzip(with_flags(8, std::string_view("a.json\0", 7)), plenty) == content);
+    CHECK(gunzip(with_flags(16, std::string_view("\0", 1)), plenty) == content);
 }
 
 TEST_CASE("an error that was compressed without saying so is read (vector 17)")
 {
-    auto const read = net::gunzip(support::fixture("errors/k_gzip_without_header.json.gz"), plenty);
+    auto const read = gunzip(support::fixture("errors/k_gzip_without_header.json.gz"), plenty);
     CHECK(read == support::fixture("errors/k_before_gzip.json"));
 }
 
 TEST_CASE("the limit is for the content")
 {
-    CHECK(net::gunzip(plain, content.size()) == content);
-    CHECK(net::gunzip(plain, content.size() - 1) == std::nullopt);
-    CHECK(net::gunzip(plain, 1) == std::nullopt);
-    CHECK(net::gunzip(plain, 0) == std::nullopt);
-    CHECK(net::gunzip(empty, 0) == "");
-    CHECK(net::gunzip(many(), 100'000).has_value());
+    CHECK(gunzip(plain, content.size()) == content);
+    CHECK(gunzip(plain, content.size() - 1) == std::nullopt);
+    CHECK(gunzip(plain, 1) == std::nullopt);
+    CHECK(gunzip(plain, 0) == std::nullopt);
+    CHECK(gunzip(empty, 0) == "");
+    CHECK(gunzip(many(), 100'000).has_value());
     for (std::size_t const most : {0u, 1u, 16'383u, 16'384u, 16'385u, 32'768u, 65'536u, 99'999u})
     {
         CAPTURE(most);
-        CHECK(net::gunzip(many(), most) == std::nullopt);
+        CHECK(gunzip(many(), most) == std::nullopt);
     }
 }
 
 TEST_CASE("a limit may be so great that it is none")
 {
-    CHECK(net::gunzip(plain, std::numeric_limits<std::size_t>::max()) == content);
+    CHECK(gunzip(plain, std::numeric_limits<std::size_t>::max()) == content);
 }
 
 TEST_CASE("a member that is cut short gives nothing")
@@ -110,7 +146,7 @@ TEST_CASE("a member that is cut short gives nothing")
         for (std::size_t length = 0; length < member.size(); ++length)
         {
             CAPTURE(length);
-            CHECK(net::gunzip(std::string_view(member).substr(0, length), plenty) == std::nullopt);
+            CHECK(gunzip(std::string_view(member).substr(0, length), plenty) == std::nullopt);
         }
     }
 }
@@ -123,29 +159,99 @@ TEST_CASE("a member with any one bit flipped gives nothing, or what it held")
             CAPTURE(bit);
             auto damaged = member;
             damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
-            auto const read = net::gunzip(damaged, plenty);
+            auto const read = gunzip(damaged, plenty);
             CHECK((!read || *read == content));
         }
 }
 
-TEST_CASE("a member followed by anything gives nothing")
+TEST_CASE("a member followed by anything but a member gives nothing")
 {
-    CHECK(net::gunzip(plain + 'x', plenty) == std::nullopt);
-    CHECK(net::gunzip(plain + '\0', plenty) == std::nullopt);
-    CHECK(net::gunzip(plain + plain, plenty) == std::nullopt);
-    CHECK(net::gunzip(plain + trailer, plenty) == std::nullopt);
+    CHECK(gunzip(plain + 'x', plenty) == std::nullopt);
+    CHECK(gunzip(plain + '\0', plenty) == std::nullopt);
+    CHECK(gunzip(plain + trailer, plenty) == std::nullopt);
+    CHECK(gunzip(plain + plain + 'x', plenty) == std::nullopt);
+    for (std::size_t length = 1; length < plain.size(); ++length)
+        CHECK(gunzip(plain + plain.substr(0, length), plenty) == std::nullopt);
+}
+
+TEST_CASE("RFC 1952 section 2.2: members that follow one another are one content, each with its own checksum")
+{
+    CHECK(gunzip(plain + plain, plenty) == content + content);
+    CHECK(gunzip(plain + stored + all_fields + empty + plain, plenty) == content + content + content + content);
+    CHECK(gunzip(empty + empty, plenty) == "");
+    CHECK(gunzip(empty + plain + empty, plenty) == content);
+    CHECK((gunzip(many() + plain + many(), plenty) == std::string(100'000, 'a') + content + std::string(100'000, 'a')));
+    for (std::size_t const at : {plain.size() - 8, plain.size() - 4}) // checksum and length of either member
+        for (std::size_t const member : {0U, 1U})
+        {
+            auto damaged = plain + plain;
+            damaged[member * plain.size() + at] ^= 1;
+            CHECK(end_of(damaged, plenty) == net::gzip_reader::state::damaged);
+        }
+    CHECK(gunzip(plain + plain, 2 * content.size()) == content + content);
+    CHECK(end_of(plain + plain, 2 * content.size() - 1) == net::gzip_reader::state::too_large);
+    CHECK(end_of(plain + plain, content.size()) == net::gzip_reader::state::too_large);
+}
+
+TEST_CASE("a long body is inflated in slices: of 1 MiB of content, of 64 KiB of input where there is no content")
+{
+    using state = net::gzip_reader::state;
+    auto const slices = [](std::string_view body, std::size_t limit) {
+        net::gzip_reader reader(body, limit);
+        int count = 1;
+        while (reader.inflate_slice() == state::unfinished)
+            ++count;
+        return count;
+    };
+    constexpr std::size_t mebi = 1024 * 1024;
+    CHECK(slices(plain, plenty) == 1);
+    CHECK(slices(many(), plenty) == 1);
+    CHECK(slices(stored_member(std::string(60 * 1024, 'x'), 1024), plenty) == 1);
+    std::string several; // 2.5 MB of content, in 3,400 bytes
+    for (int i = 0; i < 25; ++i)
+        several += many();
+    CHECK(slices(several, 16 * mebi) == 3);
+    auto const blocks = header + [] {
+        std::string all; // 40,000 empty blocks
+        for (int i = 0; i < 40'000; ++i)
+            all.append("\0\0\0\xff\xff", 5);
+        return all;
+    }() + stored.substr(header.size());
+    CHECK(gunzip(blocks, plenty) == content);
+    CHECK(slices(blocks, plenty) == 4);
+    std::string members;
+    for (int i = 0; i < 10'000; ++i)
+        members += empty;
+    CHECK(gunzip(members, plenty) == "");
+    CHECK(slices(members, plenty) == 4);
+    auto const large = stored_member(std::string(3 * mebi, 'x'), 60'000);
+    CHECK((gunzip(large, 3 * mebi) == std::string(3 * mebi, 'x')));
+    CHECK(end_of(large, 3 * mebi - 1) == state::too_large);
+    CHECK(slices(large, mebi - 1) < slices(large, 3 * mebi)); // stops at the limit
+}
+
+TEST_CASE("a length in the trailer that is not true makes a body damaged, and costs no memory")
+{
+    for (std::uint32_t const told : {0U, 1U, 15U, 100'000U, 0xffffffffU})
+    {
+        CAPTURE(told);
+        auto lying = plain;
+        for (std::size_t i = 0; i < 4; ++i)
+            lying[lying.size() - 4 + i] = static_cast<char>(told >> 8 * i & 255);
+        CHECK(end_of(lying, std::size_t(1) << 40) == net::gzip_reader::state::damaged);
+    }
 }
 
 TEST_CASE("a header that is not right gives nothing")
 {
     auto other_method = plain;
     other_method[2] = 7;
-    CHECK(net::gunzip(other_method, plenty) == std::nullopt);
+    CHECK(gunzip(other_method, plenty) == std::nullopt);
     for (int const reserved : {0x20, 0x40, 0x80})
-        CHECK(net::gunzip(with_flags(static_cast<unsigned char>(reserved), ""), plenty) == std::nullopt);
-    CHECK(net::gunzip(with_flags(4, "\xff\xff"), plenty) == std::nullopt);
-    CHECK(net::gunzip(header + bytes("0400") + deflated, plenty) == std::nullopt);
-    CHECK(net::gunzip("\x1f\x8b", plenty) == std::nullopt);
-    CHECK(net::gunzip("", plenty) == std::nullopt);
-    CHECK(net::gunzip(content, plenty) == std::nullopt);
+        CHECK(gunzip(with_flags(static_cast<unsigned char>(reserved), ""), plenty) == std::nullopt);
+    CHECK(gunzip(with_flags(4, "\xff\xff"), plenty) == std::nullopt);
+    CHECK(gunzip(header + bytes("0400") + deflated, plenty) == std::nullopt);
+    CHECK(gunzip("\x1f\x8b", plenty) == std::nullopt);
+    CHECK(gunzip("", plenty) == std::nullopt);
+    CHECK(gunzip(content, plenty) == std::nullopt);
 }

@@ -85,9 +85,15 @@ public:
         std::string target = "/org/v2/environments", ccloud::call_options options = {}, std::function<void()> then = {}
     )
     {
+        return begin({ccloud::method::get, std::move(target)}, options, std::move(then));
+    }
+
+    /** Begins any request in the same way. */
+    begun_call& begin(ccloud::http_request request, ccloud::call_options options = {}, std::function<void()> then = {})
+    {
         auto& call = calls.emplace_back();
         boost::asio::co_spawn(
-            context, open_to_cancellation(cloud->execute({ccloud::method::get, std::move(target)}, options)),
+            context, open_to_cancellation(cloud->execute(std::move(request), options)),
             boost::asio::bind_cancellation_slot(
                 call.signal.slot(),
                 [this, &call, then = std::move(then)](std::exception_ptr thrown, begun_call::outcome got) {

@@ -1,0 +1,33 @@
+#ifndef CCLOUD_TEST_SUPPORT_GUNZIP_HPP
+#define CCLOUD_TEST_SUPPORT_GUNZIP_HPP
+
+#include "net/gzip.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace support {
+
+/** How reading a gzip body ends, all its slices one after the other. */
+inline ccloud::net::gzip_reader::state inflate_all(ccloud::net::gzip_reader& reader)
+{
+    auto how = ccloud::net::gzip_reader::state::unfinished;
+    while (how == ccloud::net::gzip_reader::state::unfinished)
+        how = reader.inflate_slice();
+    return how;
+}
+
+/** The content of a gzip body; nothing where it is damaged, or larger than `most`. */
+inline std::optional<std::string> gunzip(std::string_view body, std::size_t most)
+{
+    ccloud::net::gzip_reader reader(body, most);
+    if (inflate_all(reader) != ccloud::net::gzip_reader::state::finished)
+        return std::nullopt;
+    return reader.take_content();
+}
+
+} // namespace support
+
+#endif
