@@ -361,7 +361,8 @@ call_record::tried_once call_record::look_at(exchange const& got)
         auto const now = core_.wire().wall_now();
         auto const form = core_.settings().reset_form;
         auto const& headers = got.response.headers();
-        if (auto const hint = core::find_hint(ended.status, headers, form, now))
+        bool const success = core::is_success(ended.status); // that broke: its Retry-After is about something else
+        if (auto const hint = success ? std::nullopt : core::find_hint(ended.status, headers, form, now))
         {
             ended.hint = tried.entry.server_hint = hint->wait;
             ended.retry_after = hint->source == delay_source::retry_after;

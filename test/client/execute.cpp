@@ -5,10 +5,21 @@
 #include "client.hpp"
 #include "printers.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -352,6 +363,246 @@ TEST_CASE("malformed JSON gives the path and the byte offset, and keeps the stat
     CHECK(got.failure.detail().starts_with("/cidr_blocks/1: expected a string, found a number, at byte 4"));
     CHECK(got.failure.path() == "/iam/v2/ip-groups/ipg-1");
     CHECK(got.failure.attempts().size() == 1);
+}
+
+TEST_CASE("a creation whose 201 broke, or cannot be read, tells that the object was created, and where")
+{
+    for (errc const code :
+         {errc::connection_lost, errc::attempt_timeout, errc::malformed_response, errc::response_too_large})
+    {
+        CAPTURE(code);
+        auto wire = script();
+        wire->reply(201, "{\"id\":\"ipg")
+            .header("X-Request-Id", "r1")
+            .header("Location", "/iam/v2/ip-groups/ipg-1")
+            .break_off(code);
+        auto const made = create_group(wire);
+        REQUIRE(!made.ok);
+        CHECK(made.failure == code);
+        CHECK(made.failure.progress() == progress::answered);
+        CHECK(made.failure.status() == 201);
+        CHECK(made.failure.request_id() == "r1");
+        CHECK(made.failure.response().location() == "/iam/v2/ip-groups/ipg-1");
+        CHECK(made.failure.body() == "{\"id\":\"ipg");
+        CHECK(made.failure.problems().empty());
+        CHECK(made.failure.detail() == "the server created the object, Location: /iam/v2/ip-groups/ipg-1");
+        CHECK(wire->requests().size() == 1);
+    }
+    auto wire = script();
+    wire->reply(201, "{\"id\":7}").header("Location", "/iam/v2/ip-groups/ipg-1");
+    auto const made = create_group(wire);
+    REQUIRE(!made.ok);
+    CHECK(made.failure == errc::malformed_response);
+    CHECK(made.failure.detail().starts_with("/id: expected a string, found a number, at byte"));
+    CHECK(made.failure.detail().ends_with("; the server created the object, Location: /iam/v2/ip-groups/ipg-1"));
+}
+
+TEST_CASE("what the head of a broken response said is kept through the tries that follow")
+{
+    auto settings = support::test_config();
+    settings.retry.max_attempts = 2;
+    auto wire = script();
+    wire->reply(404, "{\"mess").header("X-Request-Id", "r1").break_off(errc::connection_lost);
+    wire->fail(errc::connect_failed, progress::not_sent);
+    auto const got = get_group(wire, {}, settings);
+    REQUIRE(!got.ok);
+    CHECK(got.failure == errc::connect_failed);
+    CHECK(got.failure.progress() == progress::not_sent); // the first said that there was nothing to do
+    REQUIRE(got.failure.attempts().size() == 2);
+    CHECK(got.failure.attempts()[0].status == 404);
+    CHECK(got.failure.attempts()[0].code == errc::connection_lost);
+    CHECK(got.failure.attempts()[0].progress == progress::answered);
+    CHECK(got.failure.attempts()[0].request_id == "r1");
+    CHECK(got.failure.attempts()[0].reason == ccloud::retry_reason::transient);
+
+    auto done = script();
+    done->reply(200, "{").break_off(errc::connection_lost).fail(errc::connect_failed, progress::not_sent);
+    CHECK(get_group(done, {}, settings).failure.progress() == progress::maybe_sent); // the first was executed
+}
+
+namespace {
+
+ccloud::result<ccloud::removed> remove_group(
+    std::shared_ptr<ccloud::testing::scripted_transport> wire, int attempts = 2
+)
+{
+    auto settings = support::test_config();
+    settings.retry.max_attempts = attempts;
+    ccloud::result<ccloud::removed> got;
+    with_client(
+        std::move(wire),
+        [&](ccloud::client cloud) -> asio::awaitable<void> {
+            iam::ip_groups groups(cloud);
+            got = co_await groups.remove("ipg-1");
+        },
+        settings
+    );
+    return got;
+}
+
+} // namespace
+
+TEST_CASE("a removal is done once the head of a response said so, whatever came of the rest and of the tries after it")
+{
+    for (errc const code : {errc::connection_lost, errc::attempt_timeout, errc::deadline_exceeded})
+        for (int const status : {200, 202, 204})
+        {
+            CAPTURE(code);
+            CAPTURE(status);
+            auto wire = script();
+            wire->reply(status, "{").break_off(code);
+            auto const alone = remove_group(wire, 1);
+            REQUIRE(alone.has_value());
+            CHECK(!alone->already_gone);
+            CHECK(alone.response().status() == status);
+        }
+    auto then_gone = script();
+    then_gone->reply(200, "{").break_off(errc::connection_lost).reply(404);
+    auto const gone = remove_group(then_gone);
+    REQUIRE(gone.has_value());
+    CHECK(!gone->already_gone); // this call removed it
+    auto then_lost = script();
+    then_lost->reply(200, "{").break_off(errc::connection_lost).fail(errc::connect_failed, progress::not_sent);
+    CHECK(remove_group(then_lost).has_value());
+}
+
+TEST_CASE("a removal that was cancelled, or refused, is none, whatever came of the rest of the response")
+{
+    for (errc const code : {errc::cancelled, errc::client_closed, errc::malformed_response})
+    {
+        CAPTURE(code);
+        auto wire = script();
+        wire->reply(200, "{").break_off(code);
+        auto const got = remove_group(wire, 1);
+        REQUIRE(!got.has_value());
+        CHECK(got.error() == code);
+    }
+    auto missing = script();
+    missing->reply(404, "{").break_off(errc::connection_lost).reply(404);
+    auto const never_there = remove_group(missing);
+    REQUIRE(!never_there.has_value());
+    CHECK(never_there.error() == condition::not_found);
+    auto broken = script();
+    broken->reply(404, "{").break_off(errc::connection_lost);
+    auto const not_found = remove_group(broken, 1);
+    REQUIRE(!not_found.has_value());
+    CHECK(not_found.error() == errc::connection_lost);
+    CHECK(not_found.error() == condition::not_found);
+    auto unknown = script();
+    unknown->fail(errc::connection_lost, progress::maybe_sent).reply(404, "{").break_off(errc::malformed_response);
+    auto const perhaps = remove_group(unknown);
+    REQUIRE(perhaps.has_value());
+    CHECK(perhaps->already_gone);
+}
+
+TEST_CASE(
+    "Retry-After of a broken refusal is honoured; that of a broken success is about the object, not about the call"
+)
+{
+    auto settings = support::test_config();
+    settings.retry.max_attempts = 2;
+    auto refused = script();
+    refused->reply(404, "{").header("Retry-After", "7").break_off(errc::connection_lost).reply(200, group_json);
+    CHECK(get_group(refused, {}, settings).ok);
+    CHECK(refused->waits() == std::vector<std::chrono::nanoseconds>{7s});
+    auto accepted = script();
+    accepted->reply(202, "{").header("Retry-After", "3600").break_off(errc::connection_lost).reply(200, group_json);
+    CHECK(get_group(accepted, {}, settings).ok);
+    CHECK((accepted->waits().empty() || accepted->waits().front() < 1s));
+
+    auto alone = script();
+    alone->reply(409, "{").header("Retry-After", "7").break_off(errc::malformed_response);
+    auto const got = get_group(alone, {}, settings);
+    REQUIRE(!got.ok);
+    CHECK(got.failure.retry_after() == 7s);
+    CHECK(got.failure.attempts()[0].server_hint == 7s);
+}
+
+TEST_CASE("a classifier is shown the head of a broken response, and what broke it")
+{
+    auto settings = support::test_config();
+    settings.retry.max_attempts = 2;
+    int asked = 0;
+    settings.classifier = [&asked](ccloud::retry_question const& question) {
+        ++asked;
+        CHECK(question.status == 404);
+        CHECK(question.code == errc::malformed_response);
+        CHECK(question.progress == progress::answered);
+        REQUIRE(question.headers != nullptr);
+        CHECK(question.headers->find("X-Kind") == "odd");
+        CHECK(question.body == "{\"mess");
+        return ccloud::retry_answer{ccloud::retry_answer::verdict::again};
+    };
+    auto wire = script();
+    wire->reply(404, "{\"mess").header("X-Kind", "odd").break_off(errc::malformed_response).reply(200, group_json);
+    CHECK(get_group(wire, {}, settings).ok);
+    CHECK(asked == 1);
+}
+
+TEST_CASE("after a broken 401 the source of tokens is not asked for others: it is repeated as what broke it, if at all")
+{
+    auto settings = support::test_config();
+    std::vector<std::string> rejected;
+    settings.credentials = ccloud::token_source([&rejected](std::string_view what) {
+        rejected.emplace_back(what);
+        return "tok-" + std::to_string(rejected.size());
+    });
+    auto wire = script();
+    wire->reply(401, "{").break_off(errc::connection_lost).reply(200, group_json);
+    CHECK(get_group(wire, {}, settings).ok);
+    CHECK(rejected == std::vector<std::string>{"", ""});
+}
+
+namespace {
+
+/** Tells a cause and a detail of each exchange that fails, as the real transport does. */
+class telling_transport : public ccloud::testing::scripted_transport
+{
+public:
+    asio::awaitable<ccloud::exchange> send(
+        ccloud::http_request const& request, ccloud::origin const& to, ccloud::send_options options
+    ) override
+    {
+        auto ended = co_await scripted_transport::send(request, to, options);
+        if (!ended.answered())
+        {
+            ended.cause = std::make_error_code(std::errc::connection_reset);
+            ended.detail = "waiting for the rest of the body";
+        }
+        co_return ended;
+    }
+};
+
+} // namespace
+
+TEST_CASE("an error that ended a wait has neither the cause nor the detail of the try before it")
+{
+    auto const wire = std::make_shared<telling_transport>();
+    wire->reply(404, "{").break_off(errc::connection_lost);
+    auto settings = support::test_config();
+    settings.retry.base_delay = settings.retry.max_delay = 10s;
+    wire->dice(~std::uint64_t(0));
+    with_client(
+        wire,
+        [&](ccloud::client cloud) -> asio::awaitable<void> {
+            auto const executor = co_await asio::this_coro::executor;
+            std::optional<ccloud::result<ccloud::http_response>> got;
+            asio::co_spawn(
+                executor, cloud.execute(ccloud::http_request(ccloud::method::get, "/x")),
+                [&got](std::exception_ptr, ccloud::result<ccloud::http_response> how) { got = std::move(how); }
+            );
+            while (wire->in_flight() > 0 || wire->requests().empty() || cloud.metrics().attempts == 0)
+                co_await asio::post(asio::use_awaitable);
+            (void)co_await cloud.close(1s);
+            while (!got)
+                co_await asio::post(asio::use_awaitable);
+            REQUIRE(!got->has_value());
+            CHECK(got->error() == errc::client_closed);
+            CHECK(!got->error().cause());
+            CHECK(got->error().detail().empty());
+        },
+        settings
+    );
 }
 
 TEST_CASE("an error is one line for people: request, status, the server's words, request id, attempts")

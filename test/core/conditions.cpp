@@ -172,15 +172,55 @@ TEST_CASE("each failure without an answer has its conditions and no other")
     }
 }
 
-TEST_CASE("an unreadable answer is no refusal, whatever its status")
+TEST_CASE("a status counts, though the body of its response broke; but a 403 then tells nothing of keys and objects")
 {
-    for (int const status : {200, 404, 500})
+    struct row
     {
-        CAPTURE(status);
-        error failure(errc::malformed_response, "/id: expected a string");
-        failure.edit().response = ccloud::response_info(status, {});
-        check_exactly(failure, {condition::malformed_response});
-    }
+        int status;
+        conditions expected; ///< beside that of the code
+    };
+    for (auto const& [status, expected] : std::vector<row>{
+             {200, {}},
+             {201, {}},
+             {400, {condition::invalid_request}},
+             {401, {condition::unauthenticated}},
+             {402, {condition::quota_exceeded}},
+             {403, {condition::forbidden}},
+             {404, {condition::not_found, condition::gone}},
+             {409, {condition::conflict}},
+             {429, {condition::throttled}},
+             {503, {condition::server_failure}},
+         })
+        for (auto const& [code, own] : std::vector<std::pair<errc, condition>>{
+                 {errc::malformed_response, condition::malformed_response},
+                 {errc::response_too_large, condition::malformed_response},
+                 {errc::connection_lost, condition::network},
+                 {errc::attempt_timeout, condition::timed_out},
+                 {errc::deadline_exceeded, condition::timed_out},
+                 {errc::cancelled, condition::cancelled},
+                 {errc::client_closed, condition::cancelled},
+             })
+        {
+            CAPTURE(status);
+            CAPTURE(code);
+            auto failure = answered(status, "{\"message\":\"cut");
+            failure.edit().code = code;
+            auto all = expected;
+            all.push_back(own);
+            check_exactly(failure, all);
+        }
+    auto bad_key = answered(403, "{\"message\":\"invalid API key");
+    bad_key.edit().code = errc::connection_lost;
+    check_exactly(bad_key, {condition::forbidden, condition::unauthenticated, condition::network});
+}
+
+TEST_CASE("a 403 whose words are coded in a way that cannot be read may be about the API key: it is not gone")
+{
+    error failure;
+    ccloud::http_headers headers;
+    headers.add("Content-Encoding", "br");
+    ccloud::core::read_answer(failure.edit(), ccloud::response_info(403, headers), "\x0b\x02");
+    check_exactly(failure, {condition::forbidden});
 }
 
 TEST_CASE("an expired page token is a bad request too (P10)")

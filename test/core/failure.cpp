@@ -282,3 +282,45 @@ TEST_CASE("statuses have their names, or none")
         CHECK(core::reason_of(status).empty());
     }
 }
+
+TEST_CASE("a success that answers what was not asked for is told by its status and the fields of the request")
+{
+    ccloud::http_headers const plain;
+    ccloud::http_headers ranged;
+    ranged.add("range", "bytes=0-1");
+    ccloud::http_headers manipulated;
+    manipulated.add("A-IM", "vcdiff");
+    for (int status = 200; status < 300; ++status)
+    {
+        CAPTURE(status);
+        bool const refused = status == 205 || status == 206 || status == 226;
+        CHECK(core::refuse_success(status, plain).empty() == !refused);
+        CHECK(core::refuse_success(status, ranged).empty() == (!refused || status == 206));
+        CHECK(core::refuse_success(status, manipulated).empty() == (!refused || status == 226));
+    }
+}
+
+TEST_CASE("the head of a response tells what became of the request: it never shows the query or the user of a Location")
+{
+    using ccloud::method;
+    auto const outcome = [](method verb, int status, std::string_view location) {
+        ccloud::http_headers headers;
+        if (!location.empty())
+            headers.add("Location", location);
+        return core::outcome_of(verb, ccloud::response_info(status, headers));
+    };
+    CHECK(outcome(method::post, 201, "") == "the server created the object");
+    CHECK(outcome(method::post, 201, "/a/b?token=x") == "the server created the object, Location: /a/b");
+    CHECK(
+        outcome(method::post, 201, "https://u:p@host/a") ==
+        "the server created the object, Location: https://***@host/a"
+    );
+    CHECK(outcome(method::post, 201, "/" + std::string(5'000, 'x')).size() < 300);
+    CHECK(outcome(method::put, 201, "") == "the server created the object");
+    CHECK(outcome(method::post, 202, "/x") == "the server accepted the request");
+    CHECK(outcome(method::del, 204, "") == "the server carried out the request");
+    CHECK(outcome(method::patch, 200, "") == "the server carried out the request");
+    CHECK(outcome(method::get, 200, "") == "");
+    for (int const status : {0, 102, 304, 404, 409, 500})
+        CHECK(outcome(method::post, status, "/x") == "");
+}

@@ -49,6 +49,10 @@ TEST_CASE("a connection is kept after a whole exchange, and closed where anythin
     {
         ended.leftover = 1;
     }
+    SUBCASE("a body that the status does not have, or a Transfer-Encoding in HTTP/1.0 (RFC 9112 sections 6.3 and 6.1)")
+    {
+        ended.doubtful_framing = true;
+    }
     SUBCASE("408")
     {
         ended.status = 408;

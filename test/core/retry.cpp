@@ -384,6 +384,44 @@ TEST_CASE("what an outcome says of the server does not depend on whether the req
     }
 }
 
+TEST_CASE("A4: a response whose body broke is repeated as what broke it, whatever its status")
+{
+    for (int const status : {200, 201, 204, 301, 401, 404, 409})
+        for (bool const replayable : {true, false})
+            for (errc const code :
+                 {errc::connection_lost, errc::attempt_timeout, errc::malformed_response, errc::response_too_large,
+                  errc::cancelled, errc::deadline_exceeded, errc::client_closed})
+            {
+                CAPTURE(status);
+                CAPTURE(replayable);
+                CAPTURE(code);
+                auto broken = failure(code, progress::answered, replayable);
+                broken.status = status;
+                broken.response_begun = true;
+                broken.reused = true; // but that is no excuse once a response began
+                bool const lost = code == errc::connection_lost || code == errc::attempt_timeout;
+                auto const wanted = lost && replayable ? retry_reason::transient : retry_reason::none;
+                CHECK(core::classify(broken) == wanted);
+                CHECK(core::reason_for(retry_policy(), tally(), broken) == wanted);
+                bool const ours =
+                    code == errc::cancelled || code == errc::deadline_exceeded || code == errc::client_closed;
+                CHECK(core::is_called_off(broken) == ours);
+                CHECK(core::health_of(broken) == (lost ? health::failing : ours ? health::unknown : health::well));
+            }
+}
+
+TEST_CASE("what a status says of the server counts, though the call was cancelled during the body")
+{
+    auto cancelled = failure(errc::cancelled, progress::answered, true);
+    cancelled.status = 429;
+    CHECK(core::health_of(cancelled) == health::busy);
+    CHECK(core::classify(cancelled) == retry_reason::none);
+    cancelled.status = 503;
+    CHECK(core::health_of(cancelled) == health::failing);
+    cancelled.retry_after = true;
+    CHECK(core::health_of(cancelled) == health::busy);
+}
+
 TEST_CASE("G7: fail_fast ends a throttled call at once, and nothing else")
 {
     retry_policy policy;

@@ -153,7 +153,7 @@ TEST_CASE("a head that has arrived is answered, and keeps its status and fields,
 {
     for (std::string_view const status :
          {"200 OK", "201 Created", "202 Accepted", "400 Bad Request", "401 No", "403 Forbidden", "404 Not Found",
-          "409 Conflict"})
+          "409 Conflict", "308 Permanent Redirect"})
         for (auto const& how : breakages())
             for (auto const verb : {method::get, method::post})
             {

