@@ -54,8 +54,8 @@ public:
         return past_ && past_->redirected ? *past_->redirected : call_.planned.request;
     }
 
-    /** Whether the response is what the call wants. One that answers what the request did not ask for is not, and becomes
-        `malformed_response`. */
+    /** Whether the response is what the call wants. One that answers what the request did not ask for is not, and
+        becomes `malformed_response`. */
     bool succeeds(exchange& got) const;
 
     /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */

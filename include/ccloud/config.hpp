@@ -220,8 +220,12 @@ public:
 
     struct size_limits
     {
-        std::size_t response_header = 64 * 1024;      ///< bytes of status line and fields
-        std::size_t response_body = 16 * 1024 * 1024; ///< bytes, after inflating
+        /** Bytes of a header section: status line, fields and the empty line after them. Bounds each interim response,
+            too, and the trailers and the extensions of all chunks of a response together. */
+        std::size_t response_header = 64 * 1024;
+
+        /** Bytes of a body, before and after inflating. */
+        std::size_t response_body = 16 * 1024 * 1024;
     };
     size_limits limits;
 };

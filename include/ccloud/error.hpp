@@ -38,24 +38,32 @@
     |     client_certificate_rejected    the server wants a certificate of ours, or another one (never repeated)
     |     cancelled, deadline_exceeded   where they came before the first byte
     |
-    +-- maybe sent           bytes left this process, no answer came back
+    +-- maybe sent           bytes left this process, no head of a response came back
     |     write_failed             the connection broke while the request was written
     |     connection_lost          it broke, or ended, before the whole response was there
     |     attempt_timeout          no whole response within attempt_timeout
     |     deadline_exceeded        the call's deadline passed
     |     cancelled                the caller cancelled
+    |     malformed_response       what came is no response of HTTP/1
+    |     response_too_large       its header section is larger than config::limits allows
     |
     +-- answered             the server said no (errc::http_status); conditions tell the cases apart:
     |     invalid_request 400 422      unauthenticated 401    quota_exceeded 402     forbidden 403
     |     not_found 404                conflict 409           throttled 429          server_failure 5xx
     |     redirect_refused         it named another place, and going there is not allowed
     |
+    +-- answered, not whole  the head of a response came: `status()`, `response()` and the conditions of the status hold
+    |     write_failed, connection_lost, attempt_timeout, deadline_exceeded, cancelled, client_closed
+    |                              the rest of the response did not come, for that reason
+    |     malformed_response       the body cannot be delimited or decoded
+    |     response_too_large       the body is larger than config::limits allows
+    |
     +-- answered, unreadable
-          malformed_response       not the JSON that was asked for (with JSON path and byte offset)
-          response_too_large       more than config::limits allows
+          malformed_response       not the JSON that was asked for (with JSON path and byte offset), or 205 or 206
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
 
-    `error::progress()` says which of the first three it was. */
+    `error::progress()` says which of the first three it was. What may be repeated by its status (408, 413, 421, 425,
+    429, 5xx) is `http_status`, though the rest of the response did not come. */
 
 namespace ccloud {
 
@@ -99,10 +107,11 @@ enum class errc {
 std::error_category const& error_category() noexcept;
 std::error_code make_error_code(errc code) noexcept;
 
-/** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. */
+/** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. Those of a status
+    hold wherever the head of a response with that status came, though the rest of it did not. */
 enum class condition {
     not_found,          ///< 404
-    gone,               ///< 404, or a 403 that does not complain of the API key: how deleted objects are answered
+    gone,               ///< 404, or a whole 403 that does not complain of the API key: how deleted objects are answered
     conflict,           ///< 409; `response().location()` names the other object where the server knows it
     unauthenticated,    ///< 401, or a 403 that calls the API key invalid
     forbidden,          ///< 403
@@ -121,7 +130,7 @@ enum class condition {
 enum class progress : unsigned char {
     not_sent,   ///< provably not executed: no byte of the request was given to the network, or TLS kept it out
     maybe_sent, ///< the server may or may not have acted on it
-    answered,   ///< a response head arrived
+    answered,   ///< the status line and all fields of a final response arrived; its body may have broken
 };
 
 /** "not sent", "maybe sent" or "answered". */
@@ -188,7 +197,7 @@ struct attempt
     std::size_t bytes_written = 0;
     bool reused = false;                                 ///< on a connection that had served before
     std::uint64_t connection = 0;                        ///< `connection_info::id`; 0: there was none
-    int status = 0;                                      ///< 0: no answer
+    int status = 0;                                      ///< 0: no head of a response came
     errc code = errc::unset;                             ///< what went wrong with it
     std::optional<std::chrono::nanoseconds> server_hint; ///< what the server asked to wait
     std::string hint_text;                               ///< the same as it was sent, at most 64 bytes
@@ -226,7 +235,8 @@ public:
     std::optional<ccloud::method> method() const noexcept;
     std::string const& path() const noexcept;
 
-    /** HTTP status, 0 where there was no answer. */
+    /** HTTP status; 0 where no head of a response came. With a `code()` other than `http_status` it is that of a
+        response whose rest did not come, or cannot be read. */
     int status() const noexcept { return response().status(); }
     std::string_view request_id() const noexcept { return response().request_id(); }
     response_info const& response() const noexcept;
@@ -234,13 +244,15 @@ public:
     /** The server's complaints; empty where it sent none that could be read. */
     std::vector<problem> const& problems() const noexcept;
 
-    /** The first 8 KiB of the body of the answer, as it came. */
+    /** The first 8 KiB of the body of the answer, as far as it came; inflated where it could be. */
     std::string const& body() const noexcept;
 
-    /** What we have to say about it: the refused argument, the JSON path, the TLS alert. */
+    /** What we have to say about it: the refused argument, the JSON path, the TLS alert, what was awaited; and that the
+        request was carried out, where the head of a response says so. */
     std::string const& detail() const noexcept;
 
-    /** The code of the layer below (Asio, OpenSSL, getaddrinfo), where one caused it. */
+    /** The code of the layer below (Asio, OpenSSL, getaddrinfo), where one caused it. Empty where this side ended the
+        call: attempt_timeout, deadline_exceeded, cancelled, client_closed. */
     std::error_code const& cause() const noexcept;
 
     /** Every try, oldest first. Where there were more than 16: the first ones and the last, and among them one that may

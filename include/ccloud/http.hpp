@@ -177,7 +177,7 @@ public:
     {
     }
 
-    /** The HTTP status; 0 when there was no answer. */
+    /** The HTTP status; 0 where no head of a response came. */
     int status() const noexcept { return status_; }
 
     /** How often the request was given to the network. */

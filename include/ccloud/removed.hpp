@@ -7,8 +7,8 @@ namespace ccloud {
 struct removed
 {
     /** An earlier try of the same call may have removed it: the answer to a repeated one was "not found". False where
-        the first answer was already a success. An object that was missing from the start is an error
-        (`condition::not_found`). */
+        an answer was a success by its head, though the rest of it may not have come. An object that was missing from
+        the start is an error (`condition::not_found`). */
     bool already_gone = false;
 };
 

@@ -21,7 +21,7 @@ enum class on_exhausted : unsigned char {
 
     Repeated are: what was provably not sent (a refused connection, a failed name look-up); 429, after what the
     server asks for; and, where the request is replayable (GET, DELETE and this library's PATCHes, never a POST),
-    500, 502, 503, 504, other gateway failures, lost connections and attempt timeouts.
+    500, 502, 503, 504, other gateway failures, lost connections and attempt timeouts, also in the middle of a response.
 
     A wait that does not fit before the call's deadline is not begun: the call ends at once with the last answer. */
 struct retry_policy
@@ -68,14 +68,14 @@ static_assert(std::is_trivially_destructible_v<retry_policy>, "it is part of cal
 struct retry_question
 {
     ccloud::method method = method::get;
-    std::string_view path; ///< without query
-    int attempt = 1;       ///< how many tries there were
-    int status = 0;        ///< 0: no answer
-    errc code = errc::unset;
+    std::string_view path;   ///< without query
+    int attempt = 1;         ///< how many tries there were
+    int status = 0;          ///< 0: no head of a response came
+    errc code = errc::unset; ///< `http_status`: the response is whole
     ccloud::progress progress = progress::not_sent;
     bool replayable = false;                  ///< the request may be executed twice
-    http_headers const* headers = nullptr;    ///< of the answer; null where there is none
-    std::string_view body;                    ///< of the answer
+    http_headers const* headers = nullptr;    ///< of the response; null where `status` is 0
+    std::string_view body;                    ///< of the response, as far as it came
     retry_reason reason = retry_reason::none; ///< why the library would repeat it; `none`: it would not
 };
 

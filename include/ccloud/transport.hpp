@@ -36,20 +36,25 @@ struct send_options
     }
 };
 
-/** How one try ended: a response, or a code and what led to it. */
+/** How one try ended: with a whole response, or with a code and what led to it.
+
+    Once the head of a final response has come, `progress` is `answered`, whatever breaks then; `response` keeps the
+    status, the fields, and as much of the body as came. A response that may be repeated by its status (408, 413, 421,
+    425, 429, 5xx) counts as whole by its head. */
 struct exchange
 {
-    errc code = errc::unset; ///< meaningless where `answered`
+    errc code = errc::unset; ///< `unset`: the response is whole
     ccloud::progress progress = ccloud::progress::not_sent;
     std::size_t bytes_written = 0; ///< of the request, given to the network
     bool reused = false;           ///< on a connection that had served before
     bool response_begun = false;   ///< at least one byte came back
     bool permanent = false;        ///< the same try can only fail again: an unknown host, a rejected certificate
-    http_response response;        ///< where `answered`
-    std::error_code cause;
-    std::string detail;
-    connection_use use; ///< for observers; may be empty
+    http_response response;        ///< where `progress` is `answered`; else its status is 0
+    std::error_code cause; ///< empty where this side ended the try: by timeout, deadline, cancellation or close()
+    std::string detail;    ///< for people: what was awaited, or what cannot be read
+    connection_use use;    ///< for observers; may be empty
 
+    /** Whether there is a whole response. */
     bool answered() const noexcept { return progress == progress::answered && code == errc::unset; }
 
     /** One without an answer. */

@@ -172,10 +172,9 @@ std::string outcome_of(method verb, response_info const& response)
         return "the server accepted the request";
     if (response.status() != 201)
         return "the server carried out the request";
-    auto const location = path_of(response.location());
     std::string told = "the server created the object";
-    if (!location.empty())
-        told.append(", Location: ").append(printable(redact_url(location)));
+    if (auto const location = response.location(); !location.empty())
+        told.append(", Location: ").append(shown_url(location));
     return told;
 }
 

@@ -20,8 +20,8 @@ std::vector<problem> read_problems(std::string_view body);
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */
 std::string describe_body(http_headers const& headers, std::string_view body);
 
-/** Fills in all that the head and the body of a response tell, as the error of its status. Never fails. The problems are
-    read where the status is not 2xx. */
+/** Fills in all that the head and the body of a response tell, as the error of its status. Never fails. The problems
+    are read where the status is not 2xx. */
 void read_answer(error::data& into, response_info response, std::string_view body);
 
 /** Why a response with this status, whole and 2xx, does not answer the request with these fields: it has only a part of

@@ -25,8 +25,8 @@ struct outcome
     std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait, in this field or another
 };
 
-/** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. A response
-    whose body broke counts as what broke it, not as its status. */
+/** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. A
+    response whose body broke counts as what broke it, not as its status. */
 retry_reason classify(outcome const& ended) noexcept;
 
 /** Whether the try ended by the wish of this side: cancelled, past the deadline, closed. */

@@ -310,11 +310,8 @@ TEST_CASE("the head of a response tells what became of the request: it never sho
         return core::outcome_of(verb, ccloud::response_info(status, headers));
     };
     CHECK(outcome(method::post, 201, "") == "the server created the object");
-    CHECK(outcome(method::post, 201, "/a/b?token=x") == "the server created the object, Location: /a/b");
-    CHECK(
-        outcome(method::post, 201, "https://u:p@host/a") ==
-        "the server created the object, Location: https://***@host/a"
-    );
+    CHECK(outcome(method::post, 201, "/a/b?token=x") == "the server created the object, Location: /a/b?***");
+    CHECK(outcome(method::post, 201, "https://u:p@host/a") == "the server created the object, Location: ***@host/a");
     CHECK(outcome(method::post, 201, "/" + std::string(5'000, 'x')).size() < 300);
     CHECK(outcome(method::put, 201, "") == "the server created the object");
     CHECK(outcome(method::post, 202, "/x") == "the server accepted the request");
