@@ -40,9 +40,10 @@ void require(bool holds)
 
 question about_page(std::string const& page)
 {
-    auto const codec = [&page] {
+    ccloud::detail::page_terms const terms{groups, ccloud::config().limits.decoded_response};
+    auto const codec = [&page, terms] {
         ccloud::detail::raw_page read;
-        require(!ccloud::detail::decode_page<ip_group>(page, read) && read.size == groups);
+        require(!ccloud::detail::decode_page<ip_group>(page, terms, read) && read.size == groups);
         keep(read);
     };
     auto const dom = [&page] {

@@ -14,6 +14,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -219,23 +220,68 @@ inline response_info take_info(answered& got) noexcept
     return response_info(status, std::move(got.response).headers(), got.attempts);
 }
 
+/** Bytes of a response that are decoded without a pause. */
+inline constexpr std::size_t decode_slice = 64 * 1024;
+
+inline bool is_long(planned_call const& call) noexcept
+{
+    return call.got.response.body().size() > decode_slice;
+}
+
+/** Reads a long response in slices. Between two slices the handlers run that wait on the executor. Returns the call's
+    failure where the response cannot be read, or where the caller cancels. What is passed outlives it. */
+asio::awaitable<call_failure> decode_in_slices(
+    core::document_reader& reader, planned_call const& call, response_info const& answer
+);
+
 template <class T>
-result<T> decoded(planned_call& call)
+result<T> decoded(client_core const& core, planned_call& call)
 {
     result<T> outcome(std::in_place, take_info(call.got));
-    if (auto const wrong = core::read_json(call.got.response.body(), *outcome))
+    auto const memory = core.settings().limits.decoded_response;
+    if (auto const wrong = core::read_json(call.got.response.body(), *outcome, memory))
         return malformed(call, outcome.response(), *wrong);
     return outcome;
 }
+
+/** A long response on its way into a `T`. */
+template <class T>
+class long_decoding
+{
+public:
+    long_decoding(client_core const& core, planned_call& call)
+        : outcome_(std::in_place, take_info(call.got)), call_(call),
+          reader_(call.got.response.body(), core::root_of(*outcome_), core.settings().limits.decoded_response)
+    {
+    }
+
+    asio::awaitable<call_failure> run() { return decode_in_slices(reader_, call_, outcome_.response()); }
+    result<T> take() noexcept { return std::move(outcome_); }
+
+private:
+    result<T> outcome_;
+    planned_call const& call_;
+    core::document_reader reader_;
+};
 
 template <class T>
 operation<T> typed_call(std::shared_ptr<client_core> core, planned_call call)
 {
     bool const inside = core->runs_on(co_await asio::this_coro::executor);
-    auto failed = co_await core->start(inside, call);
-    if (failed)
-        co_return *std::move(failed);
-    co_return decoded<T>(call);
+    std::unique_ptr<long_decoding<T>> slow;
+    auto step = core->start(inside, call);
+    while (true) // each co_await would take its part of the frame of every call that waits
+    {
+        auto failed = co_await std::move(step);
+        if (failed)
+            co_return *std::move(failed);
+        if (slow)
+            co_return slow->take();
+        if (!is_long(call))
+            co_return decoded<T>(*core, call);
+        slow = std::make_unique<long_decoding<T>>(*core, call);
+        step = slow->run();
+    }
 }
 
 operation<removed> remove_call(std::shared_ptr<client_core> core, planned_call call);

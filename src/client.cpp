@@ -13,8 +13,10 @@
 #include "net/factory.hpp"
 #include "settings.hpp"
 
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 
 #include <algorithm>
@@ -252,18 +254,21 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
     co_return result<drained>(end, response_info());
 }
 
-error malformed(planned_call const& call, response_info answer, core::complaint const& about)
+namespace {
+
+/** The error of a call whose answer came, but ended in `code`. */
+error unreadable(planned_call const& call, response_info answer, errc code, std::string detail)
 {
     auto const& got = call.got;
     auto const& request = call.planned.request;
     auto details = std::make_unique<error::data>();
-    details->code = errc::malformed_response;
+    details->code = code;
     details->progress = progress::answered;
     details->method = request.verb();
     details->path = core::path_of(request.target());
     details->response = std::move(answer);
     details->body = got.response.body().substr(0, core::kept_body);
-    details->detail = core::joined(about.to_string(), core::outcome_of(request.verb(), details->response));
+    details->detail = core::joined(std::move(detail), core::outcome_of(request.verb(), details->response));
     details->elapsed = got.started + got.took;
     details->attempts = got.failed;
     attempt last;
@@ -274,10 +279,48 @@ error malformed(planned_call const& call, response_info answer, core::complaint 
     last.reused = got.reused;
     last.connection = got.connection;
     last.status = got.response.status();
-    last.code = errc::malformed_response;
+    last.code = code;
     last.request_id = details->response.request_id();
     record(details->attempts, std::move(last));
     return error(std::move(details));
+}
+
+} // namespace
+
+error malformed(planned_call const& call, response_info answer, core::complaint const& about)
+{
+    if (about.about == core::complaint::kind::too_large)
+        return unreadable(
+            call, std::move(answer), errc::response_too_large,
+            about.to_string() + "; see config::limits.decoded_response"
+        );
+    return unreadable(call, std::move(answer), errc::malformed_response, about.to_string());
+}
+
+asio::awaitable<call_failure> decode_in_slices(
+    core::document_reader& reader, planned_call const& call, response_info const& answer
+)
+{
+    auto const here = co_await asio::this_coro::executor;
+    auto const throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    call_failure failed;
+    while (reader.read_some(decode_slice))
+    {
+        auto others = asio::post(here, asio::deferred);
+        co_await std::move(others);
+        auto const cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none)
+        {
+            failed = unreadable(call, answer, errc::cancelled, "while the response was decoded");
+            break;
+        }
+    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    if (!failed)
+        if (auto const wrong = reader.take_complaint())
+            failed = malformed(call, answer, *wrong);
+    co_return failed;
 }
 
 operation<removed> remove_call(std::shared_ptr<client_core> core, planned_call call)

@@ -24,9 +24,9 @@ std::string refusal_of(list_options const& options)
 class http_pager final : public pager, public std::enable_shared_from_this<http_pager>
 {
 public:
-    http_pager(client cloud, planned_request first, list_options options, page_decoder decode)
+    http_pager(client cloud, planned_request first, list_options options, page_decoder decoder)
         : cloud_(std::move(cloud)), core_(client_access::core(cloud_)), first_(std::move(first)), options_(options),
-          decode_(decode)
+          decoder_(decoder)
     {
         if (first_.refusal.empty())
             first_.refusal = refusal_of(options_);
@@ -147,7 +147,16 @@ private:
             co_return expired_token(*std::move(failed));
         raw_page page;
         page.response = take_info(call.got);
-        if (auto const wrong = decode_(call.got.response.body(), page))
+        std::string_view const body = call.got.response.body();
+        if (is_long(call))
+        {
+            auto const slow = decoder_.begin(body, terms());
+            failed = co_await decode_in_slices(slow->reader(), call, page.response);
+            if (failed)
+                co_return *std::move(failed);
+            slow->finish(page);
+        }
+        else if (auto const wrong = decoder_.decode(body, terms(), page))
             co_return malformed(call, page.response, *wrong);
         core_->wire().recycle(std::move(call.got.response).body());
         page.token = token_;
@@ -157,6 +166,11 @@ private:
         ++pages_;
         items_ += page.size;
         co_return page;
+    }
+
+    page_terms terms() const noexcept
+    {
+        return {static_cast<std::size_t>(options_.page_size), core_->settings().limits.decoded_response};
     }
 
     planned_call call_at(std::string_view token) const
@@ -246,7 +260,7 @@ private:
     std::shared_ptr<client_core> core_;
     planned_request first_;
     list_options options_;
-    page_decoder decode_;
+    page_decoder decoder_;
 
     std::string token_; // of the page to fetch
     core::page_memory seen_;
@@ -264,9 +278,9 @@ private:
 
 } // namespace
 
-std::shared_ptr<pager> pager::make(client cloud, planned_request first, list_options options, page_decoder decode)
+std::shared_ptr<pager> pager::make(client cloud, planned_request first, list_options options, page_decoder decoder)
 {
-    return std::make_shared<http_pager>(std::move(cloud), std::move(first), options, decode);
+    return std::make_shared<http_pager>(std::move(cloud), std::move(first), options, decoder);
 }
 
 } // namespace ccloud::detail

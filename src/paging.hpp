@@ -29,15 +29,38 @@ struct list_metadata
 };
 BOOST_DESCRIBE_STRUCT(list_metadata, (), (next, total_size))
 
+/** How many items a page may have where so many were asked for. Ten times as many are accepted, and as many as the
+    longest page that any of the APIs documents, because a server may ignore `page_size`, and may raise its limits. */
+constexpr std::size_t most_items(std::size_t asked) noexcept
+{
+    constexpr std::size_t longest_documented = 500;
+    return (std::max)(10 * asked, longest_documented);
+}
+
+/** The items of a page, and how many were asked for. */
+template <class T>
+struct page_items
+{
+    std::vector<T> all;
+    std::size_t asked = 0;
+};
+
 /** The envelope of a list. */
 template <class T>
 struct list_document
 {
     list_metadata metadata;
-    std::vector<T> data;
+    page_items<T> data;
 };
 
 inline constexpr std::size_t most_page_size = 100;
+
+/** What a page is decoded by. */
+struct page_terms
+{
+    std::size_t asked;  ///< items
+    std::size_t memory; ///< bytes that the decoded page may take
+};
 
 /** A page whose items are known to its owner only. */
 struct raw_page
@@ -50,14 +73,34 @@ struct raw_page
     response_info response;
 };
 
-using page_decoder = std::optional<core::complaint> (*)(std::string_view body, raw_page& into);
+/** A long page on its way. */
+class long_page
+{
+public:
+    long_page() = default;
+    long_page(long_page const&) = delete;
+    long_page& operator=(long_page const&) = delete;
+    virtual ~long_page() = default;
+
+    virtual core::document_reader& reader() noexcept = 0;
+
+    /** Hands over what was read, once all of it is. */
+    virtual void finish(raw_page& into) = 0;
+};
+
+/** How pages of one type are decoded: a short one in one go, a long one in slices. */
+struct page_decoder
+{
+    std::optional<core::complaint> (*decode)(std::string_view body, page_terms terms, raw_page& into);
+    std::unique_ptr<long_page> (*begin)(std::string_view body, page_terms terms);
+};
 
 /** Fetches the pages of one listing in order: cursor, prefetch, guards. All but `fetch` and `abandon` happens on the
     client's executor. */
 class pager
 {
 public:
-    static std::shared_ptr<pager> make(client cloud, planned_request first, list_options options, page_decoder decode);
+    static std::shared_ptr<pager> make(client cloud, planned_request first, list_options options, page_decoder decoder);
 
     virtual ~pager() = default;
 
@@ -77,16 +120,53 @@ constexpr std::size_t likely_items(std::size_t bytes) noexcept
 }
 
 template <class T>
-std::optional<core::complaint> decode_page(std::string_view body, raw_page& into)
+list_document<T> empty_page(std::size_t bytes, page_terms terms)
 {
     list_document<T> document;
-    document.data.reserve(likely_items(body.size()));
-    if (auto wrong = core::read_json(body, document))
-        return wrong;
+    document.data.asked = terms.asked;
+    document.data.all.reserve(likely_items(bytes));
+    return document;
+}
+
+template <class T>
+void hand_over(list_document<T>&& document, raw_page& into)
+{
     into.metadata = std::move(document.metadata);
-    into.size = document.data.size();
-    into.items = std::make_shared<std::vector<T>>(std::move(document.data));
+    into.size = document.data.all.size();
+    into.items = std::make_shared<std::vector<T>>(std::move(document.data.all));
+}
+
+template <class T>
+std::optional<core::complaint> decode_page(std::string_view body, page_terms terms, raw_page& into)
+{
+    auto document = empty_page<T>(body.size(), terms);
+    if (auto wrong = core::read_json(body, document, terms.memory))
+        return wrong;
+    hand_over(std::move(document), into);
     return std::nullopt;
+}
+
+template <class T>
+class typed_long_page final : public long_page
+{
+public:
+    typed_long_page(std::string_view body, page_terms terms)
+        : document_(empty_page<T>(body.size(), terms)), reader_(body, core::root_of(document_), terms.memory)
+    {
+    }
+
+    core::document_reader& reader() noexcept override { return reader_; }
+    void finish(raw_page& into) override { hand_over(std::move(document_), into); }
+
+private:
+    list_document<T> document_;
+    core::document_reader reader_;
+};
+
+template <class T>
+std::unique_ptr<long_page> begin_page(std::string_view body, page_terms terms)
+{
+    return std::make_unique<typed_long_page<T>>(body, terms);
 }
 
 template <class T>
@@ -125,7 +205,8 @@ namespace ccloud {
 template <class T>
 async_generator<T> list_pages(client const& cloud, planned_request first, list_options options)
 {
-    auto pages = detail::pager::make(cloud, std::move(first), options, &detail::decode_page<T>);
+    detail::page_decoder const decoder{&detail::decode_page<T>, &detail::begin_page<T>};
+    auto pages = detail::pager::make(cloud, std::move(first), options, decoder);
     return async_generator<T>(std::make_shared<detail::typed_pager<T>>(std::move(pages)), options);
 }
 
@@ -138,11 +219,41 @@ slot list_member(void* to, std::string_view name)
 {
     auto& document = *static_cast<ccloud::detail::list_document<T>*>(to);
     if (name == "data")
-        return slot{&reader_of<std::vector<T>>(), &document.data, "data"};
+        return slot{&reader_of<ccloud::detail::page_items<T>>(), &document.data, "data"};
     if (name == "metadata")
         return slot{&reader_of<ccloud::detail::list_metadata>(), &document.metadata, "metadata"};
     return {};
 }
+
+template <class T>
+struct custom_reader<ccloud::detail::page_items<T>>
+{
+    static std::size_t begin(void* to)
+    {
+        auto& items = *static_cast<ccloud::detail::page_items<T>*>(to);
+        items.all.clear();
+        return ccloud::detail::most_items(items.asked);
+    }
+
+    static slot add(void* to)
+    {
+        return slot{&reader_of<T>(), &static_cast<ccloud::detail::page_items<T>*>(to)->all.emplace_back(), {}};
+    }
+
+    static std::string too_many(void const* to)
+    {
+        auto const asked = static_cast<ccloud::detail::page_items<T> const*>(to)->asked;
+        return "more than " + std::to_string(ccloud::detail::most_items(asked)) + " items, for a page_size of " +
+               std::to_string(asked);
+    }
+
+    static constexpr reader_type type{
+        .expected = "an array",
+        .array = &begin,
+        .element = &add,
+        .element_bytes = 2 * sizeof(T),
+        .too_many = &too_many};
+};
 
 template <class T>
 struct custom_reader<ccloud::detail::list_document<T>>

@@ -55,7 +55,8 @@ void check(config const& settings)
             auto const* wrong = std::get_if<std::string>(&parsed))
             throw configuration_error(*wrong);
     require(
-        settings.limits.response_header >= 1024 && settings.limits.response_body >= 1024,
+        settings.limits.response_header >= 1024 && settings.limits.response_body >= 1024 &&
+            settings.limits.decoded_response >= 1024,
         "limits: must be at least 1024 bytes"
     );
     require(core::is_header_safe(settings.application), "application: must not contain control characters");

@@ -226,6 +226,11 @@ public:
 
         /** Bytes of a body, before and after inflating. */
         std::size_t response_body = 16 * 1024 * 1024;
+
+        /** Bytes of memory that the values of one decoded response may take, by estimate. At least 1024. A response
+            that would take more ends in `errc::response_too_large`. The values of an honest response take two to
+            three times the bytes of its body; those of a hostile one up to 300 times. */
+        std::size_t decoded_response = 64 * 1024 * 1024;
     };
     size_limits limits;
 };

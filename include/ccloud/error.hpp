@@ -174,7 +174,7 @@ enum class delay_source : unsigned char {
 /** "backoff", "Retry-After" and so on. */
 std::string_view to_string(delay_source from) noexcept;
 
-/** One complaint of the server, every member as it sent it; empty where absent.
+/** One complaint of the server, every member as it sent it, up to 4 KiB; empty where absent.
     Source: "Failure" in the API documentation, and the other envelopes its services use. */
 struct problem
 {
@@ -241,8 +241,12 @@ public:
     std::string_view request_id() const noexcept { return response().request_id(); }
     response_info const& response() const noexcept;
 
-    /** The server's complaints; empty where it sent none that could be read. */
+    /** The server's complaints, the first 32; empty where it sent none that could be read. They are looked for in the
+        first MiB of the body. A text of more than 4 KiB is cut, and ends in "...". */
     std::vector<problem> const& problems() const noexcept;
+
+    /** How many further complaints followed those that `problems()` has. */
+    std::size_t omitted_problems() const noexcept;
 
     /** The first 8 KiB of the body of the answer, as far as it came; inflated where it could be. */
     std::string const& body() const noexcept;
@@ -292,6 +296,7 @@ struct error::data
     std::string path;
     response_info response;
     std::vector<problem> problems;
+    std::size_t omitted_problems = 0;
     std::string body;
     std::string detail;
     std::error_code cause;

@@ -15,6 +15,15 @@ using boost::system::error_code;
 
 namespace {
 
+constexpr std::size_t max_depth = 32;
+
+/** What a value takes in a collected object, its place in the object and on the stack of values included. */
+constexpr std::size_t collected_value_bytes = 96;
+
+/** A one-of is collected and then read without a pause, so a long one would take long. Real ones have a few hundred
+    bytes. */
+constexpr std::size_t most_collected_bytes = 1024 * 1024;
+
 /** Takes the parser's events and puts values where the description says. */
 class event_handler
 {
@@ -24,7 +33,8 @@ public:
     static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
-    explicit event_handler(slot root) noexcept : next_(root) {}
+    /** Values may take up to `memory` bytes, by estimate. */
+    event_handler(slot root, std::size_t memory) noexcept : next_(root), memory_(memory), memory_left_(memory) {}
 
     bool on_document_begin(error_code&) noexcept { return true; }
     bool on_document_end(error_code&) noexcept { return true; }
@@ -32,15 +42,20 @@ public:
     bool on_object_begin(error_code& failed)
     {
         if (collecting_)
-            return ++collecting_, true;
-        if (!std::exchange(chosen_, false) && skip())
+            return ++collecting_, collect(1, 0, failed);
+        if (skipping_)
+            return ++skipping_, true;
+        if (!std::exchange(chosen_, false) && !place(failed))
+            return false;
+        if (!next_.type)
             return ++skipping_, true;
         if (next_.type->choose)
         {
             collecting_ = 1;
             collected_for_ = next_;
+            collected_bytes_ = 0;
             collected_.reset();
-            return true;
+            return collect(1, 0, failed);
         }
         if (!next_.type->member)
             return refuse(next_, "an object", failed);
@@ -63,13 +78,17 @@ public:
     bool on_array_begin(error_code& failed)
     {
         if (collecting_)
-            return ++collecting_, true;
-        if (skip())
+            return ++collecting_, collect(1, 0, failed);
+        if (skipping_)
+            return ++skipping_, true;
+        if (!place(failed))
+            return false;
+        if (!next_.type)
             return ++skipping_, true;
         if (!next_.type->array)
             return refuse(next_, "an array", failed);
-        next_.type->array(next_.to);
-        return push(next_, true, failed);
+        auto const most = next_.type->array(next_.to);
+        return charge(next_.type->element_bytes, next_.name, failed) && push(next_, true, failed, most);
     }
 
     bool on_array_end(std::size_t size, error_code&)
@@ -86,21 +105,14 @@ public:
         return true;
     }
 
-    bool on_key_part(json::string_view part, std::size_t, error_code&)
-    {
-        if (collecting_)
-            collected_.push_chars(part);
-        else if (!skipping_)
-            text_.append(part.data(), part.size());
-        return true;
-    }
+    bool on_key_part(json::string_view part, std::size_t, error_code& failed) { return append(part, failed); }
 
-    bool on_key(json::string_view part, std::size_t, error_code&)
+    bool on_key(json::string_view part, std::size_t, error_code& failed)
     {
         if (collecting_)
         {
             collected_.push_key(part);
-            return true;
+            return collect(0, part.size(), failed);
         }
         if (skipping_)
             return true;
@@ -110,27 +122,27 @@ public:
         return true;
     }
 
-    bool on_string_part(json::string_view part, std::size_t, error_code&)
-    {
-        if (collecting_)
-            collected_.push_chars(part);
-        else if (!skipping_)
-            text_.append(part.data(), part.size());
-        return true;
-    }
+    bool on_string_part(json::string_view part, std::size_t, error_code& failed) { return append(part, failed); }
 
     bool on_string(json::string_view part, std::size_t, error_code& failed)
     {
         if (collecting_)
         {
             collected_.push_string(part);
-            return true;
+            return collect(1, part.size(), failed);
         }
-        if (!skip())
+        if (skipping_)
+            return true;
+        if (!place(failed))
+            return false;
+        if (next_.type)
         {
             if (!next_.type->text)
                 return refuse(next_, "a string", failed);
-            next_.type->text(next_.to, join(part));
+            auto const value = join(part);
+            if (!charge(value.size(), next_.name, failed))
+                return false;
+            next_.type->text(next_.to, value);
         }
         text_.clear();
         return true;
@@ -143,9 +155,13 @@ public:
         if (collecting_)
         {
             collected_.push_int64(value);
-            return true;
+            return collect(1, 0, failed);
         }
-        if (skip())
+        if (skipping_)
+            return true;
+        if (!place(failed))
+            return false;
+        if (!next_.type)
             return true;
         if (!next_.type->integer)
             return refuse(next_, "a number", failed);
@@ -158,7 +174,7 @@ public:
         if (collecting_)
         {
             collected_.push_uint64(value);
-            return true;
+            return collect(1, 0, failed);
         }
         return scalar("a number", failed);
     }
@@ -168,7 +184,7 @@ public:
         if (collecting_)
         {
             collected_.push_double(value);
-            return true;
+            return collect(1, 0, failed);
         }
         return scalar("a number", failed);
     }
@@ -178,7 +194,7 @@ public:
         if (collecting_)
         {
             collected_.push_bool(value);
-            return true;
+            return collect(1, 0, failed);
         }
         return scalar("a boolean", failed);
     }
@@ -188,16 +204,13 @@ public:
         if (collecting_)
         {
             collected_.push_null();
-            return true;
+            return collect(1, 0, failed);
         }
         if (skipping_)
             return true;
         if (depth_ > 0 && stack_[depth_ - 1].list)
-        {
-            ++stack_[depth_ - 1].count; // no element at all
-            return true;
-        }
-        return depth_ > 0 || refuse(next_, "null", failed); // keeps its default
+            return count_element(stack_[depth_ - 1], failed); // no element at all
+        return depth_ > 0 || refuse(next_, "null", failed);   // keeps its default
     }
 
     bool on_comment_part(json::string_view, error_code&) noexcept { return true; }
@@ -216,13 +229,15 @@ public:
 
     std::string const& refusal() const noexcept { return refusal_; }
 
-private:
-    static constexpr std::size_t max_depth = 32;
+    /** What the complaint is about that the events led to. */
+    complaint::kind kind() const noexcept { return kind_; }
 
+private:
     struct frame
     {
         slot target;
         bool list = false;
+        std::size_t most = 0; ///< elements of a list
         std::size_t count = 0;
     };
 
@@ -234,40 +249,96 @@ private:
             text.append("/").append(std::to_string(at.count - 1));
     }
 
-    /** Whether the value that begins is to be passed by. */
-    bool skip()
+    /** Says where the value that begins goes, in `next_`. Not to be called for values that are skipped. */
+    bool place(error_code& failed)
     {
-        if (skipping_)
-            return true;
-        if (depth_ > 0 && stack_[depth_ - 1].list)
-        {
-            auto& top = stack_[depth_ - 1];
-            ++top.count;
-            ::new (&next_) slot(top.target.type->element(top.target.to));
-        }
-        return next_.type == nullptr;
+        if (depth_ == 0 || !stack_[depth_ - 1].list)
+            return true; // the root or a member, whose place is known
+        auto& top = stack_[depth_ - 1];
+        if (!count_element(top, failed) || !charge(top.target.type->element_bytes, {}, failed))
+            return false;
+        ::new (&next_) slot(top.target.type->element(top.target.to));
+        return true;
     }
 
-    bool push(slot const& target, bool list, error_code& failed)
+    bool count_element(frame& list, error_code& failed)
+    {
+        if (++list.count <= list.most)
+            return true;
+        refusal_ = list.target.type->too_many(list.target.to);
+        return stop(complaint::kind::too_many, failed);
+    }
+
+    /** Takes bytes from what the values may take; `name` is that of the member they are for. */
+    bool charge(std::size_t bytes, std::string_view name, error_code& failed)
+    {
+        if (bytes <= memory_left_)
+        {
+            memory_left_ -= bytes;
+            return true;
+        }
+        refused_ = name;
+        refusal_ = "the values take more than " + std::to_string(memory_) + " bytes of memory";
+        return stop(complaint::kind::too_large, failed);
+    }
+
+    /** The same for values that are collected, with characters in keys and texts. */
+    bool collect(std::size_t values, std::size_t chars, error_code& failed)
+    {
+        // A character is kept twice where the kind is unknown: in the object and in its text.
+        auto const bytes = values * collected_value_bytes + 2 * chars;
+        collected_bytes_ += bytes;
+        if (collected_bytes_ <= most_collected_bytes)
+            return charge(bytes, collected_for_.name, failed);
+        refused_ = collected_for_.name;
+        refusal_ = "the object takes more than " + std::to_string(most_collected_bytes) + " bytes of memory";
+        return stop(complaint::kind::malformed, failed);
+    }
+
+    /** Takes a part of a key or text whose rest is to come. */
+    bool append(json::string_view part, error_code& failed)
+    {
+        if (collecting_)
+        {
+            collected_.push_chars(part);
+            return collect(0, part.size(), failed);
+        }
+        if (!skipping_)
+            text_.append(part.data(), part.size());
+        return true;
+    }
+
+    bool push(slot const& target, bool list, error_code& failed, std::size_t most = 0)
     {
         if (depth_ == max_depth)
         {
             failed = json::error::too_deep;
             return false;
         }
-        ::new (&stack_[depth_++]) frame{target, list, 0};
+        ::new (&stack_[depth_++]) frame{target, list, most, 0};
         return true;
+    }
+
+    bool stop(complaint::kind kind, error_code& failed) noexcept
+    {
+        kind_ = kind;
+        failed = json::error::not_object; // any will do: the text is ours
+        return false;
     }
 
     bool refuse(slot const& target, char const* found, error_code& failed)
     {
         refused_ = target.name;
         refusal_ = std::string("expected ") + target.type->expected + ", found " + found;
-        failed = json::error::not_object; // any will do: the text is ours
-        return false;
+        return stop(complaint::kind::malformed, failed);
     }
 
-    bool scalar(char const* found, error_code& failed) { return skip() || refuse(next_, found, failed); }
+    bool scalar(char const* found, error_code& failed)
+    {
+        if (skipping_)
+            return true;
+        return place(failed) && (!next_.type || refuse(next_, found, failed));
+    }
 
     std::string_view join(json::string_view last)
     {
@@ -327,12 +398,16 @@ private:
     std::size_t depth_ = 0;
     std::size_t skipping_ = 0;
     std::size_t collecting_ = 0;
+    std::size_t collected_bytes_ = 0;
     slot collected_for_;
     bool chosen_ = false; // the object that comes next has its place already
+    std::size_t memory_;
+    std::size_t memory_left_;
     json::value_stack collected_;
     std::string text_;
     std::string refused_;
     std::string refusal_;
+    complaint::kind kind_ = complaint::kind::malformed;
 };
 
 bool is_ascii(std::string_view text) noexcept
@@ -343,12 +418,68 @@ bool is_ascii(std::string_view text) noexcept
     return all < 0x80;
 }
 
+bool is_blank(std::string_view text) noexcept
+{
+    bool blank = true; // looks at all of it, as above
+    for (char const c : text)
+        blank &= c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return blank;
+}
+
 std::string describe(error_code failed)
 {
     if (failed == json::error::incomplete)
         return "the document ends too early";
+    if (failed == json::error::too_deep)
+        return "nested more than " + std::to_string(max_depth) + " deep";
     return "not valid JSON (" + failed.message() + ")";
 }
+
+json::parse_options options_for(bool validate_utf8) noexcept
+{
+    json::parse_options options;
+    options.max_depth = max_depth;
+    options.allow_invalid_utf8 = !validate_utf8;
+    return options;
+}
+
+/** A document on its way through the parser. */
+class reading
+{
+public:
+    reading(std::string_view document, slot root, std::size_t memory, bool validate_utf8)
+        : document_(document), read_(byte_order_mark_size(document)), parser_(options_for(validate_utf8), root, memory)
+    {
+    }
+
+    /** Reads up to `most` more bytes. True where there is more to read. */
+    bool read_some(std::size_t most)
+    {
+        auto const part = document_.substr(read_, most);
+        bool const more = read_ + part.size() < document_.size();
+        error_code failed;
+        auto const consumed = parser_.write_some(more, part.data(), part.size(), failed);
+        read_ += consumed;
+        auto const& handler = parser_.handler();
+        if (failed == json::error::incomplete && is_blank(document_.substr(byte_order_mark_size(document_))))
+            wrong_ = complaint{{}, 0, "the body is empty"};
+        else if (failed)
+            wrong_ = complaint{
+                handler.path(), read_, handler.refusal().empty() ? describe(failed) : handler.refusal(),
+                handler.kind()};
+        else if (consumed < part.size())
+            wrong_ = complaint{{}, read_, "something follows the document"};
+        return more && !wrong_;
+    }
+
+    std::optional<complaint>& wrong() noexcept { return wrong_; }
+
+private:
+    std::string_view document_;
+    std::size_t read_;
+    json::basic_parser<event_handler> parser_;
+    std::optional<complaint> wrong_;
+};
 
 } // namespace
 
@@ -357,22 +488,41 @@ std::string complaint::to_string() const
     return (path.empty() ? std::string("/") : path) + ": " + text + ", at byte " + std::to_string(offset);
 }
 
-std::optional<complaint> read_document(std::string_view document, slot root)
+std::size_t byte_order_mark_size(std::string_view document) noexcept
 {
-    if (document.find_first_not_of(" \t\r\n") == std::string_view::npos)
-        return complaint{{}, 0, "the body is empty"};
-    json::parse_options options;
-    options.allow_invalid_utf8 = is_ascii(document); // has none, and is read faster without the search for it
-    json::basic_parser<event_handler> parser(options, root);
-    error_code failed;
-    auto const consumed = parser.write_some(false, document.data(), document.size(), failed);
-    auto const& handler = parser.handler();
-    if (!failed && consumed < document.size() &&
-        document.find_first_not_of(" \t\r\n", consumed) != std::string_view::npos)
-        return complaint{{}, consumed, "something follows the document"};
-    if (!failed)
-        return std::nullopt;
-    return complaint{handler.path(), consumed, handler.refusal().empty() ? describe(failed) : handler.refusal()};
+    constexpr std::string_view mark = "\xef\xbb\xbf";
+    return document.starts_with(mark) ? mark.size() : 0;
+}
+
+std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory)
+{
+    // ASCII has no invalid UTF-8, and is read faster without the search for it.
+    reading whole(document, root, memory, !is_ascii(document));
+    whole.read_some(document.size());
+    return std::move(whole.wrong());
+}
+
+class document_reader::state : public reading
+{
+public:
+    using reading::reading;
+};
+
+document_reader::document_reader(std::string_view document, slot root, std::size_t memory)
+    : state_(std::make_unique<state>(document, root, memory, true))
+{
+}
+
+document_reader::~document_reader() = default;
+
+bool document_reader::read_some(std::size_t most)
+{
+    return state_->read_some(most);
+}
+
+std::optional<complaint> document_reader::take_complaint() noexcept
+{
+    return std::move(state_->wrong());
 }
 
 std::string_view plain_kind(json::object const& whole) noexcept

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,9 +31,16 @@ namespace ccloud::core {
 /** What is wrong with a document, and where. */
 struct complaint
 {
+    enum class kind : unsigned char {
+        malformed, ///< no JSON, a value of the wrong type, or nested too deeply
+        too_many,  ///< a list has more elements than it may have
+        too_large, ///< the values take more memory than they may take
+    };
+
     std::string path;       ///< JSON pointer: "/data/3/cidr_blocks"; empty for the document itself
     std::size_t offset = 0; ///< bytes into the document
     std::string text;
+    kind about = kind::malformed;
 
     std::string to_string() const;
 };
@@ -54,23 +62,60 @@ struct reader_type
     void (*text)(void* to, std::string_view value) = nullptr;
     void (*integer)(void* to, std::int64_t value) = nullptr;
     slot (*member)(void* to, std::string_view name) = nullptr; ///< makes it an object
-    void (*array)(void* to) = nullptr;                         ///< a list begins
+    std::size_t (*array)(void* to) = nullptr;                  ///< a list begins; returns how many elements it may have
     slot (*element)(void* to) = nullptr;
+    std::size_t element_bytes = 0;                     ///< memory that one more element takes, and an empty list
+    std::string (*too_many)(void const* to) = nullptr; ///< says that a list with a limit has more elements
     /** Collects the object first and then says where its members go: for one-ofs, whose kind may come last. */
     slot (*choose)(void* to, boost::json::object const& whole) = nullptr;
 };
 
-/** Reads `document` into the value behind `root`. */
-std::optional<complaint> read_document(std::string_view document, slot root);
+inline constexpr std::size_t any_number = static_cast<std::size_t>(-1);
+
+/** The size of the byte order mark that a document begins with, 3 or 0. It is ignored (RFC 8259 section 8.1). */
+std::size_t byte_order_mark_size(std::string_view document) noexcept;
+
+/** Reads `document` into the value behind `root`. The values may take up to `memory` bytes: lists count with twice the
+    size of their elements, because vectors grow by doubling; texts with their length; one-ofs with the object that they
+    are collected in, too. Members that come twice count twice. */
+std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory = any_number);
+
+/** Reads a document in slices, so that the reader may do something else in between. Finds the same values and the same
+    faults as `read_document`. The document and the value behind `root` outlive it. */
+class document_reader
+{
+public:
+    document_reader(std::string_view document, slot root, std::size_t memory = any_number);
+    document_reader(document_reader const&) = delete;
+    document_reader& operator=(document_reader const&) = delete;
+    ~document_reader();
+
+    /** Reads up to `most` more bytes. Returns whether there is more to read; not to be called again where not. */
+    bool read_some(std::size_t most);
+
+    /** What is wrong with what was read so far; nothing where it is well. */
+    std::optional<complaint> take_complaint() noexcept;
+
+private:
+    class state;
+    std::unique_ptr<state> state_;
+};
 
 template <class T>
 reader_type const& reader_of() noexcept;
 
+/** Where a document goes that is read into `value`. */
+template <class T>
+slot root_of(T& value) noexcept
+{
+    return slot{&reader_of<T>(), &value, {}};
+}
+
 /** Reads `document` into `value`, whose members should have their defaults. */
 template <class T>
-std::optional<complaint> read_json(std::string_view document, T& value)
+std::optional<complaint> read_json(std::string_view document, T& value, std::size_t memory = any_number)
 {
-    return read_document(document, slot{&reader_of<T>(), &value, {}});
+    return read_document(document, root_of(value), memory);
 }
 
 /** To be specialised for a type that is read in its own way: `static constexpr reader_type type`. */
@@ -164,11 +209,13 @@ constexpr reader_type make_reader()
                 [](void* to) {
                     static_cast<T*>(to)->clear();
                     static_cast<T*>(to)->reserve(2); // most lists in a resource are short
+                    return any_number;
                 },
             .element =
                 [](void* to) {
                     return slot{&reader_of<element>(), &static_cast<T*>(to)->emplace_back(), {}};
-                }};
+                },
+            .element_bytes = 2 * sizeof(element)};
     }
     else if constexpr (customized<T>)
     {

@@ -151,7 +151,7 @@ std::string_view without_full_stop(std::string_view text) noexcept
 }
 
 /** The server's words, best first: detail and resolution, title, code. */
-std::string words_of(std::vector<problem> const& problems)
+std::string words_of(std::vector<problem> const& problems, std::size_t omitted)
 {
     if (problems.empty())
         return {};
@@ -160,8 +160,8 @@ std::string words_of(std::vector<problem> const& problems)
     auto text = core::printable(without_full_stop(main), 400);
     if (!first.resolution.empty())
         text += " (" + core::printable(without_full_stop(first.resolution)) + ')';
-    if (problems.size() > 1)
-        text += " and " + std::to_string(problems.size() - 1) + " more";
+    if (auto const more = problems.size() - 1 + omitted; more > 0)
+        text += " and " + std::to_string(more) + " more";
     return text;
 }
 
@@ -308,6 +308,10 @@ std::vector<problem> const& error::problems() const noexcept
 {
     return view(data_).problems;
 }
+std::size_t error::omitted_problems() const noexcept
+{
+    return view(data_).omitted_problems;
+}
 std::string const& error::body() const noexcept
 {
     return view(data_).body;
@@ -355,7 +359,7 @@ std::string error::what() const
         else if (about.problems.empty() && !core::reason_of(status).empty())
             line.append(" ").append(core::reason_of(status));
     }
-    if (auto const told = words_of(about.problems); !told.empty())
+    if (auto const told = words_of(about.problems, about.omitted_problems); !told.empty())
         line.append(": ").append(told);
     if (!about.detail.empty())
         line.append(": ").append(core::printable(about.detail, 400));

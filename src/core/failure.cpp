@@ -1,111 +1,428 @@
 #include "core/failure.hpp"
 
 #include "core/ascii.hpp"
+#include "core/codec.hpp"
 #include "core/content_coding.hpp"
 #include "core/keep_alive.hpp"
 #include "core/redact.hpp"
 
-#include <boost/json/parse.hpp>
+#include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
 
 namespace ccloud::core {
 
 namespace json = boost::json;
+using boost::system::error_code;
 
 namespace {
 
-/** A scalar as text; null, objects and arrays give nothing. */
-std::string text_of(json::value const* value)
+constexpr std::string_view cut_mark = "...";
+
+/** Appends to a text of which no more than `longest_problem_text` bytes count; one more shows that it is longer. */
+void append_counted(std::string& text, std::string_view more)
 {
-    if (!value)
-        return {};
-    if (auto const* text = value->if_string())
-        return std::string(text->data(), text->size());
-    if (value->is_int64() || value->is_uint64() || value->is_double() || value->is_bool())
-        return json::serialize(*value);
-    return {};
+    text += more.substr(0, longest_problem_text + 1 - text.size());
 }
 
-std::string member(json::object const& object, std::initializer_list<std::string_view> names)
+/** Cuts what `append_counted` made at the end of a character, and marks the cut. */
+void cut(std::string& text)
 {
-    for (auto const name : names)
-    {
-        auto text = text_of(object.if_contains(json::string_view(name.data(), name.size())));
-        if (!text.empty())
-            return text;
-    }
-    return {};
+    if (text.size() <= longest_problem_text)
+        return;
+    auto end = longest_problem_text;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+        --end;
+    text.replace(end, std::string::npos, cut_mark);
 }
 
-json::object const* object_member(json::object const& object, json::string_view name)
-{
-    auto const* value = object.if_contains(name);
-    return value ? value->if_object() : nullptr;
-}
-
-bool says_anything(problem const& told)
+bool says_anything(problem const& told) noexcept
 {
     return !told.id.empty() || !told.status.empty() || !told.code.empty() || !told.title.empty() ||
            !told.detail.empty();
 }
 
-/** One element of "errors", or the object of "error". */
-problem read_problem(json::object const& object)
+/** The members of an object that may complain, as they were sent. */
+struct raw_problem
+{
+    std::string id, status, code, error_code, title, detail, message, resolution, suggestion;
+    std::string pointer, parameter;             // of "source"
+    std::string details;                        // of its entries, joined
+    std::string request_id, error, description; // of the document
+
+    void clear() noexcept
+    {
+        for (auto* const text :
+             {&id, &status, &code, &error_code, &title, &detail, &message, &resolution, &suggestion, &pointer,
+              &parameter, &details, &request_id, &error, &description})
+            text->clear();
+    }
+};
+
+/** Takes the first of the texts that is not empty. */
+std::string first_of(std::initializer_list<std::string*> texts)
+{
+    for (auto* const text : texts)
+        if (!text->empty())
+            return std::move(*text);
+    return {};
+}
+
+problem made_of(raw_problem& raw)
 {
     problem told;
-    told.id = member(object, {"id"});
-    told.status = member(object, {"status"});
-    told.code = member(object, {"code", "error_code"});
-    told.title = member(object, {"title"});
-    told.detail = member(object, {"detail", "message"});
-    told.resolution = member(object, {"resolution", "suggestion"});
-    if (auto const* source = object_member(object, "source"))
-    {
-        told.pointer = member(*source, {"pointer"});
-        told.parameter = member(*source, {"parameter"});
-    }
-    if (auto const* details = object.if_contains("details"); details && details->is_array())
-        for (auto const& entry : details->get_array())
-            if (entry.is_object())
-                if (auto const more = member(entry.get_object(), {"detail", "message"}); !more.empty())
-                    told.detail += (told.detail.empty() ? "" : "; ") + more;
+    told.id = std::move(raw.id);
+    told.status = std::move(raw.status);
+    told.code = first_of({&raw.code, &raw.error_code});
+    told.title = std::move(raw.title);
+    told.detail = first_of({&raw.detail, &raw.message});
+    told.resolution = first_of({&raw.resolution, &raw.suggestion});
+    told.pointer = std::move(raw.pointer);
+    told.parameter = std::move(raw.parameter);
+    if (!told.detail.empty() && !raw.details.empty())
+        append_counted(told.detail, "; ");
+    append_counted(told.detail, raw.details);
+    for (auto* const text :
+         {&told.id, &told.status, &told.code, &told.title, &told.detail, &told.resolution, &told.pointer,
+          &told.parameter})
+        cut(*text);
     return told;
 }
 
-std::vector<problem> read_object(json::object const& object)
+/** Takes the events of a parser, and keeps what complains. Makes no document, and remembers no more than it returns. */
+class problem_reader
 {
-    std::vector<problem> all;
-    if (auto const* errors = object.if_contains("errors"); errors && errors->is_array())
+public:
+    static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+
+    bool on_document_begin(error_code&) noexcept { return true; }
+    bool on_document_end(error_code&) noexcept { return true; }
+
+    bool on_object_begin(error_code&)
     {
-        for (auto const& entry : errors->get_array())
-            if (entry.is_object())
-                if (auto told = read_problem(entry.get_object()); says_anything(told))
-                    all.push_back(std::move(told));
-        if (!all.empty())
-            return all;
+        auto const inside = skipping_ > 0 ? place::nowhere : object_inside();
+        if (inside == place::nowhere)
+            ++skipping_;
+        else
+            enter(inside);
+        return true;
     }
-    if (auto const* inner = object_member(object, "error"))
+
+    bool on_object_end(std::size_t, error_code&)
     {
-        auto told = read_problem(*inner);
-        if (told.id.empty())
-            told.id = member(object, {"requestId"});
-        if (told.status.empty())
-            told.status = member(object, {"status"});
-        if (says_anything(told))
-            all.push_back(std::move(told));
+        leave();
+        return true;
+    }
+
+    bool on_array_begin(error_code&)
+    {
+        auto const inside = skipping_ > 0 ? place::nowhere : array_inside();
+        if (inside == place::nowhere)
+            ++skipping_;
+        else
+            enter(inside);
+        return true;
+    }
+
+    bool on_array_end(std::size_t, error_code&)
+    {
+        leave();
+        return true;
+    }
+
+    bool on_key_part(json::string_view part, std::size_t, error_code&)
+    {
+        append_key(part);
+        return true;
+    }
+
+    bool on_key(json::string_view part, std::size_t, error_code&)
+    {
+        if (skipping_ > 0)
+            return true;
+        append_key(part);
+        begin_member();
+        return true;
+    }
+
+    bool on_string_part(json::string_view part, std::size_t, error_code&)
+    {
+        append_text({part.data(), part.size()});
+        in_text_ = true;
+        return true;
+    }
+
+    bool on_string(json::string_view part, std::size_t, error_code&)
+    {
+        append_text({part.data(), part.size()});
+        in_text_ = false;
+        text_ = nullptr;
+        return true;
+    }
+
+    bool on_number_part(json::string_view, error_code&) noexcept { return true; }
+    bool on_int64(std::int64_t value, json::string_view, error_code&) { return take_scalar(value); }
+    bool on_uint64(std::uint64_t value, json::string_view, error_code&) { return take_scalar(value); }
+    bool on_double(double value, json::string_view, error_code&) { return take_scalar(value); }
+    bool on_bool(bool value, error_code&) { return take_scalar(value); }
+    bool on_null(error_code&) noexcept { return true; }
+    bool on_comment_part(json::string_view, error_code&) noexcept { return true; }
+    bool on_comment(json::string_view, error_code&) noexcept { return true; }
+
+    /** What was read. Where the document breaks off, objects and texts count as far as they go. */
+    problem_list take()
+    {
+        if (in_text_)
+            append_text(cut_mark);
+        skipping_ = 0;
+        while (depth_ > 0)
+            leave();
+        if (!listed_.kept.empty())
+            return std::move(listed_);
+        problem_list all;
+        if (has_inner_)
+        {
+            inner_.id = first_of({&inner_.id, &document_.request_id});
+            inner_.status = first_of({&inner_.status, &document_.status});
+            if (auto told = made_of(inner_); says_anything(told))
+                all.kept.push_back(std::move(told));
+            return all;
+        }
+        if (!document_.error.empty())
+        {
+            document_.code = std::move(document_.error);
+            document_.detail = first_of({&document_.description, &document_.detail});
+        }
+        if (auto told = made_of(document_); !told.code.empty() || !told.detail.empty() || !told.title.empty())
+            all.kept.push_back(std::move(told));
         return all;
     }
-    problem told = read_problem(object);
-    if (auto const* error = object.if_contains("error"); error && error->is_string())
+
+private:
+    /** What an object or a list is that the reader is in. */
+    enum class place : unsigned char {
+        nowhere,  ///< outside of the document, or in what is skipped
+        document, ///< the object that is the body
+        errors,   ///< the list "errors"
+        listed,   ///< an object of it
+        inner,    ///< the object "error"
+        source,   ///< "source" of any of the three objects
+        details,  ///< "details" of any of the three objects
+        entry,    ///< an object of it
+    };
+
+    place here() const noexcept { return depth_ == 0 ? place::nowhere : places_[depth_ - 1]; }
+
+    static bool complains(place at) noexcept
     {
-        told.code = text_of(error);
-        told.detail = member(object, {"error_description", "detail", "message"});
+        return at == place::document || at == place::listed || at == place::inner;
     }
-    if (!told.code.empty() || !told.detail.empty() || !told.title.empty())
-        all.push_back(std::move(told));
-    return all;
-}
+
+    /** The object whose complaint is read. */
+    raw_problem& told() noexcept
+    {
+        for (std::size_t i = depth_; i-- > 0;)
+            if (places_[i] == place::listed)
+                return element_;
+            else if (places_[i] == place::inner)
+                return inner_;
+        return document_;
+    }
+
+    place object_inside() const noexcept
+    {
+        switch (here())
+        {
+        case place::nowhere: return place::document;
+        case place::errors: return place::listed;
+        case place::details: return place::entry;
+        case place::document:
+            if (key_ == "error")
+                return place::inner;
+            [[fallthrough]];
+        case place::listed:
+        case place::inner: return key_ == "source" ? place::source : place::nowhere;
+        default: return place::nowhere;
+        }
+    }
+
+    place array_inside() const noexcept
+    {
+        if (here() == place::document && key_ == "errors")
+            return place::errors;
+        return complains(here()) && key_ == "details" ? place::details : place::nowhere;
+    }
+
+    void enter(place inside)
+    {
+        places_[depth_++] = inside;
+        key_.clear();
+        if (inside == place::listed)
+            element_.clear();
+        else if (inside == place::inner)
+            has_inner_ = true;
+    }
+
+    void leave()
+    {
+        if (skipping_ > 0)
+        {
+            --skipping_;
+            return;
+        }
+        auto const left = places_[--depth_];
+        if (left == place::listed)
+            keep(element_);
+        else if (left == place::entry)
+        {
+            auto& details = told().details;
+            auto const& text = entry_.detail.empty() ? entry_.message : entry_.detail;
+            if (!details.empty() && !text.empty())
+                append_counted(details, "; ");
+            append_counted(details, text);
+            entry_.clear();
+        }
+        text_ = nullptr;
+    }
+
+    void keep(raw_problem& raw)
+    {
+        auto told = made_of(raw);
+        if (!says_anything(told))
+            return;
+        if (listed_.kept.size() < most_problems)
+            listed_.kept.push_back(std::move(told));
+        else
+            ++listed_.omitted;
+    }
+
+    void append_key(json::string_view part)
+    {
+        constexpr std::size_t longest_known = 32; // longer ones are unknown whatever follows
+        if (skipping_ > 0)
+            return;
+        if (key_done_)
+            key_.clear();
+        key_done_ = false;
+        key_.append(part.data(), std::min(part.size(), longest_known - std::min(key_.size(), longest_known)));
+    }
+
+    /** A member begins: of members that come twice the last one counts. */
+    void begin_member()
+    {
+        key_done_ = true;
+        text_ = nullptr;
+        if (auto* const text = text_of_member())
+        {
+            text->clear();
+            text_ = text;
+        }
+        if (here() == place::document && key_ == "errors")
+            listed_ = {};
+        if (here() == place::document && key_ == "error")
+        {
+            inner_.clear();
+            has_inner_ = false;
+        }
+        if (complains(here()) && key_ == "details")
+            told().details.clear();
+        if (complains(here()) && key_ == "source")
+        {
+            told().pointer.clear();
+            told().parameter.clear();
+        }
+    }
+
+    std::string* text_of_member() noexcept
+    {
+        struct known
+        {
+            std::string_view name;
+            std::string raw_problem::*text;
+        };
+        static constexpr std::array<known, 9> of_problem{{
+            {"id", &raw_problem::id},
+            {"status", &raw_problem::status},
+            {"code", &raw_problem::code},
+            {"error_code", &raw_problem::error_code},
+            {"title", &raw_problem::title},
+            {"detail", &raw_problem::detail},
+            {"message", &raw_problem::message},
+            {"resolution", &raw_problem::resolution},
+            {"suggestion", &raw_problem::suggestion},
+        }};
+        static constexpr std::array<known, 3> of_document{{
+            {"requestId", &raw_problem::request_id},
+            {"error", &raw_problem::error},
+            {"error_description", &raw_problem::description},
+        }};
+        static constexpr std::array<known, 2> of_source{{
+            {"pointer", &raw_problem::pointer},
+            {"parameter", &raw_problem::parameter},
+        }};
+        static constexpr std::array<known, 2> of_entry{{
+            {"detail", &raw_problem::detail},
+            {"message", &raw_problem::message},
+        }};
+        auto const find = [this](auto const& all, raw_problem& raw) -> std::string* {
+            auto const at = std::find_if(all.begin(), all.end(), [this](known const& one) { return one.name == key_; });
+            return at == all.end() ? nullptr : &(raw.*at->text);
+        };
+        switch (here())
+        {
+        case place::document:
+            if (auto* const text = find(of_document, document_))
+                return text;
+            [[fallthrough]];
+        case place::listed:
+        case place::inner: return find(of_problem, told());
+        case place::source: return find(of_source, told());
+        case place::entry: return find(of_entry, entry_);
+        default: return nullptr;
+        }
+    }
+
+    void append_text(std::string_view part)
+    {
+        if (skipping_ == 0 && text_)
+            append_counted(*text_, part);
+    }
+
+    /** A number or a boolean, which counts as its text; only as "error" of the document it does not. */
+    template <class T>
+    bool take_scalar(T value)
+    {
+        if (skipping_ == 0 && text_ && text_ != &document_.error)
+            append_counted(*text_, json::serialize(json::value(value)));
+        text_ = nullptr;
+        return true;
+    }
+
+    static constexpr std::size_t most_places = 5; // document, errors, listed, details, entry
+
+    std::array<place, most_places> places_{};
+    std::size_t depth_ = 0;
+    std::size_t skipping_ = 0;
+    std::string key_;
+    bool key_done_ = false;
+    std::string* text_ = nullptr; ///< of the member whose value comes
+    bool in_text_ = false;        ///< the rest of a text is to come
+
+    raw_problem document_;
+    raw_problem inner_;
+    raw_problem element_;
+    raw_problem entry_;
+    bool has_inner_ = false;
+    problem_list listed_;
+};
 
 bool is_gzip(std::string_view body) noexcept
 {
@@ -114,16 +431,18 @@ bool is_gzip(std::string_view body) noexcept
 
 } // namespace
 
-std::vector<problem> read_problems(std::string_view body)
+problem_list read_problems(std::string_view body)
 {
-    auto const start = body.find_first_not_of(" \t\r\n");
-    if (start == std::string_view::npos || body[start] != '{')
+    body.remove_prefix(byte_order_mark_size(body));
+    bool const whole = body.size() <= most_searched;
+    body = body.substr(0, most_searched);
+    json::basic_parser<problem_reader> parser({});
+    error_code failed;
+    auto const consumed = parser.write_some(!whole, body.data(), body.size(), failed);
+    // A document that breaks off says what it says. One that is no JSON may mean something else.
+    if ((failed && failed != json::error::incomplete) || consumed < body.size())
         return {};
-    boost::system::error_code failed;
-    auto const value = json::parse(json::string_view(body.data(), body.size()), failed);
-    if (failed || !value.is_object())
-        return {};
-    return read_object(value.get_object());
+    return parser.handler().take();
 }
 
 std::string describe_body(http_headers const& headers, std::string_view body)
@@ -146,7 +465,12 @@ void read_answer(error::data& into, response_info response, std::string_view bod
 {
     into.code = errc::http_status;
     into.progress = progress::answered;
-    into.problems = is_success(response.status()) ? std::vector<problem>() : read_problems(body);
+    if (!is_success(response.status()))
+    {
+        auto told = read_problems(body);
+        into.problems = std::move(told.kept);
+        into.omitted_problems = told.omitted;
+    }
     if (into.problems.empty())
         into.detail = describe_body(response.headers(), body);
     into.body = body.substr(0, kept_body);

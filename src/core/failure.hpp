@@ -8,14 +8,31 @@
 
 namespace ccloud::core {
 
+/** Problems that an error keeps. Further ones are counted. */
+inline constexpr std::size_t most_problems = 32;
+
+/** Bytes that a text of a problem keeps. A longer one is cut, and ends in "...". */
+inline constexpr std::size_t longest_problem_text = 4 * 1024;
+
+/** Bytes of a body that are searched for problems. */
+inline constexpr std::size_t most_searched = 1024 * 1024;
+
+/** The problems of an error body. */
+struct problem_list
+{
+    std::vector<problem> kept; ///< up to `most_problems`
+    std::size_t omitted = 0;   ///< that followed
+};
+
 /** What the server complains of, read from the body of an answer in any of the shapes its services use:
 
     - `{"errors":[{"id","status","code","title","detail"|"message","source":{"pointer","parameter"},"resolution"}]}`
     - `{"error_code","message"}`, `{"message"}`
     - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`
 
-    Numbers are taken where texts are documented. Empty where the body is empty, or is something else. */
-std::vector<problem> read_problems(std::string_view body);
+    Numbers are taken where texts are documented. The first `most_searched` bytes are read, and a body that breaks off as far
+    as it goes. Empty where the body is empty, or is something else. */
+problem_list read_problems(std::string_view body);
 
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */
 std::string describe_body(http_headers const& headers, std::string_view body);

@@ -706,6 +706,7 @@ TEST_CASE("a client refuses a configuration that cannot work, naming what is wro
         {"pool.max_connections_per_origin", [](ccloud::config& c) { c.pool.max_connections_per_origin = 0; }},
         {"pool.connect_timeout", [](ccloud::config& c) { c.pool.connect_timeout = 0ms; }},
         {"limits", [](ccloud::config& c) { c.limits.response_body = 0; }},
+        {"limits", [](ccloud::config& c) { c.limits.decoded_response = 1023; }},
         {"application", [](ccloud::config& c) { c.application = "a\r\nb"; }},
     };
     ccloud::testing::run([&]() -> asio::awaitable<void> {

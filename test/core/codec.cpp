@@ -374,7 +374,14 @@ TEST_CASE("what is no JSON is complained of")
     for (std::string_view const document : {
              "",
              " \r\n\t ",
-             "\xef\xbb\xbf{}",
+             "\xef\xbb\xbf",
+             "\xef\xbb\xbf \n",
+             "\xef\xbb\xbf\xef\xbb\xbf{}",
+             "\xef\xbb{}",
+             " \xef\xbb\xbf{}",
+             "{\xef\xbb\xbf}",
+             "{}\xef\xbb\xbf",
+             "\xff\xfe{}",
              "{",
              "}",
              "{]",
@@ -422,6 +429,16 @@ TEST_CASE("what is no JSON is complained of")
     CHECK(complaint_about(std::string_view("{}\0", 3)).has_value());
 }
 
+TEST_CASE("RFC 8259 section 8.1: a byte order mark before a document is ignored, and counts as its bytes")
+{
+    CHECK(read("\xef\xbb\xbf{\"id\":\"x\"}").id == "x");
+    CHECK(read("\xef\xbb\xbf \r\n{\"id\":\"\xc3\xbc\"}\n").id == "\xc3\xbc");
+    CHECK(complaint_about("\xef\xbb\xbf{\"id\":7}")->path == "/id");
+    CHECK(complaint_about("\xef\xbb\xbf{\"id\":\"x\"} y")->offset == 14);
+    CHECK(complaint_about("\xef\xbb\xbf")->text == "the body is empty");
+    CHECK(complaint_about("\xef\xbb\xbf \n")->text == "the body is empty");
+}
+
 TEST_CASE("an empty body is called so")
 {
     CHECK(complaint_about("")->to_string() == "/: the body is empty, at byte 0");
@@ -439,14 +456,218 @@ TEST_CASE("a document that is nested too deeply is refused wherever it is")
     for (std::size_t const depth : {33u, 1000u, 1'000'000u})
     {
         CAPTURE(depth);
-        CHECK(complaint_about(repeat("[", depth)).has_value());
-        CHECK(complaint_about("{\"u\":" + repeat("[", depth) + repeat("]", depth) + "}").has_value());
-        CHECK(complaint_about(repeat("{\"u\":", depth) + "1" + repeat("}", depth)).has_value());
-        CHECK(complaint_about(repeat("{\"children\":[", depth) + repeat("]}", depth)).has_value());
-        CHECK(complaint_about("{\"near\":{\"a\":" + repeat("[", depth) + repeat("]", depth) + "}}").has_value());
-        CHECK(complaint_about(repeat("{\"near\":", depth) + "{}" + repeat("}", depth)).has_value());
+        for (auto const& document : std::vector<std::string>{
+                 repeat("[", depth), "{\"u\":" + repeat("[", depth) + repeat("]", depth) + "}",
+                 repeat("{\"u\":", depth) + "1" + repeat("}", depth),
+                 repeat("{\"children\":[", depth) + repeat("]}", depth),
+                 "{\"near\":{\"a\":" + repeat("[", depth) + repeat("]", depth) + "}}",
+                 "{\"near\":{\"kind\":\"Pond\",\"a\":" + repeat("{\"b\":", depth),
+                 repeat("{\"near\":", depth) + "{}" + repeat("}", depth)})
+        {
+            CAPTURE(document.substr(0, 40));
+            auto const wrong = complaint_about(document);
+            REQUIRE(wrong.has_value());
+            CHECK((wrong->text == "nested more than 32 deep" || document.starts_with('[')));
+            CHECK(wrong->path.size() < 1'000);
+        }
     }
     CHECK(!complaint_about(repeat("{\"children\":[", 8) + repeat("]}", 8)).has_value());
+    CHECK(!complaint_about("{\"u\":" + repeat("[", 31) + repeat("]", 31) + "}").has_value());
+    CHECK(!complaint_about("{\"near\":{\"a\":" + repeat("[", 30) + repeat("]", 30) + "}}").has_value());
+}
+
+TEST_CASE("numbers of any size pass by, and none of them is an integer")
+{
+    auto const digits = repeat("9", 40);
+    auto const many_digits = repeat("9", 100'000);
+    for (auto const& number : std::vector<std::string>{
+             "1e400", "-1e400", "1e-400", digits, "-" + digits, "0." + digits, digits + "e99999", many_digits,
+             "0." + many_digits, "-0", "-0.0"})
+    {
+        CAPTURE(number.substr(0, 60));
+        auto const value = read("{\"u\":" + number + ",\"v\":[" + number + "],\"id\":\"x\"}");
+        CHECK(value.id == "x");
+        auto const wrong = complaint_about("{\"count\":" + number + "}");
+        if (number == "-0")
+            CHECK(!wrong.has_value());
+        else
+            CHECK(wrong->text == "expected an integer, found a number");
+    }
+    // RFC 8259 section 6 lets a parser set limits on the range of numbers; that of Boost.JSON is an exponent of 32 bits.
+    for (auto const& number : std::vector<std::string>{"1e" + digits, digits + "e" + digits})
+        CHECK(complaint_about("{\"u\":" + number + "}")->text == "not valid JSON (exponent overflow)");
+}
+
+namespace {
+
+/** A document whose values take more memory the larger `size` is, and where they are when it is too much. */
+struct growing
+{
+    std::string_view name;
+    std::string (*make)(std::size_t size);
+    std::string_view path;
+};
+
+std::string joined(std::string_view element, std::size_t times)
+{
+    auto all = repeat(std::string(element) + ',', times);
+    all.pop_back();
+    return all;
+}
+
+constexpr growing documents_that_grow[]{
+    {"a list of texts", [](std::size_t size) { return "{\"tags\":[" + joined("\"\"", size) + "]}"; }, "/tags/"},
+    {"a list of objects", [](std::size_t size) { return "{\"children\":[" + joined("{}", size) + "]}"; }, "/children/"},
+    {"lists in a list",
+     [](std::size_t size) { return "{\"children\":[{\"children\":[{\"tags\":[" + joined("\"\"", size) + "]}]}]}"; },
+     "/children/0/children/0/tags/"},
+    {"empty lists in a list", [](std::size_t size) { return "{\"children\":[" + joined("{\"tags\":[]}", size) + "]}"; },
+     "/children/"},
+    {"a text", [](std::size_t size) { return "{\"id\":\"" + repeat("x", 64 * size) + "\"}"; }, "/id"},
+    {"a text with escapes", [](std::size_t size) { return "{\"id\":\"" + repeat("\\n", 64 * size) + "\"}"; }, "/id"},
+    {"texts in a list",
+     [](std::size_t size) { return "{\"tags\":[" + joined("\"abcdefghijklmnopqrstuvw\"", size) + "]}"; }, "/tags/"},
+    {"a member that comes often", [](std::size_t size) { return "{" + joined("\"tags\":[\"a\"]", size) + "}"; },
+     "/tags"},
+    {"a one-of", [](std::size_t size) { return "{\"near\":{\"kind\":\"Pond\",\"a\":[" + joined("1", size) + "]}}"; },
+     "/near"},
+    {"a one-of with texts",
+     [](std::size_t size) { return "{\"near\":{\"a\":\"" + repeat("x", 20 * size) + "\",\"kind\":\"Pond\"}}"; },
+     "/near"},
+    {"a one-of that comes often", [](std::size_t size) { return "{" + joined("\"near\":{\"a\":{}}", size) + "}"; },
+     "/near"},
+    {"objects in a one-of",
+     [](std::size_t size) { return "{\"near\":{\"a\":[" + joined("{\"b\":null}", size) + "]}}"; }, "/near"},
+};
+
+} // namespace
+
+TEST_CASE("values take no more memory than they may, whatever they are made of")
+{
+    constexpr std::size_t limit = 100'000;
+    for (auto const& [name, make, path] : documents_that_grow)
+    {
+        CAPTURE(name);
+        auto const document = make(20'000);
+        place value;
+        auto const wrong = core::read_json(document, value, limit);
+        REQUIRE(wrong.has_value());
+        CAPTURE(wrong->to_string());
+        CHECK(wrong->about == core::complaint::kind::too_large);
+        CHECK(wrong->text == "the values take more than 100000 bytes of memory");
+        CHECK(wrong->path.starts_with(path));
+        CHECK(wrong->offset <= document.size());
+        place small;
+        CHECK(!core::read_json(make(10), small, limit).has_value());
+        place all;
+        auto const without_limit = core::read_json(document, all);
+        CHECK((!without_limit || without_limit->about == core::complaint::kind::malformed)); // a one-of of 1 MiB
+    }
+}
+
+TEST_CASE("a one-of has a limit of its own, for it is collected before it is read")
+{
+    constexpr std::string_view text = "the object takes more than 1048576 bytes of memory";
+    for (std::string_view const element : {"1", "{}", "[]", "\"x\"", "null", "true", "1.5", "18446744073709551615"})
+    {
+        CAPTURE(element);
+        auto const wrong = complaint_about("{\"near\":{\"a\":[" + joined(element, 15'000) + "]}}");
+        REQUIRE(wrong.has_value());
+        CHECK(wrong->path == "/near");
+        CHECK(wrong->text == text);
+        CHECK(!complaint_about("{\"near\":{\"a\":[" + joined(element, 5'000) + "]}}").has_value());
+    }
+    auto const long_key = "{\"near\":{\"" + repeat("k", 600'000) + "\":1}}";
+    CHECK(complaint_about(long_key)->text == text);
+    CHECK(
+        complaint_about("{\"children\":[{},{\"near\":{\"a\":\"" + repeat("x", 600'000) + "\"}}]}")->path ==
+        "/children/1/near"
+    );
+    CHECK(complaint_about("{\"near\":{\"a\":\"" + repeat("\\u0001", 600'000) + "\"}}")->text == text);
+}
+
+namespace {
+
+std::string text_of(codec_test::place const& value)
+{
+    std::string text = value.id + '|' + (value.count ? std::to_string(*value.count) : "") + '|' + value.phase.str() +
+                       '|' + value.metadata.self + '|' + (value.metadata.created_at ? "created" : "");
+    for (auto const& tag : value.tags)
+        text += '|' + tag;
+    if (auto const* lake = std::get_if<codec_test::lake>(&value.near))
+        text += "|lake " + lake->depth + ' ' + std::to_string(lake->fish.size());
+    else if (auto const* other = std::get_if<codec_test::other_water>(&value.near))
+        text += "|other " + other->json;
+    else
+        text += '|' + std::to_string(value.near.index());
+    for (auto const& child : value.children)
+        text += '{' + text_of(child) + '}';
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("a document in slices of any size is read as in one, and so are its faults")
+{
+    std::vector<std::string> documents{
+        std::string(sample),
+        "",
+        " ",
+        " {} ",
+        "{}{}",
+        "{} x",
+        "\xef\xbb\xbf{\"id\":\"x\"}",
+        "\xef\xbb\xbf",
+        R"({"id":7})",
+        R"({"count":12345678901234567890123})",
+        R"({"count":-9223372036854775808,"u":[1e400,0.1e-5,-0]})",
+        R"({"near":{"depth":"\u00e9\n","fish":["a\\b",null],"kind":"x.Lake"}})",
+        R"({"near":{"kind":"Pond","a":{"b":[1.5,18446744073709551615,false,"\ud83d\ude80"]}}})",
+        "{\"id\":\"\xf0\x9f\x9a\x80\xc3\xbc\"}",
+        "{\"id\":\"\xc3\"}",
+        "{\"id\":\"\xed\xa0\xbd\"}",
+        R"({"id":"\ud83d"})",
+        R"({"tags":["a",]})",
+        R"({"children":[{},{"tags":["",1]}]})",
+        R"({"u":tru)",
+        repeat("{\"children\":[", 40),
+        "{\"tags\":[" + joined("\"tag\"", 300) + "]}",
+    };
+    for (std::size_t length = 0; length < sample.size(); length += 7)
+        documents.push_back(std::string(sample.substr(0, length)));
+    constexpr std::size_t memory = 8'000;
+    for (auto const& document : documents)
+    {
+        CAPTURE(document.substr(0, 100));
+        place whole;
+        auto const expected = core::read_json(document, whole, memory);
+        for (std::size_t const slice : {1u, 2u, 3u, 7u, 64u, 100'000u})
+        {
+            CAPTURE(slice);
+            place read;
+            core::document_reader reader(document, core::root_of(read), memory);
+            std::size_t slices = 1;
+            while (reader.read_some(slice))
+                ++slices;
+            CHECK(slices <= document.size() / slice + 1);
+            auto const wrong = reader.take_complaint();
+            REQUIRE(wrong.has_value() == expected.has_value());
+            if (!wrong)
+            {
+                CHECK(text_of(read) == text_of(whole));
+                continue;
+            }
+            CHECK(wrong->path == expected->path);
+            CHECK(wrong->text == expected->text);
+            CHECK(wrong->about == expected->about);
+            // An incomplete character is noticed where it begins or where it breaks off.
+            auto const at = expected->offset;
+            bool const in_character = at < document.size() && static_cast<unsigned char>(document[at]) >= 0x80;
+            auto const latest = at + (in_character ? 2 : 0);
+            CHECK(wrong->offset >= expected->offset);
+            CHECK(wrong->offset <= latest);
+        }
+    }
 }
 
 TEST_CASE("a document that ends too early is complained of at every byte, and never taken for whole")

@@ -4,14 +4,23 @@
 #include "gunzip.hpp"
 #include "printers.hpp"
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace core = ccloud::core;
+namespace json = boost::json;
 
 using ccloud::problem;
 
@@ -39,7 +48,7 @@ std::string text(problem const& told)
 std::vector<std::string> problems_in(std::string_view body)
 {
     std::vector<std::string> lines;
-    for (auto const& told : core::read_problems(body))
+    for (auto const& told : core::read_problems(body).kept)
         lines.push_back(text(told));
     return lines;
 }
@@ -141,7 +150,25 @@ TEST_CASE("odd forms of the shapes are read as far as they go")
              {"null", {}},
              {"\"text\"", {}},
              {"{", {}},
-             {"{\"message\":\"y\"", {}},
+             {"{\"message\":\"y\"", {"detail=y"}},
+             {"{\"message\":\"y\",", {"detail=y"}},
+             {"{\"message\":\"y\",\"code\":\"cut", {"code=cut... | detail=y"}},
+             {"{\"message\":\"y", {"detail=y..."}},
+             {"{\"message\":\"y\",\"other\":\"cut", {"detail=y"}},
+             {"{\"message\":\"y\",\"other\":{\"message\":\"cut", {"detail=y"}},
+             {"{\"message\":\"y\",\"co", {"detail=y"}},
+             {R"({"errors":[{"detail":"a"},{"code":"b","detail":)", {"detail=a", "code=b"}},
+             {R"({"error":{"code":"b","message":"y"},"requestId)", {"code=b | detail=y"}},
+             {R"({"details":[{"message":"b"},{"message":"c"}],"message":"a","details":[{"detail":"d"},7,{}]})",
+              {"detail=a; d"}},
+             {R"({"errors":[{"detail":"a"}],"errors":[{"detail":"b"}]})", {"detail=b"}},
+             {R"({"errors":[{"detail":"a"}],"errors":7,"message":"y"})", {"detail=y"}},
+             {R"({"error":{"message":"a"},"error":"x"})", {"code=x"}},
+             {R"({"message":"a","message":{"b":"c"}})", {}},
+             {R"({"errors":[[{"detail":"a"}],{"errors":[{"detail":"b"}],"detail":"c"}]})", {"detail=c"}},
+             {R"({"error":{"source":{"pointer":"/a","x":{"pointer":"/b"}},"message":["y"],"code":1.5}})",
+              {"code=1.5E0 | pointer=/a"}},
+             {R"({"mess\u0061ge":"\u0041\ud83d\ude80"})", {"detail=A\xf0\x9f\x9a\x80"}},
              {"{\"message\":\"y\"}x", {}},
              {"{\"message\":\"\xff\"}", {}},
              {"<html>", {}},
@@ -152,6 +179,265 @@ TEST_CASE("odd forms of the shapes are read as far as they go")
         CAPTURE(body);
         CHECK(problems_in(body) == problems);
     }
+}
+
+namespace {
+
+std::string repeat(std::string_view text, std::size_t times)
+{
+    std::string all;
+    all.reserve(text.size() * times);
+    for (std::size_t i = 0; i < times; ++i)
+        all += text;
+    return all;
+}
+
+/** The same reader on a document of Boost.JSON, without bounds. */
+class document_reader
+{
+public:
+    static std::vector<std::string> problems_in(std::string_view body)
+    {
+        boost::system::error_code failed;
+        auto const value = json::parse(json::string_view(body.data(), body.size()), failed);
+        std::vector<std::string> lines;
+        if (!failed && value.is_object())
+            for (auto const& told : read_document(value.get_object()))
+                lines.push_back(text(told));
+        return lines;
+    }
+
+private:
+    static std::string text_of(json::value const* value)
+    {
+        if (!value || value->is_null() || value->is_object() || value->is_array())
+            return {};
+        auto const* text = value->if_string();
+        return text ? std::string(text->data(), text->size()) : json::serialize(*value);
+    }
+
+    static std::string member(json::object const& object, std::vector<std::string_view> const& names)
+    {
+        for (auto const name : names)
+            if (auto text = text_of(object.if_contains(json::string_view(name.data(), name.size()))); !text.empty())
+                return text;
+        return {};
+    }
+
+    static problem read_problem(json::object const& object)
+    {
+        problem told;
+        told.id = member(object, {"id"});
+        told.status = member(object, {"status"});
+        told.code = member(object, {"code", "error_code"});
+        told.title = member(object, {"title"});
+        told.detail = member(object, {"detail", "message"});
+        told.resolution = member(object, {"resolution", "suggestion"});
+        if (auto const* source = object.if_contains("source"); source && source->is_object())
+        {
+            told.pointer = member(source->get_object(), {"pointer"});
+            told.parameter = member(source->get_object(), {"parameter"});
+        }
+        if (auto const* details = object.if_contains("details"); details && details->is_array())
+            for (auto const& entry : details->get_array())
+                if (entry.is_object())
+                    if (auto const more = member(entry.get_object(), {"detail", "message"}); !more.empty())
+                        told.detail += (told.detail.empty() ? "" : "; ") + more;
+        return told;
+    }
+
+    static bool says_anything(problem const& told)
+    {
+        return !told.id.empty() || !told.status.empty() || !told.code.empty() || !told.title.empty() ||
+               !told.detail.empty();
+    }
+
+    static std::vector<problem> read_document(json::object const& object)
+    {
+        std::vector<problem> all;
+        if (auto const* errors = object.if_contains("errors"); errors && errors->is_array())
+            for (auto const& entry : errors->get_array())
+                if (entry.is_object())
+                    if (auto told = read_problem(entry.get_object()); says_anything(told))
+                        all.push_back(std::move(told));
+        if (!all.empty())
+            return all;
+        auto const* error = object.if_contains("error");
+        if (error && error->is_object())
+        {
+            auto told = read_problem(error->get_object());
+            if (told.id.empty())
+                told.id = member(object, {"requestId"});
+            if (told.status.empty())
+                told.status = member(object, {"status"});
+            if (says_anything(told))
+                all.push_back(std::move(told));
+            return all;
+        }
+        auto told = read_problem(object);
+        if (error && error->is_string() && !error->get_string().empty())
+        {
+            told.code = text_of(error);
+            if (auto const description = member(object, {"error_description"}); !description.empty())
+                told.detail.replace(0, member(object, {"detail", "message"}).size(), description);
+        }
+        if (!told.code.empty() || !told.detail.empty() || !told.title.empty())
+            all.push_back(std::move(told));
+        return all;
+    }
+};
+
+/** An error body made at random of what such bodies are made of. */
+std::string random_value(std::mt19937& dice, int depth)
+{
+    static constexpr std::array names{
+        "id",         "status", "code",    "error_code", "title",   "detail",    "message", "resolution",
+        "suggestion", "source", "pointer", "parameter",  "details", "requestId", "error",   "error_description",
+        "errors",     "other"};
+    static constexpr std::array scalars{
+        "null", "true", "7", "-1.5", "\"\"", "\"text\"", "\"\\u00e9\\n\"", "18446744073709551615"};
+    auto const kind = depth == 0 ? 0 : dice() % 4;
+    if (depth < 0 || depth > 3 || kind == 1)
+        return scalars[dice() % scalars.size()];
+    bool const list = kind == 2;
+    std::string text = list ? "[" : "{";
+    for (auto count = dice() % 7; count > 0; --count)
+    {
+        if (text.size() > 1)
+            text += ',';
+        if (!list)
+            text.append("\"").append(names[dice() % names.size()]).append("\":");
+        text += random_value(dice, depth + 1);
+    }
+    return text + (list ? ']' : '}');
+}
+
+} // namespace
+
+TEST_CASE("error bodies of every form are read as from a document of Boost.JSON")
+{
+    std::mt19937 dice(42);
+    std::size_t with_problems = 0;
+    for (int round = 0; round < 50'000; ++round)
+    {
+        auto const body = random_value(dice, 0);
+        auto const expected = document_reader::problems_in(body);
+        with_problems += !expected.empty();
+        if (problems_in(body) != expected)
+        {
+            CAPTURE(body);
+            CHECK(problems_in(body) == expected);
+            break;
+        }
+    }
+    CHECK(with_problems > 5'000);
+}
+
+TEST_CASE("an error keeps 32 problems and counts the rest")
+{
+    for (std::size_t const count : {1u, 31u, 32u, 33u, 1'000u, 30'000u})
+    {
+        CAPTURE(count);
+        auto body = "{\"errors\":[{}" + repeat(",{\"detail\":\"a\"},null,{}", count) + "]}";
+        auto const failure = answered(422, body);
+        auto const kept = std::min<std::size_t>(count, 32);
+        CHECK(failure.problems().size() == kept);
+        CHECK(failure.omitted_problems() == count - kept);
+        auto const more = count > 1 ? " and " + std::to_string(count - 1) + " more" : "";
+        CHECK(failure.what().find("HTTP 422: a" + more + " (request") != std::string::npos);
+        CHECK(failure.problems().capacity() <= 64);
+    }
+    CHECK(answered(500, "{}").omitted_problems() == 0);
+}
+
+TEST_CASE("the first MiB of an error body is searched for problems")
+{
+    constexpr std::size_t searched = 1024 * 1024;
+    auto const filler = std::string(searched, ' ');
+    CHECK(answered(500, "{\"message\":\"a\"," + filler + "\"message\":\"b\"}").problems().front().detail == "a");
+    CHECK(answered(500, filler + "{\"message\":\"a\"}").problems().empty());
+    CHECK(answered(500, "{\"x\":\"" + filler + "\",\"message\":\"a\"}").problems().empty());
+    CHECK(answered(500, "{\"message\":\"a\"}" + std::string(searched - 15, ' ')).problems().size() == 1);
+    auto const many = answered(422, "{\"errors\":[" + repeat("{\"code\":\"a\"},", 100'000));
+    CHECK(many.problems().size() == 32);
+    CHECK(many.omitted_problems() == (searched - 11) / 13 - 32 + 1); // the last one is cut, but says something
+}
+
+TEST_CASE("the texts of a problem are bounded, and a cut is told by dots at the end of a character")
+{
+    constexpr std::size_t most = 4096;
+    for (std::string_view const member :
+         {"id", "status", "code", "error_code", "title", "detail", "message", "resolution", "suggestion"})
+        for (std::size_t const size : {most - 1, most, most + 1, 100'000ul})
+        {
+            CAPTURE(member);
+            CAPTURE(size);
+            auto const body = "{\"title\":\"t\",\"" + std::string(member) + "\":\"" + std::string(size, 'x') + "\"}";
+            auto const told = core::read_problems(body).kept.at(0);
+            std::size_t longest = 0;
+            for (auto const& each :
+                 {told.id, told.status, told.code, told.title, told.detail, told.resolution, told.pointer,
+                  told.parameter})
+                if (longest = std::max(longest, each.size()); each.size() > 1)
+                    CHECK(each == (size > most ? std::string(most, 'x') + "..." : std::string(size, 'x')));
+            CHECK(longest == (size > most ? most + 3 : size));
+        }
+    auto const bytes =
+        core::read_problems("{\"message\":\"x" + repeat("\xf0\x9f\x9a\x80", 2'000) + "\"}").kept.at(0).detail;
+    CHECK((bytes == "x" + repeat("\xf0\x9f\x9a\x80", 1'023) + "..."));
+    auto const escapes =
+        core::read_problems("{\"message\":\"" + repeat("\\ud83d\\ude80", 2'000) + "\"}").kept.at(0).detail;
+    CHECK((escapes == repeat("\xf0\x9f\x9a\x80", 1'024) + "..."));
+    auto const pointer = core::read_problems(
+        "{\"errors\":[{\"id\":\"i\",\"source\":{\"pointer\":\"" + std::string(9'000, '/') + "\"}}]}"
+    );
+    CHECK(pointer.kept.at(0).pointer == std::string(most, '/') + "...");
+}
+
+TEST_CASE("details are joined up to the bound of a text, however many there are")
+{
+    auto const body =
+        "{\"message\":\"m\",\"details\":[{\"detail\":\"d\"}" + repeat(",{\"message\":\"e\"}", 40'000) + "]}";
+    auto const told = core::read_problems(body).kept.at(0);
+    CHECK(told.detail.starts_with("m; d; e; e"));
+    CHECK(told.detail.size() == 4096 + 3);
+    CHECK(told.detail.ends_with("..."));
+    auto const long_entry =
+        core::read_problems("{\"details\":[{\"detail\":\"" + std::string(50'000, 'x') + "\"}]}").kept.at(0);
+    CHECK(long_entry.detail == std::string(4096, 'x') + "...");
+}
+
+TEST_CASE("keys, texts and nesting of any size in an error's body do no harm")
+{
+    auto const huge = std::string(200'000, 'k');
+    CHECK(problems_in("{\"" + huge + "\":\"" + huge + "\",\"message\":\"y\"}") == std::vector<std::string>{"detail=y"});
+    CHECK(problems_in("{\"message" + huge + "\":\"x\",\"message\":\"y\"}") == std::vector<std::string>{"detail=y"});
+    CHECK(
+        problems_in("{\"u\":[1e400," + std::string(10'000, '9') + "],\"message\":\"y\"}") ==
+        std::vector<std::string>{"detail=y"}
+    );
+    CHECK(
+        problems_in("{\"u\":" + repeat("[", 31) + repeat("]", 31) + ",\"message\":\"y\"}") ==
+        std::vector<std::string>{"detail=y"}
+    );
+    for (std::string_view const open :
+         {"[", "{\"a\":", "{\"errors\":[", "{\"error\":", "{\"source\":", "{\"details\":["})
+    {
+        CAPTURE(open);
+        CHECK(problems_in("{\"message\":\"y\",\"u\":" + repeat(open, 100'000)).empty());
+    }
+}
+
+TEST_CASE("RFC 8259 section 8.1: a byte order mark before an error's body is ignored, and kept in the body")
+{
+    std::string const body = "\xef\xbb\xbf{\"message\":\"y\"}";
+    auto const failure = answered(500, body);
+    REQUIRE(failure.problems().size() == 1);
+    CHECK(failure.problems().front().detail == "y");
+    CHECK(failure.body() == body);
+    CHECK(problems_in("\xef\xbb\xbf \n{\"errors\":[{\"code\":7}]}") == std::vector<std::string>{"code=7"});
+    CHECK(problems_in("\xef\xbb\xbf\xef\xbb\xbf{\"message\":\"y\"}").empty());
+    CHECK(problems_in("\xef\xbb{\"message\":\"y\"}").empty());
 }
 
 TEST_CASE("no damage to an error's body does harm or hides its status")

@@ -466,10 +466,8 @@ private:
             how.timeout = timeout;
             auto const started = steady_clock::now();
             ++totals_.begun;
-            auto const outcome = co_await call_once(
-                own, std::move(cloud), std::move(request), how,
-                cancels ? milliseconds(random.between(0, 500)) : milliseconds(-1)
-            );
+            auto const cancel_after = milliseconds(cancels ? random.between(0, 500) : -1);
+            auto const outcome = co_await call_once(own, std::move(cloud), std::move(request), how, cancel_after);
             auto const ended = steady_clock::now();
             judge(own, target, outcome, started, ended, timeout);
             if (outcome == "client_closed")
