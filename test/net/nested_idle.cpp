@@ -103,6 +103,9 @@ public:
         ::SSL_CTX_set_verify(tls_.native_handle(), SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
     }
 
+    /** So many certificates follow the origin's own, from the next connection on. */
+    std::atomic<int> further_certificates = 0;
+
     int accepted() const noexcept { return accepted_; }
     int requests() const noexcept { return requests_; }
     int goodbyes() const noexcept { return goodbyes_; } ///< of the innermost layer
@@ -170,6 +173,8 @@ private:
         BIO* const below = ::BIO_new(::BIO_f_ssl());
         BIO_set_ssl(below, outer.get(), BIO_NOCLOSE);
         ::SSL_set_bio(inner.get(), below, below);
+        for (int i = 0; i < further_certificates; ++i)
+            SSL_add1_chain_cert(inner.get(), ::SSL_get_certificate(inner.get()));
         bool const at_once = ends && when_ == goodbye::with_handshake;
         if (at_once)
             ::SSL_set_info_callback(inner.get(), &gather_last_flight);
@@ -375,6 +380,21 @@ TEST_CASE("TLS: a flood within either layer of an https proxy ends the connectio
             CHECK(proxy.accepted() == 2);
             CHECK(proxy.flooded() < 40'000);
         }
+}
+
+TEST_CASE("TLS: a long handshake with the origin is no flood to the layer below it, that of an https proxy")
+{
+    authority const ca;
+    for (int const version : tls_versions)
+    {
+        CAPTURE(version);
+        tunnel proxy(ca, version, goodbye::never);
+        auto const each = ca.issue(subject::local()).certificate.size() * 3 / 4; // PEM
+        proxy.further_certificates = static_cast<int>(80 * 1024 / each);
+        driven_client client(proxy.settings(ca));
+        CHECK(complaint(client.get()) == "");
+        CHECK(proxy.accepted() == 1);
+    }
 }
 
 TEST_CASE("pool 23: behind an https proxy, too, the origin is told goodbye (RFC 8446 section 6.1)")
