@@ -28,7 +28,8 @@ enum class on_repeated_page : unsigned char {
 /** Options of a listing. */
 struct list_options
 {
-    /** Items a page, 1 to 100 as the API documents; the server may send fewer. */
+    /** Items a page, 1 to 100 as the API documents; the server may send fewer. A page with more than ten times as many,
+        and more than 500, is `errc::malformed_response`. */
     int page_size = 100;
 
     /** Give no more than so many items, and fetch no page beyond. Default: all. */

@@ -59,7 +59,9 @@
     |     response_too_large       the body is larger than config::limits allows
     |
     +-- answered, unreadable
-          malformed_response       not the JSON that was asked for (with JSON path and byte offset), or 205 or 206
+          malformed_response       not the JSON that was asked for (with JSON path and byte offset), a page with far
+                                   more items than were asked for, or 205 or 206
+          response_too_large       decoded, more than config::limits.decoded_response
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
 
     `error::progress()` says which of the first three it was. What may be repeated by its status (408, 413, 421, 425,

@@ -32,7 +32,7 @@ using misfit = std::optional<std::string>;
 inline std::optional<json::value> parse(std::string_view document)
 {
     if (document.starts_with("\xef\xbb\xbf"))
-        return std::nullopt; // TEMP
+        document.remove_prefix(3);
     boost::system::error_code failed;
     auto value = json::parse(json::string_view(document.data(), document.size()), failed);
     return failed ? std::nullopt : std::optional(std::move(value));

@@ -183,7 +183,8 @@ void check_page(std::string_view document)
 {
     ccloud::detail::raw_page page;
     fuzz::listed<T> read;
-    auto const complaint = ccloud::detail::decode_page<T>(document, page);
+    constexpr ccloud::detail::page_terms unbounded{1'000'000, 1'000'000'000};
+    auto const complaint = ccloud::detail::decode_page<T>(document, unbounded, page);
     if (!complaint)
     {
         read.metadata = page.metadata;

@@ -74,8 +74,12 @@ void check(std::size_t turn, std::string_view document)
 
     Variant other;
     auto const text = json::serialize(turned(*object, turn));
+    if (!fuzz::parse(text))
+        return; // it has a number beyond the range of a double, which Boost.JSON writes as "Infinity"
     require(core::read_json(text, other).has_value() == complaint.has_value(), "in another order it fits, too", text);
-    require(complaint || same(read, other), "the order of the members makes no difference", text);
+    // The text of an unknown kind is Boost.JSON's, which writes some numbers in other digits each time.
+    bool const unknown = std::holds_alternative<ccloud::networking::unknown_kind>(read);
+    require(complaint || unknown || same(read, other), "the order of the members makes no difference", text);
 
     auto grouped = *object;
     auto const* const kind = grouped.if_contains("kind");

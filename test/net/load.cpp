@@ -1071,7 +1071,7 @@ TEST_CASE("pool 21: a connection that was granted when close() came, and not tak
     auto const& call = client.begin();
     REQUIRE(client.until([&] { return client.connections().active == 1; }));
     REQUIRE(server.counts().requests == 0); // the call has not gone on yet
-    client.wire->close(); // the client's own comes by a post, after the call
+    client.wire->close();                   // the client's own comes by a post, after the call
     client.poll();
     REQUIRE(call.over());
     REQUIRE(!call.good());
