@@ -24,8 +24,7 @@ struct finished_exchange
 
     Closed are connections after 408 and 421, those with bytes that no request asked for, and those whose response
     announced a body that its status does not have (RFC 9112 section 6.3 item 1), or had a Transfer-Encoding in HTTP/1.0
-    (section 6.1). The server's `timeout` counts
-    less two seconds, so that it never closes first. */
+    (section 6.1). The server's `timeout` counts less two seconds, so that it never closes first. */
 std::optional<std::chrono::nanoseconds> reuse_for(
     finished_exchange const& ended, std::chrono::nanoseconds idle_timeout
 ) noexcept;

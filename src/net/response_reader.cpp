@@ -45,17 +45,6 @@ bool has_bare_newline(std::string_view lines) noexcept
     return false;
 }
 
-/** The value of a hexadecimal digit; nothing where it is none. */
-std::optional<unsigned> hex_value(char c) noexcept
-{
-    if (core::is_digit(c))
-        return static_cast<unsigned>(c - '0');
-    char const letter = core::to_lower(c);
-    if (letter >= 'a' && letter <= 'f')
-        return static_cast<unsigned>(letter - 'a' + 10);
-    return std::nullopt;
-}
-
 std::string limit_of(std::string_view option, std::size_t bytes)
 {
     return std::string("more than config::limits.").append(option) + " (" + std::to_string(bytes) + " bytes)";
@@ -263,7 +252,7 @@ std::optional<std::string_view> response_reader::next_line(std::string_view& res
     if (!line_.empty() || !ended)
         line = line_.append(line);
 
-    if (sizes_chunk && !hex_value(line.front()))
+    if (sizes_chunk && !core::hex_digit(line.front()))
         fail(fault::malformed, "no size of a chunk: \"" + core::printable(line, 32) + '"');
     else if (counted > header_left_)
         fail(fault::too_large, limit_of("response_header", header_limit_));
@@ -369,11 +358,11 @@ void response_reader::read_chunk_size(std::string_view line)
 {
     std::uint64_t size = 0;
     auto rest = line;
-    for (; !rest.empty() && hex_value(rest.front()); rest.remove_prefix(1))
+    for (; !rest.empty() && core::hex_digit(rest.front()); rest.remove_prefix(1))
     {
         if (size >> 60 != 0)
             return fail(fault::malformed, "the size of a chunk has more than 64 bits");
-        size = size << 4 | *hex_value(rest.front());
+        size = size << 4 | *core::hex_digit(rest.front());
     }
     auto const extension = core::trim(rest);
     if ((!extension.empty() && extension.front() != ';') || !core::is_field_value(rest))
