@@ -533,9 +533,10 @@ TEST_CASE("a folder of authorities that cannot be read for want of descriptors m
         settings.tls.ca_directory = folder.path();
         caller client(settings);
         ccloud::http_request const request(ccloud::method::get, "/");
+        ccloud::origin const where(true, "localhost", server.port());
         std::optional<ccloud::exchange> ended;
         asio::co_spawn(
-            client.context, client.wire->send(request, {true, "localhost", server.port()}, {}),
+            client.context, client.wire->send(request, where, {}),
             [&ended](std::exception_ptr, ccloud::exchange got) { ended = std::move(got); }
         );
         REQUIRE(client.until([&] { return server.counts().accepted == 1; }));
@@ -701,8 +702,9 @@ TEST_CASE("what a client opens is close-on-exec: for look-ups, for connects that
 
     ccloud::http_request const request(ccloud::method::get, "/");
     std::optional<ccloud::exchange> ended;
+    ccloud::origin const elsewhere(true, "elsewhere.test", server.port());
     asio::co_spawn(
-        client.context, client.wire->send(request, {true, "elsewhere.test", server.port()}, {}),
+        client.context, client.wire->send(request, elsewhere, {}),
         [&ended](std::exception_ptr, ccloud::exchange got) { ended = std::move(got); }
     );
     client.poll();
