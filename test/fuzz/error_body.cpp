@@ -1,18 +1,23 @@
-/*  Bodies of answers that say no: what is read from them is bounded, can be shown in a line, and is read again from the
-    documented envelope as it was.
+/*  Bodies of answers that say no: what is read from them is what the DOM of Boost.JSON says; it is bounded, can be shown
+    in a line, and is read again from the documented envelope as it was.
 
-    The first byte of an input chooses the status, the second one the Content-Type. The rest is the body. */
+    The first byte of an input chooses the status, the second one the Content-Type. The rest is the body, in which a byte
+    0xfe stands for a thousand letters. */
 
 #include "core/failure.hpp"
 #include "fuzz_input.hpp"
+#include "json_values.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -68,6 +73,118 @@ std::string written(std::vector<problem> const& problems)
     return json::serialize(whole);
 }
 
+/** A scalar as text; an empty text for anything else. */
+std::string text_of(json::object const& object, char const* name)
+{
+    auto const* const value = object.if_contains(name);
+    if (!value || value->is_null() || value->is_object() || value->is_array())
+        return {};
+    return value->is_string() ? fuzz::text_of(value->get_string()) : json::serialize(*value);
+}
+
+std::string first_text(json::object const& object, std::initializer_list<char const*> names)
+{
+    for (auto const* const name : names)
+        if (auto text = text_of(object, name); !text.empty())
+            return text;
+    return {};
+}
+
+/** The text up to its limit, which does not divide a character. */
+std::string shortened(std::string const& text)
+{
+    if (text.size() <= core::longest_problem_text)
+        return text;
+    auto end = core::longest_problem_text;
+    while ((static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+        --end;
+    return text.substr(0, end) + "...";
+}
+
+problem problem_of(json::object const& object)
+{
+    problem told;
+    told.id = text_of(object, "id");
+    told.status = text_of(object, "status");
+    told.code = first_text(object, {"code", "error_code"});
+    told.title = text_of(object, "title");
+    told.detail = first_text(object, {"detail", "message"});
+    told.resolution = first_text(object, {"resolution", "suggestion"});
+    if (auto const* const source = object.if_contains("source"); source && source->is_object())
+    {
+        told.pointer = text_of(source->get_object(), "pointer");
+        told.parameter = text_of(source->get_object(), "parameter");
+    }
+    auto const* const details = object.if_contains("details");
+    if (!details || !details->is_array())
+        return told;
+    for (auto const& entry : details->get_array())
+    {
+        auto const more = entry.is_object() ? first_text(entry.get_object(), {"detail", "message"}) : std::string();
+        if (!told.detail.empty() && !more.empty())
+            told.detail += "; ";
+        told.detail += more;
+    }
+    return told;
+}
+
+bool complains(problem const& told)
+{
+    return !(told.id + told.status + told.code + told.title + told.detail).empty();
+}
+
+/** All problems of a document, in the envelopes that `read_problems` names. */
+std::vector<problem> problems_of(json::value const& document)
+{
+    std::vector<problem> all;
+    auto const* const object = document.if_object();
+    if (!object)
+        return all;
+    if (auto const* const errors = object->if_contains("errors"); errors && errors->is_array())
+        for (auto const& entry : errors->get_array())
+            if (entry.is_object() && complains(problem_of(entry.get_object())))
+                all.push_back(problem_of(entry.get_object()));
+    if (!all.empty())
+        return all;
+    auto const* const error = object->if_contains("error");
+    if (error && error->is_object())
+    {
+        auto told = problem_of(error->get_object());
+        told.id = told.id.empty() ? text_of(*object, "requestId") : told.id;
+        told.status = told.status.empty() ? text_of(*object, "status") : told.status;
+        if (complains(told))
+            all.push_back(told);
+        return all;
+    }
+    auto told = problem_of(*object);
+    if (error && error->is_string() && !error->get_string().empty())
+    {
+        told.code = fuzz::text_of(error->get_string());
+        told.detail = first_text(*object, {"error_description", "detail", "message"});
+    }
+    if (!(told.code + told.title + told.detail).empty())
+        all.push_back(told);
+    return all;
+}
+
+/** Compares what was read with what the DOM says of a valid document. */
+void compare(core::problem_list const& read, std::string_view body)
+{
+    auto const document = fuzz::parse(body);
+    if (!document)
+        return;
+    auto expected = problems_of(*document);
+    auto const kept = std::min(expected.size(), core::most_problems);
+    require(read.omitted == expected.size() - kept, "further problems are counted", body);
+    expected.resize(kept);
+    for (auto& told : expected)
+        for (auto* const text :
+             {&told.id, &told.status, &told.code, &told.title, &told.detail, &told.pointer, &told.parameter,
+              &told.resolution})
+            *text = shortened(*text);
+    require(same(read.kept, expected), "the problems are those of the DOM", written(read.kept));
+}
+
 void check_line(std::string_view text)
 {
     require(!text.empty() && text.size() <= 8 * 1024, "an error says something, and not too much", text);
@@ -104,22 +221,34 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     fuzz::input input(data, size);
     int const status = statuses[input.byte() % statuses.size()];
     auto const type = types[input.byte() % types.size()];
-    fuzz::exact_copy const body(input.rest());
+    std::string sent;
+    for (char const c : input.rest())
+        if (c != '\xfe')
+            sent += c;
+        else if (sent.size() < 10'000)
+            sent.append(1000, 'a');
+    fuzz::exact_copy const body(sent);
 
-    auto const problems = core::read_problems(body.view()).kept;
-    require(problems.size() <= core::most_problems, "so many problems are kept", body.view());
-    std::size_t told = 0;
-    for (auto const& each : problems)
-        std::apply([&told](auto const&... part) { told += (part.size() + ...); }, parts(each));
-    require(told <= 2 * body.view().size() + 64, "problems are made of the body", body.view());
-    auto const text = written(problems);
-    require(same(core::read_problems(text).kept, problems), "problems are read again as they were", text);
+    auto const problems = core::read_problems(body.view());
+    require(problems.kept.size() <= core::most_problems, "problems are bounded", body.view());
+    for (auto const& told : problems.kept)
+        std::apply(
+            [&](auto const&... part) {
+                auto const longest = std::max({part.size()...});
+                require(longest <= core::longest_problem_text + 3, "texts of problems are bounded", body.view());
+            },
+            parts(told)
+        );
+    compare(problems, body.view());
+    auto const text = written(problems.kept);
+    require(same(core::read_problems(text).kept, problems.kept), "problems are read again as they were", text);
 
     ccloud::http_headers headers;
     headers.add("Content-Type", type).add("X-Request-Id", "1-2-3");
     auto about = std::make_unique<ccloud::error::data>();
     core::read_answer(*about, ccloud::response_info(status, std::move(headers)), body.view());
-    require(same(about->problems, problems), "an error has the problems of the body", body.view());
+    require(same(about->problems, problems.kept), "an error has the problems of the body", body.view());
+    require(about->omitted_problems == problems.omitted, "an error counts the others", body.view());
     check_error(ccloud::error(std::move(about)), status, body.view());
     return 0;
 }

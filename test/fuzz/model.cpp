@@ -1,7 +1,9 @@
 /*  The reader into each model, against the DOM of Boost.JSON: both take and refuse the same documents, complain of the
     same place, and give the same values.
 
-    The first byte of an input chooses the model, and whether the document is one resource or a page of them. */
+    The first byte of an input chooses the model, whether the document is one resource or a page of them, and how many
+    of these were asked for. The second one is the size of the slices in which the document is read once more, the third
+    one says how much memory the values may take. In the document a byte 0xfe stands for a hundred empty objects. */
 
 #include "core/codec.hpp"
 #include "fuzz_input.hpp"
@@ -125,12 +127,40 @@ void members(ccloud::detail::list_metadata& of, Visit visit)
     visit("total_size", of.total_size);
 }
 
+/** The items of a page, of which there may only be so many. */
+template <class T>
+struct items
+{
+    std::vector<T> all;
+    std::size_t most = 0;
+};
+
 template <class T>
 struct listed
 {
     ccloud::detail::list_metadata metadata;
-    std::vector<T> data;
+    items<T> data;
 };
+
+template <class T>
+misfit convert(json::value const& from, items<T>& to)
+{
+    if (auto const wrong = convert(from, to.all))
+    {
+        // Of two faults the first one counts.
+        auto const index = wrong->empty() ? 0 : std::stoul(wrong->substr(1));
+        return index >= to.most && !wrong->empty() ? '/' + std::to_string(to.most) : *wrong;
+    }
+    if (from.get_array().size() > to.most)
+        return '/' + std::to_string(to.most);
+    return std::nullopt;
+}
+
+template <class T>
+std::string shown(items<T>& value)
+{
+    return shown(value.all);
+}
 
 template <class T, class Visit>
 void members(listed<T>& of, Visit visit)
@@ -145,7 +175,7 @@ namespace {
 
 /** Compares what the library made of a document with what the DOM says. */
 template <class T>
-void compare(std::string_view document, std::optional<core::complaint> const& complaint, T& read)
+void compare(std::string_view document, std::optional<core::complaint> const& complaint, T& read, T& expected)
 {
     if (complaint)
     {
@@ -159,9 +189,8 @@ void compare(std::string_view document, std::optional<core::complaint> const& co
         return;
     }
     // RFC 8259 section 4 leaves open what names mean that come twice.
-    if (fuzz::has_duplicates(document, *parsed))
+    if (fuzz::has_duplicates(document, *parsed) || (complaint && complaint->about == core::complaint::kind::too_large))
         return;
-    T expected;
     auto const wrong = fuzz::convert(*parsed, expected);
     require(complaint.has_value() == wrong.has_value(), "a document fits its model, or not", document);
     if (wrong)
@@ -170,34 +199,91 @@ void compare(std::string_view document, std::optional<core::complaint> const& co
         require(fuzz::shown(read) == fuzz::shown(expected), "the values are those of the DOM", fuzz::shown(read));
 }
 
+/** What one way of reading a document gave. */
 template <class T>
-void check_one(std::string_view document)
+struct reading
 {
-    T read;
-    auto const complaint = core::read_json(document, read);
-    compare(document, complaint, read);
+    T value;
+    std::optional<core::complaint> complaint;
+};
+
+template <class T>
+void compare_slices(std::string_view document, reading<T>& whole, reading<T>& sliced)
+{
+    require(whole.complaint.has_value() == sliced.complaint.has_value(), "slices make no difference", document);
+    if (whole.complaint)
+        require(
+            whole.complaint->to_string() == sliced.complaint->to_string() &&
+                whole.complaint->about == sliced.complaint->about,
+            "slices make no difference for a complaint", sliced.complaint->to_string()
+        );
+    else
+        require(fuzz::shown(whole.value) == fuzz::shown(sliced.value), "slices make no difference", document);
+}
+
+/** How an input wants a document to be read. */
+struct terms
+{
+    bool page = false;
+    std::size_t asked = 1;
+    std::size_t slice = 1;
+    std::size_t memory = core::any_number;
+};
+
+std::optional<core::complaint> read_slices(core::document_reader& reader, std::size_t slice)
+{
+    while (reader.read_some(slice))
+        ;
+    return reader.take_complaint();
 }
 
 template <class T>
-void check_page(std::string_view document)
+void check_one(std::string_view document, terms how)
 {
+    reading<T> whole, sliced;
+    T expected;
+    whole.complaint = core::read_json(document, whole.value, how.memory);
+    core::document_reader reader(document, core::root_of(sliced.value), how.memory);
+    sliced.complaint = read_slices(reader, how.slice);
+    compare_slices(document, whole, sliced);
+    compare(document, whole.complaint, whole.value, expected);
+}
+
+template <class T>
+void take(ccloud::detail::raw_page& page, fuzz::listed<T>& into)
+{
+    into.metadata = page.metadata;
+    into.data.all = *std::static_pointer_cast<std::vector<T>>(page.items);
+    require(into.data.all.size() == page.size, "a page knows its size");
+}
+
+template <class T>
+void check_page(std::string_view document, terms how)
+{
+    ccloud::detail::page_terms const asked{how.asked, how.memory};
+    reading<fuzz::listed<T>> whole, sliced;
+    fuzz::listed<T> expected;
+    expected.data.most = ccloud::detail::most_items(how.asked);
     ccloud::detail::raw_page page;
-    fuzz::listed<T> read;
-    constexpr ccloud::detail::page_terms unbounded{1'000'000, 1'000'000'000};
-    auto const complaint = ccloud::detail::decode_page<T>(document, unbounded, page);
-    if (!complaint)
+    whole.complaint = ccloud::detail::decode_page<T>(document, asked, page);
+    if (!whole.complaint)
+        take(page, whole.value);
+    ccloud::detail::raw_page other;
+    auto const slow = ccloud::detail::begin_page<T>(document, asked);
+    sliced.complaint = read_slices(slow->reader(), how.slice);
+    if (!sliced.complaint)
     {
-        read.metadata = page.metadata;
-        read.data = *std::static_pointer_cast<std::vector<T>>(page.items);
-        require(read.data.size() == page.size, "a page knows its size", document);
+        slow->finish(other);
+        take(other, sliced.value);
     }
-    compare(document, complaint, read);
+    compare_slices(document, whole, sliced);
+    compare(document, whole.complaint, whole.value, expected);
 }
 
 template <class T>
-void check(bool page, std::string_view document)
+void check(std::string_view document, terms how)
 {
-    page ? check_page<T>(document) : check_one<T>(document);
+    how.page ? check_page<T>(document, how) : check_one<T>(document, how);
 }
 
 } // namespace
@@ -205,15 +291,26 @@ void check(bool page, std::string_view document)
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
 {
     fuzz::input input(data, size);
-    auto const choice = input.byte();
-    bool const page = choice / 4 % 2 == 1;
-    fuzz::exact_copy const document(input.rest());
+    auto const choice = input.byte(), slice = input.byte(), memory = input.byte();
+    terms how;
+    how.page = choice / 4 % 2 == 1;
+    how.asked = 1 + choice / 8;
+    how.slice = 1 + slice;
+    how.memory = memory < 128 ? core::any_number : 1024 * (memory - 127);
+    std::string sent;
+    for (char const c : input.rest())
+        if (c != '\xfe')
+            sent += c;
+        else if (sent.size() < 2'000)
+            for (int i = 0; i < 100; ++i)
+                sent += "{},";
+    fuzz::exact_copy const document(sent);
     switch (choice % 4)
     {
-    case 0: check<ccloud::iam::ip_group>(page, document.view()); break;
-    case 1: check<ccloud::iam::identity_pool>(page, document.view()); break;
-    case 2: check<ccloud::iam::sso::group_mapping>(page, document.view()); break;
-    default: check<ccloud::networking::private_link_attachment_connection>(page, document.view());
+    case 0: check<ccloud::iam::ip_group>(document.view(), how); break;
+    case 1: check<ccloud::iam::identity_pool>(document.view(), how); break;
+    case 2: check<ccloud::iam::sso::group_mapping>(document.view(), how); break;
+    default: check<ccloud::networking::private_link_attachment_connection>(document.view(), how);
     }
     return 0;
 }
