@@ -1,11 +1,11 @@
 #include "core/codec.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <new>
 
 namespace ccloud::core {
@@ -24,6 +24,45 @@ constexpr std::size_t collected_value_bytes = 96;
     bytes. */
 constexpr std::size_t most_collected_bytes = 1024 * 1024;
 
+/** Walks over the braces of valid JSON, those in strings aside. */
+class brace_walk
+{
+public:
+    brace_walk(std::string_view text, std::size_t position) noexcept : text_(text), position_(position) {}
+
+    /** Goes behind the next brace and returns it; returns 0 where there is none. */
+    char next() noexcept
+    {
+        while (position_ < text_.size())
+        {
+            char const c = text_[position_++];
+            if (c == '{' || c == '}')
+                return c;
+            if (c == '"')
+                pass_string();
+        }
+        return 0;
+    }
+
+    std::size_t position() const noexcept { return position_; }
+
+private:
+    void pass_string() noexcept
+    {
+        while (position_ < text_.size())
+        {
+            char const c = text_[position_++];
+            if (c == '"')
+                return;
+            if (c == '\\')
+                ++position_;
+        }
+    }
+
+    std::string_view text_;
+    std::size_t position_;
+};
+
 /** Takes the parser's events and puts values where the description says. */
 class event_handler
 {
@@ -33,33 +72,19 @@ public:
     static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
-    /** Values may take up to `memory` bytes, by estimate. */
-    event_handler(slot root, std::size_t memory) noexcept : next_(root), memory_(memory), memory_left_(memory) {}
+    /** The events are those of `document`. Values may take up to `memory` bytes, by estimate. */
+    event_handler(std::string_view document, slot root, std::size_t memory) noexcept
+        : document_(document), next_(root), memory_(memory), memory_left_(memory)
+    {
+    }
 
     bool on_document_begin(error_code&) noexcept { return true; }
     bool on_document_end(error_code&) noexcept { return true; }
 
     bool on_object_begin(error_code& failed)
     {
-        if (collecting_)
-            return ++collecting_, collect(1, 0, failed);
-        if (skipping_)
-            return ++skipping_, true;
-        if (!std::exchange(chosen_, false) && !place(failed))
-            return false;
-        if (!next_.type)
-            return ++skipping_, true;
-        if (next_.type->choose)
-        {
-            collecting_ = 1;
-            collected_for_ = next_;
-            collected_bytes_ = 0;
-            collected_.reset();
-            return collect(1, 0, failed);
-        }
-        if (!next_.type->member)
-            return refuse(next_, "an object", failed);
-        return push(next_, false, failed);
+        ++objects_;
+        return begin_object(failed);
     }
 
     bool on_object_end(std::size_t size, error_code& failed)
@@ -119,6 +144,8 @@ public:
         auto& top = stack_[depth_ - 1];
         ::new (&next_) slot(top.target.type->member(top.target.to, join(part))); // without a copy between
         text_.clear();
+        if (next_.type && next_.type->choose)
+            mark_end_of_key(part);
         return true;
     }
 
@@ -282,11 +309,10 @@ private:
         return stop(complaint::kind::too_large, failed);
     }
 
-    /** The same for values that are collected, with characters in keys and texts. */
+    /** The same for values that are collected, with characters in keys and texts, and for the text of the object. */
     bool collect(std::size_t values, std::size_t chars, error_code& failed)
     {
-        // A character is kept twice where the kind is unknown: in the object and in its text.
-        auto const bytes = values * collected_value_bytes + 2 * chars;
+        auto const bytes = values * collected_value_bytes + chars;
         collected_bytes_ += bytes;
         if (collected_bytes_ <= most_collected_bytes)
             return charge(bytes, collected_for_.name, failed);
@@ -306,6 +332,47 @@ private:
         if (!skipping_)
             text_.append(part.data(), part.size());
         return true;
+    }
+
+    /** Where the last part of a key is the parser's view into the document, the key ends behind it. A key with an escape
+        is elsewhere, and marks nothing. */
+    void mark_end_of_key(json::string_view part) noexcept
+    {
+        std::less<char const*> const before;
+        char const* const end = part.data() + part.size();
+        if (!before(part.data(), document_.data()) && before(end, document_.data() + document_.size()))
+            mark(static_cast<std::size_t>(end - document_.data()) + 1); // and the quotation mark
+    }
+
+    /** The objects are counted from here on. */
+    void mark(std::size_t position) noexcept
+    {
+        marked_ = position;
+        objects_ = 0;
+    }
+
+    bool begin_object(error_code& failed)
+    {
+        if (collecting_)
+            return ++collecting_, collect(1, 0, failed);
+        if (skipping_)
+            return ++skipping_, true;
+        if (!std::exchange(chosen_, false) && !place(failed))
+            return false;
+        if (!next_.type)
+            return ++skipping_, true;
+        if (next_.type->choose)
+        {
+            collecting_ = 1;
+            collected_for_ = next_;
+            collected_bytes_ = 0;
+            collected_object_ = objects_;
+            collected_.reset();
+            return collect(1, 0, failed);
+        }
+        if (!next_.type->member)
+            return refuse(next_, "an object", failed);
+        return push(next_, false, failed);
     }
 
     bool push(slot const& target, bool list, error_code& failed, std::size_t most = 0)
@@ -353,11 +420,28 @@ private:
         json::value const whole = collected_.release();
         auto const target = collected_for_;
         next_ = target.type->choose(target.to, whole.get_object());
-        if (!next_.type)
-            return true;
         next_.name = target.name;
+        if (next_.type->text)
+            return take_collected_text(failed);
         chosen_ = true;
         return replay(whole, failed);
+    }
+
+    /** Gives the bytes that the document has for the collected object, which has just ended, to the place for them. */
+    bool take_collected_text(error_code& failed)
+    {
+        brace_walk walk(document_, marked_);
+        for (std::size_t passed = 0; passed < collected_object_;)
+            passed += walk.next() != '}';
+        auto const begin = walk.position() - 1;
+        for (std::size_t open = 1; open > 0;)
+            walk.next() == '{' ? ++open : --open;
+        auto const text = document_.substr(begin, walk.position() - begin);
+        mark(walk.position());
+        if (!collect(0, text.size(), failed))
+            return false;
+        next_.type->text(next_.to, text);
+        return true;
     }
 
     /** Gives a collected value to the handler once more, as events. */
@@ -366,7 +450,7 @@ private:
         switch (value.kind())
         {
         case json::kind::object:
-            if (!on_object_begin(failed))
+            if (!begin_object(failed))
                 return false;
             for (auto const& member : value.get_object())
                 if (!on_key(member.key(), member.key().size(), failed) || !replay(member.value(), failed))
@@ -389,7 +473,10 @@ private:
         return true;
     }
 
-    slot next_; // where the value that begins goes
+    std::string_view document_;
+    std::size_t marked_ = 0;  // a place in the document that is in no string
+    std::size_t objects_ = 0; // that have begun behind it
+    slot next_;               // where the value that begins goes
     // Frames are made when they are needed.
     union
     {
@@ -399,6 +486,7 @@ private:
     std::size_t skipping_ = 0;
     std::size_t collecting_ = 0;
     std::size_t collected_bytes_ = 0;
+    std::size_t collected_object_ = 0; // which one it is behind the mark, the first being 1
     slot collected_for_;
     bool chosen_ = false; // the object that comes next has its place already
     std::size_t memory_;
@@ -448,7 +536,8 @@ class reading
 {
 public:
     reading(std::string_view document, slot root, std::size_t memory, bool validate_utf8)
-        : document_(document), read_(byte_order_mark_size(document)), parser_(options_for(validate_utf8), root, memory)
+        : document_(document), read_(byte_order_mark_size(document)),
+          parser_(options_for(validate_utf8), document, root, memory)
     {
     }
 
@@ -532,11 +621,6 @@ std::string_view plain_kind(json::object const& whole) noexcept
         return {};
     std::string_view const text(kind->get_string().data(), kind->get_string().size());
     return text.substr(text.rfind('.') + 1);
-}
-
-std::string to_text(json::object const& whole)
-{
-    return json::serialize(whole);
 }
 
 } // namespace ccloud::core

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /*  The tolerant reader. It decodes from the events of a JSON parser straight into the structs, without a document
@@ -66,7 +67,8 @@ struct reader_type
     slot (*element)(void* to) = nullptr;
     std::size_t element_bytes = 0;                     ///< memory that one more element takes, and an empty list
     std::string (*too_many)(void const* to) = nullptr; ///< says that a list with a limit has more elements
-    /** Collects the object first and then says where its members go: for one-ofs, whose kind may come last. */
+    /** Collects the object first and then says where its members go, or its own text where that is the place of a text:
+        for one-ofs, whose kind may come last. */
     slot (*choose)(void* to, boost::json::object const& whole) = nullptr;
 };
 
@@ -124,14 +126,14 @@ struct custom_reader
 {
 };
 
-/** To be specialised for each one-of `std::variant`: `static slot choose(Variant&, kind, whole)`. */
+/** To be specialised for each one-of `std::variant`: `static slot choose(Variant&, whole)` returns a `place_in` the
+    alternative that the kind names, or, for a kind that is not known, the place of a `std::string`, which gets the bytes
+    that the document has for the object, from `{` to `}`. */
 template <class Variant>
 struct one_of;
 
 /** The kind of a one-of without the API group that some answers put before it: "networking.v1.AwsX" is "AwsX". */
 std::string_view plain_kind(boost::json::object const& whole) noexcept;
-
-std::string to_text(boost::json::object const& whole);
 
 namespace detail {
 
@@ -157,6 +159,16 @@ template <class T>
 concept chosen = requires(T& value, boost::json::object const& whole)
 {
     one_of<T>::choose(value, whole);
+};
+
+template <class T>
+struct has_one_of
+{
+    template <class Member>
+    using is_one_of =
+        std::bool_constant<chosen<std::remove_reference_t<decltype(std::declval<T&>().*Member::pointer)>>>;
+    static constexpr bool value =
+        boost::mp11::mp_any_of<boost::describe::describe_members<T, boost::describe::mod_public>, is_one_of>::value;
 };
 
 template <class T>
@@ -241,6 +253,14 @@ reader_type const& reader_of() noexcept
 {
     static constexpr reader_type type = detail::make_reader<T>();
     return type;
+}
+
+/** Makes a one-of hold a `T`, and says that the object's members go there. */
+template <class T, class Variant>
+slot place_in(Variant& to)
+{
+    static_assert(!detail::has_one_of<T>::value, "a one-of within a one-of would not find its own bytes");
+    return root_of(to.template emplace<T>());
 }
 
 } // namespace ccloud::core

@@ -34,13 +34,6 @@ namespace ccloud::core {
 
 namespace detail {
 
-/** Makes `cloud` hold a `T`, and says that the object's members go there. */
-template <class T, class Variant>
-slot hold(Variant& cloud)
-{
-    return slot{&reader_of<T>(), &cloud.template emplace<T>(), {}};
-}
-
 /** The same choice for both one-ofs: the kinds of a status end in "Status". */
 template <class Aws, class Azure, class Gcp, class Variant>
 slot choose_cloud(Variant& cloud, boost::json::object const& whole, std::string_view suffix)
@@ -48,15 +41,14 @@ slot choose_cloud(Variant& cloud, boost::json::object const& whole, std::string_
     auto const kind = plain_kind(whole);
     auto const is = [&](std::string_view name) { return kind.starts_with(name) && kind.substr(name.size()) == suffix; };
     if (is("AwsPrivateLinkAttachmentConnection"))
-        return hold<Aws>(cloud);
+        return place_in<Aws>(cloud);
     if (is("AzurePrivateLinkAttachmentConnection"))
-        return hold<Azure>(cloud);
+        return place_in<Azure>(cloud);
     if (is("GcpPrivateLinkAttachmentConnection"))
-        return hold<Gcp>(cloud);
+        return place_in<Gcp>(cloud);
     auto& unknown = cloud.template emplace<networking::unknown_kind>();
     unknown.kind = kind;
-    unknown.json = to_text(whole);
-    return {};
+    return root_of(unknown.json);
 }
 
 } // namespace detail

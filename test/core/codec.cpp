@@ -72,11 +72,12 @@ struct ccloud::core::one_of<codec_test::water>
     {
         auto const kind = plain_kind(whole);
         if (kind == "Lake")
-            return slot{&reader_of<codec_test::lake>(), &to.emplace<codec_test::lake>(), {}};
+            return place_in<codec_test::lake>(to);
         if (kind == "River")
-            return slot{&reader_of<codec_test::river>(), &to.emplace<codec_test::river>(), {}};
-        to = codec_test::other_water{std::string(kind), to_text(whole)};
-        return {};
+            return place_in<codec_test::river>(to);
+        auto& other = to.emplace<codec_test::other_water>();
+        other.kind = kind;
+        return root_of(other.json);
     }
 };
 
@@ -136,7 +137,7 @@ TEST_CASE("a document is read into its description, whatever else is in it")
     CHECK(all.children[0].id == "p-2");
     CHECK(all.children[0].tags == std::vector<std::string>{"default"});
     CHECK(std::get<codec_test::river>(all.children[1].near).length == "7");
-    CHECK(std::get<codec_test::other_water>(all.children[2].near).json == R"({"kind":"Pond","x":[1]})");
+    CHECK(std::get<codec_test::other_water>(all.children[2].near).json == R"({"kind": "Pond", "x": [1]})");
 }
 
 TEST_CASE("members that are absent, null or unknown leave the defaults")
@@ -263,6 +264,71 @@ TEST_CASE("a one-of of a kind nobody knows keeps its text")
         CHECK(other->kind == kind);
         CHECK(other->json == near);
     }
+}
+
+namespace {
+
+/** Objects of a kind that nobody knows, which a writer of JSON would not write as they are. */
+constexpr std::string_view unknown_objects[] = {
+    R"({"kind":"Pond","n":1e400})",
+    R"({"kind":"Pond","n":-1e400,"m":[1E+400]})",
+    R"({"n":123456789012345678901234567890,"kind":"Pond"})",
+    R"({"kind":"Pond","n":[1.10,0.1e1,-0,-0.0,1E5,2.50]})",
+    R"({"kind":"Pond","n":0.1000000000000000055511151231257827021181583404541015625})",
+    "{ \"kind\" : \"Pond\" ,\r\n\t\"a\" : [ 1 , { } ] }",
+    R"({"kind":"\u0050ond","a\/b":"\u00e9\/\ud83d\ude80"})",
+    R"({"kind":"Lake","a":1,"kind":"Pond","a":2})",
+    R"({"a":"}{\"}\\","{":"{","}":{"\\\"":"\\"},"kind":"Pond"})",
+    R"({"kind":"Pond","near":{"kind":"River","near":{}}})",
+};
+
+std::string_view own_bytes(codec_test::water const& value)
+{
+    auto const* const other = std::get_if<codec_test::other_water>(&value);
+    return other ? std::string_view(other->json) : "not of an unknown kind";
+}
+
+} // namespace
+
+TEST_CASE("a one-of of a kind nobody knows keeps the bytes of the document (RFC 8259 section 6: numbers of any size)")
+{
+    for (auto const object : unknown_objects)
+    {
+        CAPTURE(object);
+        for (std::string_view const before :
+             {R"({"near":)", "{ \"near\" \n:\t ", R"({"n\u0065ar":)", R"({"id":"{\"{","x":[{},{"a":{}}],"near":)",
+              R"({"x":{"near":{}},"children":[{"near":{"kind":"Lake"}},{"near":{}}],"near":)",
+              "\xef\xbb\xbf{\"near\":"})
+        {
+            CAPTURE(before);
+            auto const document = std::string(before) + std::string(object) + ",\"tags\":[\"{}\"]}";
+            CHECK(own_bytes(read(document).near) == object);
+            for (std::size_t slice = 1; slice <= document.size(); ++slice)
+            {
+                place value;
+                core::document_reader reader(document, core::root_of(value));
+                while (reader.read_some(slice))
+                    ;
+                REQUIRE(!reader.take_complaint().has_value());
+                REQUIRE(own_bytes(value.near) == object);
+            }
+        }
+        codec_test::water root;
+        CHECK(!core::read_json(" " + std::string(object) + " ", root).has_value());
+        CHECK(own_bytes(root) == object);
+    }
+}
+
+TEST_CASE("each one-of in a list keeps bytes of its own")
+{
+    std::string document = "{\"waters\":[{\"kind\":\"Lake\"}";
+    for (auto const object : unknown_objects)
+        document.append(", ").append(object).append(R"(,{"kind":"River","{":{}},null)");
+    codec_test::map map;
+    REQUIRE(!core::read_json(document + "]}", map).has_value());
+    REQUIRE(map.waters.size() == 1 + 2 * std::size(unknown_objects));
+    for (std::size_t i = 0; i < std::size(unknown_objects); ++i)
+        CHECK(own_bytes(map.waters[2 * i + 1]) == unknown_objects[i]);
 }
 
 TEST_CASE("a one-of may be the document itself")
@@ -584,6 +650,26 @@ TEST_CASE("a one-of has a limit of its own, for it is collected before it is rea
         "/children/1/near"
     );
     CHECK(complaint_about("{\"near\":{\"a\":\"" + repeat("\\u0001", 600'000) + "\"}}")->text == text);
+
+    // Blanks and digits count where they are kept: in the bytes of an unknown kind.
+    for (std::string_view const kept : {" ", "1"})
+    {
+        CAPTURE(kept);
+        auto const near = [kept](std::string_view kind, std::size_t size) {
+            return "{\"near\":{\"kind\":\"" + std::string(kind) + "\",\"a\":1" + repeat(kept, size) + "}}";
+        };
+        auto const wrong = complaint_about(near("Pond", 1'100'000));
+        REQUIRE(wrong.has_value());
+        CHECK(wrong->text == text);
+        CHECK(wrong->path == "/near");
+        CHECK(!complaint_about(near("Pond", 900'000)).has_value());
+        CHECK(!complaint_about(near("Lake", 1'100'000)).has_value());
+        place value;
+        auto const beyond_memory = core::read_json(near("Pond", 20'000), value, 10'000);
+        REQUIRE(beyond_memory.has_value());
+        CHECK(beyond_memory->about == core::complaint::kind::too_large);
+        CHECK(own_bytes(value.near).empty());
+    }
 }
 
 namespace {

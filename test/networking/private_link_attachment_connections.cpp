@@ -400,6 +400,35 @@ TEST_CASE("the kind of a cloud may come last")
     CHECK(got.spec.display_name == "my_vpc");
 }
 
+TEST_CASE(
+    "a cloud of an unknown kind is sent again with the bytes it came with (RFC 8259 section 6: numbers of any size)"
+)
+{
+    for (std::string_view const oci :
+         {R"({"kind":"OciX","weight":1e400})", R"({"ocid":123456789012345678901234567890,"kind":"OciX"})",
+          "{ \"kind\" : \"OciX\",\n  \"share\" : 1.10, \"name\" : \"\\u0041\\/\" }"})
+    {
+        CAPTURE(oci);
+        auto wire = support::script();
+        wire->reply(200, R"({"id":"plattc-1","spec":{"cloud":)" + std::string(oci) + "}}");
+        connection got;
+        with_client(wire, [&](client cloud) -> asio::awaitable<void> {
+            auto connections = in_environment(cloud);
+            got = co_await or_throw(connections.get("plattc-1"));
+        });
+        REQUIRE(std::holds_alternative<networking::unknown_kind>(got.spec.cloud));
+        CHECK(std::get<networking::unknown_kind>(got.spec.cloud).json == oci);
+        CHECK(
+            create_text(create_connection("copy", got.spec.cloud, "platt-1")) ==
+            with_json(
+                "POST " + all_path, R"({"spec":{"display_name":"copy","cloud":)" + std::string(oci) +
+                                        R"(,"environment":{"id":"env-8gv0v5"},)"
+                                        R"("private_link_attachment":{"id":"platt-1"}}})"
+            )
+        );
+    }
+}
+
 TEST_CASE("a cloud without a kind is kept as its JSON")
 {
     auto const got = read("kind_absent.json");

@@ -56,7 +56,10 @@ struct gcp_private_link_attachment_connection
 struct unknown_kind
 {
     std::string kind; ///< without the "networking.v1." that some answers put before it
-    std::string json; ///< the whole object
+    /** The whole object, from `{` to `}`, with the bytes that the server sent: numbers keep their digits, whatever their
+        size (RFC 8259 section 6), and blanks and escapes are as they were. A longer one than 1 MiB is refused with
+        `errc::malformed_response`. `create` sends these bytes as they are. */
+    std::string json;
 };
 
 /** `spec.cloud`; `std::monostate` where the server sent none. */
