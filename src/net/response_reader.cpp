@@ -122,7 +122,7 @@ void response_reader::read_header(std::string_view& rest)
 {
     auto const kept = line_.size();
     auto const received = kept > 0 ? std::string_view(line_.append(rest)) : rest;
-    if (!got_some() && !core::begins_like_status_line(received))
+    if (status_ == 0 && !core::begins_like_status_line(received))
         return fail(fault::malformed, "no status line of HTTP/1: \"" + core::printable(received, 32) + '"');
     auto const parsed = parse_header(received);
     if (state_ == state::header)

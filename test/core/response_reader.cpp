@@ -102,6 +102,10 @@ std::vector<std::string> const samples{
     "HTTP/1.1 999 No\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "SSH-2.0-OpenSSH\r\n",
+    "HELO mail.example\r\n",
+    "HT0\r\n\r\n1 503 Unavailable\r\n\r\n",
+    "HTTP/2.0 200 OK\r\n\r\n",
+    "HTTP/1.1 20f",
 };
 
 } // namespace
@@ -126,6 +130,35 @@ TEST_CASE("a response is read alike, however its bytes are split")
             }
             CHECK((read(text, each, closed) == whole));
         }
+}
+
+TEST_CASE(
+    "RFC 9112 section 4: what is no status line is malformed at its first wrong byte, though bytes come one by one"
+)
+{
+    struct row
+    {
+        std::string_view sent;
+        std::size_t good;
+    };
+    for (auto const& [sent, good] :
+         {row{"SSH-2.0-OpenSSH\r\n", 0}, row{"HELO mail.example\r\n", 1}, row{"HT0\r\n\r\n1 503 No\r\n\r\n", 2},
+          row{"HTTP/2.0 200 OK\r\n\r\n", 5}, row{"HTTP/1.x 200 OK\r\n\r\n", 7}, row{"HTTP/1.1  200 OK\r\n\r\n", 9},
+          row{"HTTP/1.1 20f\r\n\r\n", 11}, row{"HTTP/1.1 2000\r\n\r\n", 12}})
+    {
+        CAPTURE(sent);
+        net::spare_bodies spares;
+        net::response_reader reader(limits_of(), spares);
+        std::size_t taken = 0;
+        while (taken < sent.size() && reader.broken() == fault::none)
+        {
+            reader.put(sent.substr(taken, 1));
+            taken += reader.broken() == fault::none;
+        }
+        CHECK(reader.broken() == fault::malformed);
+        CHECK(taken == good);
+        CHECK(reader.complaint().starts_with("no status line of HTTP/1: \""));
+    }
 }
 
 TEST_CASE("what is left over belongs to something else, and is not touched")
