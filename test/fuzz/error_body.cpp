@@ -221,13 +221,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     fuzz::input input(data, size);
     int const status = statuses[input.byte() % statuses.size()];
     auto const type = types[input.byte() % types.size()];
-    std::string sent;
-    for (char const c : input.rest())
-        if (c != '\xfe')
-            sent += c;
-        else if (sent.size() < 10'000)
-            sent.append(1000, 'a');
-    fuzz::exact_copy const body(sent);
+    fuzz::exact_copy const body(fuzz::expanded(input.rest(), "a", 1000, 10'000));
 
     auto const problems = core::read_problems(body.view());
     require(problems.kept.size() <= core::most_problems, "problems are bounded", body.view());

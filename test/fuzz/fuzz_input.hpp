@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <string_view>
 
 /*  What the fuzz targets share: how they report, and how they take an input apart. */
@@ -99,6 +100,20 @@ public:
 private:
     std::string_view rest_;
 };
+
+/** The text with each byte 0xfe replaced by `times` copies of `piece`, so that a short input is a long text; those that
+    come when the result has `enough` bytes are dropped. */
+inline std::string expanded(std::string_view text, std::string_view piece, std::size_t times, std::size_t enough)
+{
+    std::string all;
+    for (char const c : text)
+        if (c != '\xfe')
+            all += c;
+        else if (all.size() < enough)
+            for (std::size_t i = 0; i < times; ++i)
+                all += piece;
+    return all;
+}
 
 } // namespace fuzz
 

@@ -5,6 +5,9 @@
 #include <ccloud/open_enum.hpp>
 #include <ccloud/timestamp.hpp>
 
+#include "core/codec.hpp"
+#include "fuzz_input.hpp"
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -14,11 +17,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
-/*  JSON into values, by way of the DOM: as straightforward as can be, to compare the library's reader with. Structs have a
-    function `members(value, visit)` that calls `visit(name, member)` for each of their members. */
+/*  JSON into values, by way of the DOM: as straightforward as can be, to compare the library's reader with, and that
+    comparison. Structs have a function `members(value, visit)` that calls `visit(name, member)` for each of their members. */
 
 namespace fuzz {
 
@@ -186,7 +190,7 @@ misfit convert_one_of(
         return convert(from, to.template emplace<Azure>());
     if (kind == "GcpPrivateLinkAttachmentConnection" + suffix)
         return convert(from, to.template emplace<Gcp>());
-    to = plac::unknown_kind{kind, json::serialize(from)};
+    to = plac::unknown_kind{kind, json::serialize(from)}; // see as_the_dom_writes_it
     return std::nullopt;
 }
 
@@ -247,11 +251,9 @@ inline std::string shown(std::monostate&)
     return "none";
 }
 
-/** The members of an unknown kind as the DOM orders them. */
 inline std::string shown(plac::unknown_kind& value)
 {
-    auto const object = parse(value.json);
-    return "unknown " + value.kind + (object ? json::serialize(*object) : " that is not valid JSON");
+    return "unknown " + value.kind + value.json;
 }
 
 template <class T>
@@ -280,6 +282,77 @@ std::string shown(T& value)
         text.append(name).append(":").append(shown(member)).append(",");
     });
     return text + '}';
+}
+
+struct ignore_member
+{
+    template <class Member>
+    void operator()(std::string_view, Member&) const
+    {
+    }
+};
+
+/** Calls `visit` for each object of an unknown kind in a value. */
+template <class T, class Visit>
+void for_each_unknown(T& value, Visit const& visit)
+{
+    if constexpr (std::is_same_v<T, plac::unknown_kind>)
+        visit(value);
+    else if constexpr (requires { std::variant_size<T>::value; })
+        std::visit([&](auto& kind) { for_each_unknown(kind, visit); }, value);
+    else if constexpr (requires { members(value, ignore_member()); })
+        members(value, [&](std::string_view, auto& member) { for_each_unknown(member, visit); });
+}
+
+template <class T, class Visit>
+void for_each_unknown(std::vector<T>& value, Visit const& visit)
+{
+    for (auto& element : value)
+        for_each_unknown(element, visit);
+}
+
+/** Objects of unknown kinds are bytes of the document. The DOM has lost these: to be compared, they become what it
+    writes. */
+template <class T>
+void as_the_dom_writes_it(std::string_view document, T& read)
+{
+    for_each_unknown(read, [document](plac::unknown_kind& unknown) {
+        auto const object = parse(unknown.json);
+        require(object && object->is_object(), "an unknown kind is an object", unknown.json);
+        require(document.find(unknown.json) != document.npos, "an unknown kind is part of the document", unknown.json);
+        require(unknown.json.front() == '{' && unknown.json.back() == '}', "it has its braces alone", unknown.json);
+        unknown.json = json::serialize(*object);
+    });
+}
+
+/** Compares what the library made of a document with what the DOM says, which goes to `expected`. */
+template <class T>
+void compare(std::string_view document, std::optional<ccloud::core::complaint> const& complaint, T read, T& expected)
+{
+    if (complaint)
+    {
+        require(complaint->offset <= document.size(), "a complaint names a byte of the document", document);
+        require(!complaint->text.empty(), "a complaint says something", document);
+    }
+    auto const parsed = parse(document);
+    if (!parsed)
+    {
+        require(complaint.has_value(), "what is not valid JSON is refused", document);
+        return;
+    }
+    // RFC 8259 section 4 leaves open what names mean that come twice.
+    if (has_duplicates(document, *parsed) ||
+        (complaint && complaint->about == ccloud::core::complaint::kind::too_large))
+        return;
+    auto const wrong = convert(*parsed, expected);
+    require(complaint.has_value() == wrong.has_value(), "a document fits its model, or not", document);
+    if (wrong)
+    {
+        require(complaint->path == *wrong, "a complaint names the place", complaint->to_string());
+        return;
+    }
+    as_the_dom_writes_it(document, read);
+    require(shown(read) == shown(expected), "the values are those of the DOM", shown(read));
 }
 
 } // namespace fuzz

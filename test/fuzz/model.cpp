@@ -163,6 +163,12 @@ std::string shown(items<T>& value)
 }
 
 template <class T, class Visit>
+void for_each_unknown(items<T>& value, Visit const& visit)
+{
+    for_each_unknown(value.all, visit);
+}
+
+template <class T, class Visit>
 void members(listed<T>& of, Visit visit)
 {
     visit("metadata", of.metadata);
@@ -173,32 +179,6 @@ void members(listed<T>& of, Visit visit)
 
 namespace {
 
-/** Compares what the library made of a document with what the DOM says. */
-template <class T>
-void compare(std::string_view document, std::optional<core::complaint> const& complaint, T& read, T& expected)
-{
-    if (complaint)
-    {
-        require(complaint->offset <= document.size(), "a complaint names a byte of the document", document);
-        require(!complaint->text.empty(), "a complaint says something", document);
-    }
-    auto const parsed = fuzz::parse(document);
-    if (!parsed)
-    {
-        require(complaint.has_value(), "what is not valid JSON is refused", document);
-        return;
-    }
-    // RFC 8259 section 4 leaves open what names mean that come twice.
-    if (fuzz::has_duplicates(document, *parsed) || (complaint && complaint->about == core::complaint::kind::too_large))
-        return;
-    auto const wrong = fuzz::convert(*parsed, expected);
-    require(complaint.has_value() == wrong.has_value(), "a document fits its model, or not", document);
-    if (wrong)
-        require(complaint->path == *wrong, "a complaint names the place", complaint->to_string());
-    else
-        require(fuzz::shown(read) == fuzz::shown(expected), "the values are those of the DOM", fuzz::shown(read));
-}
-
 /** What one way of reading a document gave. */
 template <class T>
 struct reading
@@ -207,16 +187,28 @@ struct reading
     std::optional<core::complaint> complaint;
 };
 
+/** What is wrong; of text that is no JSON Boost.JSON does not always say the same. */
+std::string_view reason(core::complaint const& complaint)
+{
+    constexpr std::string_view invalid = "not valid JSON";
+    return complaint.text.starts_with(invalid) ? invalid : std::string_view(complaint.text);
+}
+
 template <class T>
 void compare_slices(std::string_view document, reading<T>& whole, reading<T>& sliced)
 {
     require(whole.complaint.has_value() == sliced.complaint.has_value(), "slices make no difference", document);
     if (whole.complaint)
+    {
+        auto const &one = *whole.complaint, &other = *sliced.complaint;
         require(
-            whole.complaint->to_string() == sliced.complaint->to_string() &&
-                whole.complaint->about == sliced.complaint->about,
-            "slices make no difference for a complaint", sliced.complaint->to_string()
+            one.path == other.path && one.about == other.about && reason(one) == reason(other),
+            "slices make no difference for a complaint", other.to_string()
         );
+        // In a character or a pair of escapes, which are twelve bytes, it is noticed earlier or later.
+        auto const apart = one.offset < other.offset ? other.offset - one.offset : one.offset - other.offset;
+        require(apart < 12, "slices make no difference for the place", other.to_string());
+    }
     else
         require(fuzz::shown(whole.value) == fuzz::shown(sliced.value), "slices make no difference", document);
 }
@@ -246,7 +238,7 @@ void check_one(std::string_view document, terms how)
     core::document_reader reader(document, core::root_of(sliced.value), how.memory);
     sliced.complaint = read_slices(reader, how.slice);
     compare_slices(document, whole, sliced);
-    compare(document, whole.complaint, whole.value, expected);
+    fuzz::compare(document, whole.complaint, whole.value, expected);
 }
 
 template <class T>
@@ -277,7 +269,7 @@ void check_page(std::string_view document, terms how)
         take(other, sliced.value);
     }
     compare_slices(document, whole, sliced);
-    compare(document, whole.complaint, whole.value, expected);
+    fuzz::compare(document, whole.complaint, whole.value, expected);
 }
 
 template <class T>
@@ -297,14 +289,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     how.asked = 1 + choice / 8;
     how.slice = 1 + slice;
     how.memory = memory < 128 ? core::any_number : 1024 * (memory - 127);
-    std::string sent;
-    for (char const c : input.rest())
-        if (c != '\xfe')
-            sent += c;
-        else if (sent.size() < 2'000)
-            for (int i = 0; i < 100; ++i)
-                sent += "{},";
-    fuzz::exact_copy const document(sent);
+    fuzz::exact_copy const document(fuzz::expanded(input.rest(), "{},", 100, 2'000));
     switch (choice % 4)
     {
     case 0: check<ccloud::iam::ip_group>(document.view(), how); break;
