@@ -27,3 +27,16 @@ build()
     fi
     cmake --build "build/$preset" --parallel "$(nproc)" "${targets[@]}"
 }
+
+# with_fixed_layout COMMAND...: runs it without address space layout randomization, where that is allowed. The runtime of
+# ThreadSanitizer in GCC 12 does not know the layout of newer kernels.
+with_fixed_layout()
+{
+    local machine
+    machine=$(uname -m)
+    if setarch "$machine" --addr-no-randomize true 2>/dev/null; then
+        setarch "$machine" --addr-no-randomize "$@"
+    else
+        "$@"
+    fi
+}

@@ -21,7 +21,7 @@ fuzz_target()
         export ASAN_SYMBOLIZER_PATH
     fi
     # Faster runs; an input that fails can be run again with the stacks of all allocations.
-    ASAN_OPTIONS=malloc_context_size=1:quarantine_size_mb=16 \
+    ASAN_OPTIONS=malloc_context_size=1:max_malloc_fill_size=0:quarantine_size_mb=16 \
         "build/fuzz/test/fuzz/fuzz_$name" "${options[@]}" "$folder/corpus" >"$folder/log" 2>&1 || status=$?
     printf '%d\n' "$status" >"$folder/status"
 }
