@@ -12,6 +12,7 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <string_view>
 
 namespace ccloud::net {
@@ -57,7 +58,10 @@ void trust_text(SSL_CTX* context, std::string const& pem)
     std::unique_ptr<BIO, bio_delete> const text(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     int added = 0;
     while (auto const one = certificate_pointer(::PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr)))
-        added += ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get());
+        if (::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get()) == 1)
+            ++added;
+        else
+            refuse("tls.ca_pem");
     bool const to_the_end = ::ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     if (added == 0 || !to_the_end)
         refuse("tls.ca_pem", "has no certificate that can be read");
@@ -148,12 +152,46 @@ errc code_of(long verify_result) noexcept
     }
 }
 
+/** Whether OpenSSL could not do its work, for want of memory mostly, as far as the error queue of this thread tells. */
+bool failed_inside() noexcept
+{
+    return ERR_FATAL_ERROR(::ERR_peek_error()) != 0 || ERR_FATAL_ERROR(::ERR_peek_last_error()) != 0;
+}
+
+/** Verifies a chain as OpenSSL does by itself, but tells what is wrong with it from what went wrong here. */
+int verify_chain(X509_STORE_CTX* chain, void*) noexcept
+{
+    int const good = ::X509_verify_cert(chain);
+    if (good != 1 && failed_inside())
+        ::X509_STORE_CTX_set_error(chain, X509_V_ERR_OUT_OF_MEM);
+    return good;
+}
+
+/** Has OpenSSL read the extensions of the certificates that are trusted. It does so once for each, and where it lacks
+    memory at that moment it takes the certificate to be invalid ever after. */
+void read_extensions(X509_STORE* trusted)
+{
+    auto* const all = ::X509_STORE_get0_objects(trusted);
+    ::ERR_clear_error();
+    for (int i = 0; i < sk_X509_OBJECT_num(all); ++i)
+        if (auto* const one = ::X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i)))
+            if (::X509_check_purpose(one, -1, 0) != 1 && failed_inside())
+                throw std::bad_alloc();
+}
+
 /** What TLS itself objects to; 0 where it is something else. */
 int reason_of(error_code const& failed) noexcept
 {
-    if (failed.category() != asio::error::get_ssl_category())
+    auto const code = static_cast<unsigned long>(failed.value());
+    if (failed.category() != asio::error::get_ssl_category() || ERR_GET_LIB(code) != ERR_LIB_SSL)
         return 0;
-    return ERR_GET_REASON(static_cast<unsigned long>(failed.value()));
+    return ERR_GET_REASON(code);
+}
+
+/** What the server says, and not what OpenSSL could not do here. */
+bool is_alert(int reason) noexcept
+{
+    return reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255;
 }
 
 /** Alerts of a server in trouble. */
@@ -186,6 +224,15 @@ bool is_about_our_certificate(int reason) noexcept
     case SSL_R_TLSV1_ALERT_ACCESS_DENIED: return true;
     default: return false;
     }
+}
+
+/** Asio's own constructor goes on without one where OpenSSL does not say why there is none. */
+SSL_CTX* make_context()
+{
+    ::ERR_clear_error();
+    if (auto* const made = ::SSL_CTX_new(::TLS_client_method()))
+        return made;
+    throw std::bad_alloc();
 }
 
 bool speaks_other_protocol(SSL* ssl)
@@ -249,17 +296,20 @@ std::size_t session_store::size() const noexcept
 }
 
 tls_profile::tls_profile(config::tls_options const& options, bool shows_certificate, std::size_t tickets_for_a_peer)
-    : context_(asio::ssl::context::tls_client), tickets_(tickets_for_a_peer)
+    : context_(make_context()), tickets_(tickets_for_a_peer)
 {
     auto* const handle = context_.native_handle();
+    (void)tls_peer::index(); // so that it cannot fail in a callback
     ::SSL_CTX_set_min_proto_version(handle, options.require_tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     ::SSL_CTX_set_options(handle, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     ::SSL_CTX_set_session_cache_mode(handle, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     ::SSL_CTX_sess_set_new_cb(handle, tls_peer::on_session);
     ::SSL_CTX_set_cert_cb(handle, tls_peer::on_certificate_request, nullptr);
+    ::SSL_CTX_set_cert_verify_callback(handle, verify_chain, nullptr);
     context_.set_verify_mode(asio::ssl::verify_peer);
     ::ERR_clear_error();
     trust(context_, options);
+    read_extensions(::SSL_CTX_get_cert_store(handle));
     if (shows_certificate)
         show(context_, options);
 }
@@ -269,10 +319,15 @@ tls_peer::tls_peer(std::shared_ptr<tls_profile> profile, std::string host, std::
 {
 }
 
-int tls_peer::index() noexcept
+int tls_peer::index()
 {
-    // Application data are Asio's.
-    static int const mine = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    // Application data are Asio's. Where there is none to be had now, there may be one later.
+    static int const mine = [] {
+        int const made = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+        if (made < 0)
+            throw std::bad_alloc();
+        return made;
+    }();
     return mine;
 }
 
@@ -329,25 +384,31 @@ error_code tls_peer::prepare(SSL* ssl)
 tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 {
     auto const verified = ::SSL_get_verify_result(ssl);
+    if (verified == X509_V_ERR_OUT_OF_MEM)
+        return {errc::tls_failed, ::X509_verify_cert_error_string(verified), false};
     if (verified != X509_V_OK)
-        return {code_of(verified), ::X509_verify_cert_error_string(verified), true};
+        // Where something else went wrong before, a key may be "too weak" only because there was no memory for it.
+        return {code_of(verified), ::X509_verify_cert_error_string(verified), reason_of(failed) != 0};
     if (failed)
     {
-        // What TLS itself objects to will not change; a broken connection may.
+        // What the server says will not change; a broken connection may, and what OpenSSL could not do for want of memory.
         if (is_about_version(reason_of(failed)))
             return {errc::tls_version_unsupported, {}, true};
         if (rejects_our_certificate(failed))
             return {errc::client_certificate_rejected, {}, true};
-        return {errc::tls_failed, {}, reason_of(failed) != 0 && !may_pass(reason_of(failed))};
+        return {errc::tls_failed, {}, is_alert(reason_of(failed)) && !may_pass(reason_of(failed))};
     }
     if (speaks_other_protocol(ssl))
         return {errc::tls_failed, "the server chose another protocol than http/1.1", true};
     certificate_pointer const shown(::SSL_get1_peer_certificate(ssl));
     if (!shown)
         return {errc::certificate_rejected, "the server showed no certificate", true};
-    if (!is_for(shown.get(), host_))
-        return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true};
-    return {};
+    ::ERR_clear_error();
+    if (is_for(shown.get(), host_))
+        return {};
+    if (failed_inside())
+        return {errc::tls_failed, ::X509_verify_cert_error_string(X509_V_ERR_OUT_OF_MEM), false};
+    return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true};
 }
 
 bool tls_peer::rejects_our_certificate(error_code const& failed) const noexcept
