@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -149,6 +150,7 @@ name_answer resolver::make_do(std::string const& name, steady_time now) const
 
 void resolver::start(std::string const& name, steady_time now)
 {
+    pending_.reserve(pending_.size() + 1);
     auto job = std::make_shared<pending>(executor_);
     job->name = name;
     job->started = now;
@@ -157,24 +159,30 @@ void resolver::start(std::string const& name, steady_time now)
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
         throw std::system_error(errno, std::system_category(), "socketpair");
     job->state->far_end = ends[1];
-    error_code failed;
-    job->finished.assign(ends[0], failed);
-    if (failed)
+    try
+    {
+        job->finished.assign(ends[0]);
+    }
+    catch (...)
     {
         ::close(ends[0]);
-        throw boost::system::system_error(failed);
+        throw;
     }
     job->finished.async_wait(
         asio::posix::stream_descriptor::wait_read,
         [this, watched = std::weak_ptr(job)](error_code) {
             if (auto const done = watched.lock()) // then the resolver is there, too
-                take(*done);
+                take(done);
         }
     );
     std::thread([state = job->state, name, lookup = lookup_] {
         try
         {
             state->answer = lookup(name);
+        }
+        catch (std::bad_alloc const&)
+        {
+            state->answer.failure = error_code(asio::error::no_memory);
         }
         catch (...)
         {
@@ -186,28 +194,47 @@ void resolver::start(std::string const& name, steady_time now)
     pending_.push_back(std::move(job));
 }
 
-void resolver::take(pending& done)
+void resolver::take(std::shared_ptr<pending> const& done) noexcept
 {
-    auto const name = done.name;
-    auto const state = done.state;
-    std::erase_if(pending_, [&done](auto const& one) { return one.get() == &done; });
-    if (!state->ready.load(std::memory_order_acquire))
+    auto const& name = done->name;
+    std::erase(pending_, done);
+    if (!done->state->ready.load(std::memory_order_acquire))
         return;
-    auto const now = std::chrono::steady_clock::now();
-    auto& found = state->answer;
-    if (found.failure)
-        cache_.failed(name, found.failure, now);
-    else
-        cache_.found(name, found.addresses, now);
-    auto const answer = found.failure ? make_do(name, now) : std::move(found);
+    name_answer answer;
+    try
+    {
+        answer = learn(name, done->state->answer);
+    }
+    catch (std::bad_alloc const&)
+    {
+        answer.failure = error_code(asio::error::no_memory);
+    }
     for (auto& [wanted, wait] : waits_)
         if (wanted == name)
         {
             wait->asked_ = nullptr;
-            wait->answer = answer;
+            try
+            {
+                wait->answer = answer;
+            }
+            catch (std::bad_alloc const&)
+            {
+                wait->answer.failure = error_code(asio::error::no_memory);
+            }
             wait->finish(detail::wake::granted);
         }
     std::erase_if(waits_, [](auto const& one) { return !one.second->asked_; });
+}
+
+/** Keeps what a look-up found. @return what to make of it */
+name_answer resolver::learn(std::string const& name, name_answer const& found)
+{
+    auto const now = std::chrono::steady_clock::now();
+    if (found.failure)
+        cache_.failed(name, found.failure, now);
+    else
+        cache_.found(name, found.addresses, now);
+    return found.failure ? make_do(name, now) : found;
 }
 
 } // namespace ccloud::net

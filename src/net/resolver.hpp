@@ -60,7 +60,8 @@ private:
     struct pending;
 
     void start(std::string const& name, steady_time now);
-    void take(pending& done);
+    void take(std::shared_ptr<pending> const& done) noexcept;
+    name_answer learn(std::string const& name, name_answer const& found);
 
     asio::any_io_executor executor_;
     name_lookup lookup_;
