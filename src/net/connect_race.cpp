@@ -1,5 +1,6 @@
 #include "net/connect_race.hpp"
 
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -21,8 +22,8 @@ bool is_local(error_code const& why) noexcept
 /** The attempts. */
 struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_race::lanes>
 {
-    lanes(asio::any_io_executor with, transport& clock, note_failure note)
-        : executor(std::move(with)), timers(clock), failed(std::move(note))
+    lanes(asio::any_io_executor with, transport& clock, note_failure hears)
+        : executor(std::move(with)), timers(clock), failed(std::move(hears))
     {
         fire = [](timer_node& node) noexcept { static_cast<lanes&>(node).begin_next(); };
     }
@@ -61,12 +62,25 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
             return finish();
         }
         last = ended;
-        if (failed && !is_local(ended))
-            failed(goals[lane].address().to_string());
+        note(lane, ended);
         if (next < goals.size())
             begin_next();
         else if (running == 0)
             finish();
+    }
+
+    /** Lets later dials begin with other addresses. They do without where there is no memory to know. */
+    void note(std::size_t lane, error_code const& ended) noexcept
+    {
+        if (!failed || is_local(ended))
+            return;
+        try
+        {
+            failed(goals[lane].address().to_string());
+        }
+        catch (std::bad_alloc const&)
+        {
+        }
     }
 
     void finish() noexcept

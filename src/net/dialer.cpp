@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -96,18 +97,26 @@ std::string dialer::next_hop() const
     return proxy_ ? "proxy " + proxy_->to_string() : to_.to_string();
 }
 
-exchange dialer::timed_out(dial_job const& job) const
+exchange dialer::timed_out(dial_job const& job) const noexcept
 {
     using phase = dial_job::phase;
-    auto why = next_hop();
-    switch (job.at)
+    auto late = exchange::failed(errc::connect_timeout, progress::not_sent);
+    try
     {
-    case phase::looking_up: why += ": looking up its name"; break;
-    case phase::connecting: why += ": connecting"; break;
-    case phase::through_proxy: why += ": waiting for its word"; break;
-    case phase::shaking_hands: why = to_.to_string() + ": in the TLS handshake"; break;
+        auto why = next_hop();
+        switch (job.at)
+        {
+        case phase::looking_up: why += ": looking up its name"; break;
+        case phase::connecting: why += ": connecting"; break;
+        case phase::through_proxy: why += ": waiting for its word"; break;
+        case phase::shaking_hands: why = to_.to_string() + ": in the TLS handshake"; break;
+        }
+        late.detail = std::move(why);
     }
-    return exchange::failed(errc::connect_timeout, progress::not_sent, {}, std::move(why));
+    catch (std::bad_alloc const&) // it goes without
+    {
+    }
+    return late;
 }
 
 asio::awaitable<std::optional<exchange>> dialer::dial(std::shared_ptr<dial_job> job)
@@ -152,7 +161,8 @@ asio::awaitable<dialer::failure> dialer::find(
     {
         waiting_on const watched(job, wait);
         detail::armed_timer const timer(timers_, wait, began + resolve_timeout_);
-        auto const how = co_await lot_.async_park(wait);
+        co_await lot_.async_park(wait);
+        auto const how = wait.how();
         if (how != detail::wake::granted)
             wait.answer = resolver_.make_do(name, timers_.now());
     }
@@ -179,7 +189,7 @@ asio::awaitable<dialer::failure> dialer::connect(dial_job& job, std::vector<std:
     if (!race.over())
     {
         waiting_on const watched(job, race);
-        (void)co_await lot_.async_park(race);
+        co_await lot_.async_park(race);
     }
     if (job.done)
         co_return std::nullopt;
@@ -339,7 +349,7 @@ asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, nano
             if (waits && waits->waiting == node)
                 node->finish(detail::wake::granted);
         });
-        (void)co_await lot_.async_park(wait);
+        co_await lot_.async_park(wait);
     }
     if (job.done)
         co_return std::nullopt;

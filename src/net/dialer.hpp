@@ -24,7 +24,10 @@ namespace ccloud::net {
 /** A connection being made. It belongs to the pool: no call's cancellation ends it. */
 struct dial_job : timer_node, std::enable_shared_from_this<dial_job>
 {
-    explicit dial_job(asio::any_io_executor const& executor) : made(std::make_shared<connection>(executor)) {}
+    dial_job(asio::any_io_executor const& executor, detail::parking_lot& lot)
+        : made(std::make_shared<connection>(executor, lot))
+    {
+    }
 
     /** What the dial waits for now. */
     enum class phase : unsigned char { looking_up, connecting, through_proxy, shaking_hands };
@@ -55,13 +58,11 @@ public:
         transport& timers, detail::parking_lot& lot
     );
 
-    std::shared_ptr<dial_job> prepare() const { return std::make_shared<dial_job>(executor_); }
-
     /** Fills `job->made`, or tells why not; then its result means nothing if the job was abandoned meanwhile. */
     asio::awaitable<std::optional<exchange>> dial(std::shared_ptr<dial_job> job);
 
     /** For a job that took too long. */
-    exchange timed_out(dial_job const& job) const;
+    exchange timed_out(dial_job const& job) const noexcept;
 
     /** Forgets addresses. */
     void forget() noexcept { resolver_.forget(); }

@@ -231,7 +231,7 @@ public:
         override
     {
         ccloud::detail::parked node;
-        (void)co_await lot_.async_park(node);
+        co_await lot_.async_park(node);
         co_return ccloud::exchange::failed(ccloud::errc::client_closed, ccloud::progress::maybe_sent);
     }
 
