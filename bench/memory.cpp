@@ -71,7 +71,7 @@ public:
         override
     {
         detail::parked node;
-        (void)co_await lot_.async_park(node);
+        co_await lot_.async_park(node);
         co_return ccloud::exchange::failed(ccloud::errc::client_closed, ccloud::progress::maybe_sent);
     }
 

@@ -150,10 +150,10 @@ asio::awaitable<exchange> model_transport::send(http_request const&, origin cons
 
     ccloud::detail::parked node;
     ccloud::detail::armed_timer const timer(*this, node, (std::min)(ready, end));
-    auto const how = co_await lot_.async_park(node);
-    if (how == wake::cancelled)
+    co_await lot_.async_park(node);
+    if (node.how() == wake::cancelled)
         co_return exchange::failed(errc::cancelled, reached);
-    if (how == wake::closed)
+    if (node.how() == wake::closed)
         co_return exchange::failed(errc::client_closed, reached);
     if (ready > end)
         co_return exchange::failed(end < options.deadline ? errc::attempt_timeout : errc::deadline_exceeded, reached);
@@ -170,7 +170,7 @@ asio::awaitable<void> model_transport::sleep_until(steady_time due)
 {
     ccloud::detail::parked node;
     ccloud::detail::armed_timer const timer(*this, node, due);
-    (void)co_await lot_.async_park(node);
+    co_await lot_.async_park(node);
 }
 
 std::string_view to_string(contender who) noexcept
@@ -279,7 +279,7 @@ public:
     asio::awaitable<void> passed()
     {
         if (expected_ > 0)
-            (void)co_await lot_.async_park(node_);
+            co_await lot_.async_park(node_);
         if (failed_)
             std::rethrow_exception(failed_);
     }

@@ -1,7 +1,5 @@
 #include "admission.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <utility>
 
@@ -206,9 +204,8 @@ void gatekeeper::pump(gate_scope& scope) noexcept
     auto const answer = [this](core::gate_waiter& waiter, turn::answer what) {
         auto& woken = static_cast<turn&>(waiter);
         woken.answer_ = what;
-        woken.told_ = true;
         --shared_->waiting_;
-        woken.keeper_.woken_.push_back(&woken);
+        woken.keeper_.tell(woken);
         if (&woken.keeper_ != this)
             woken.keeper_.post_wake();
     };
@@ -227,8 +224,42 @@ void gatekeeper::pump(gate_scope& scope) noexcept
         return;
     if (closed_)
         hand_over();
-    else if (auto const opens = scope.gate.opens_at(now); opens && (!armed() || *opens < due))
-        wire_.arm(*this, *opens);
+    else if (auto const opens = scope.gate.opens_at(now); opens && (!armed() || *opens < due) && !arm(*this, *opens))
+        post_wake(); // it is tried again
+}
+
+/** False where there is no memory to do so. */
+bool gatekeeper::arm(timer_node& node, steady_time when) noexcept
+{
+    try
+    {
+        wire_.arm(node, when);
+        return true;
+    }
+    catch (...)
+    {
+        return false;
+    }
+}
+
+/** Puts a call that has left its gate into the line of those to be woken. */
+void gatekeeper::tell(turn& answered) noexcept
+{
+    answered.told_ = true;
+    answered.previous = last_woken_;
+    answered.next = nullptr;
+    (last_woken_ ? last_woken_->next : first_woken_) = &answered;
+    last_woken_ = &answered;
+}
+
+/** Takes it out again; nothing where it is not in it. */
+void gatekeeper::forget(turn& answered) noexcept
+{
+    if (!std::exchange(answered.told_, false))
+        return;
+    (answered.previous ? answered.previous->next : first_woken_) = answered.next;
+    (answered.next ? answered.next->previous : last_woken_) = answered.previous;
+    answered.previous = answered.next = nullptr;
 }
 
 /** Wakes this shard's calls that have their answer. A call's end may let further ones through: they are woken by the
@@ -237,13 +268,12 @@ void gatekeeper::deliver(lock& held) noexcept
 {
     if (std::exchange(delivering_, true))
         return;
-    while (!woken_.empty())
+    while (first_woken_)
     {
-        auto* const next = woken_.front();
-        woken_.pop_front();
-        next->told_ = false;
+        auto& next = static_cast<turn&>(*first_woken_);
+        forget(next);
         held.unlock();
-        next->finish(wake::granted);
+        next.finish(wake::granted);
         held.lock();
     }
     delivering_ = false;
@@ -273,9 +303,9 @@ void gatekeeper::hand_over() noexcept
 /** On behalf of another shard. Nothing where the shard is closed, for its execution context may go any time. */
 void gatekeeper::post_wake() noexcept
 {
-    if (closed_ || std::exchange(posted_, true))
+    if (closed_ || posted_)
         return;
-    asio::post(executor_, [self = weak_from_this()] {
+    posted_ = post_surely(executor_, wake_memory_, [self = weak_from_this()] {
         if (auto const keeper = self.lock())
             keeper->wake();
     });
@@ -343,7 +373,7 @@ turn::end turn::conclude() noexcept
     result.probing = gate.probing();
     if (auto const opens = gate.opens_at(now))
         result.opens_in = *opens - now;
-    forget_telling();
+    keeper_.forget(*this);
     if (answer_ == answer::granted)
     {
         permit_.hold(keeper_, claim_.scope, pass_);
@@ -371,9 +401,8 @@ void turn::ring() noexcept
         gatekeeper::lock held(keeper_.shared_->mutex_);
         if (!queued)
             return; // its answer is on the way
-        if (now < deadline)
+        if (now < deadline && keeper_.arm(*this, deadline))
         {
-            keeper_.wire_.arm(*this, deadline);
             claim_.scope->gate.hurry(*this);
             keeper_.pump(*claim_.scope);
             keeper_.deliver(held);
@@ -389,7 +418,7 @@ void turn::ring() noexcept
 void turn::step_out() noexcept
 {
     auto& gate = claim_.scope->gate;
-    forget_telling();
+    keeper_.forget(*this);
     if (queued)
     {
         gate.leave(*this);
@@ -411,12 +440,6 @@ void turn::prefetch() const noexcept
     constexpr int line = 64;
     for (int i = -before; i <= after; ++i)
         __builtin_prefetch(reinterpret_cast<char const*>(this) + i * line);
-}
-
-void turn::forget_telling() noexcept
-{
-    if (std::exchange(told_, false))
-        std::erase(keeper_.woken_, this);
 }
 
 } // namespace ccloud::detail

@@ -9,10 +9,10 @@
 #include "core/retry.hpp"
 #include "core/retry_budget.hpp"
 #include "park.hpp"
+#include "sure_post.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -175,6 +175,9 @@ private:
     gatekeeper(std::shared_ptr<admission> shared, transport& wire, asio::any_io_executor executor);
 
     void pump(gate_scope& scope) noexcept;
+    bool arm(timer_node& node, steady_time when) noexcept;
+    void tell(turn& answered) noexcept;
+    void forget(turn& answered) noexcept;
     void deliver(lock& held) noexcept;
     void wake() noexcept;
     void hand_over() noexcept;
@@ -183,7 +186,11 @@ private:
     std::shared_ptr<admission> shared_;
     transport& wire_;
     asio::any_io_executor executor_;
-    std::deque<turn*> woken_; // those that have their answer; guarded
+    std::shared_ptr<post_memory> const wake_memory_ = std::make_shared<post_memory>();
+
+    // Those that have their answer, linked as they were in their gate. Guarded.
+    core::gate_waiter* first_woken_ = nullptr;
+    core::gate_waiter* last_woken_ = nullptr;
     bool delivering_ = false;
     bool posted_ = false;
     bool closed_ = false;
@@ -226,7 +233,6 @@ private:
 
     void ring() noexcept;
     void step_out() noexcept;
-    void forget_telling() noexcept;
     void prefetch() const noexcept;
 
     gatekeeper& keeper_;

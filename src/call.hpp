@@ -10,10 +10,12 @@
 #include "core/url.hpp"
 #include "endpoint.hpp"
 #include "park.hpp"
+#include "sure_post.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -135,6 +137,27 @@ public:
         });
     }
 
+    /** What can be asked for without memory; flags. */
+    enum asked_for : unsigned {
+        closing = 1,
+        closing_idle = 2,
+        changing_network = 4,
+    };
+
+    /** The same; where there is no memory for it, asks for `instead`. */
+    template <class Ask>
+    void ask_wire(Ask ask, asked_for instead) noexcept
+    {
+        try
+        {
+            ask_wire(std::move(ask));
+        }
+        catch (...)
+        {
+            ask_surely(instead);
+        }
+    }
+
     metrics snapshot() const noexcept;
 
     asio::any_io_executor const& executor() const noexcept { return executor_; }
@@ -172,9 +195,11 @@ private:
     };
 
     asio::awaitable<void> sleep_until(steady_time end);
-    void begin_drain();
+    void begin_drain() noexcept;
     void note_drained(exchange const& got) noexcept;
-    void close_now();
+    void close_now() noexcept;
+    void ask_surely(unsigned what) noexcept;
+    void do_asked() noexcept;
 
     config const settings_;
     asio::any_io_executor executor_;
@@ -189,7 +214,9 @@ private:
     std::size_t on_wire_ = 0; ///< calls that the transport has
     drained drained_;         ///< of those, since `begin_drain`
     parking_lot onlookers_;   ///< who waits for calls to end: drains, and who wants a page that is fetched ahead
-    bool draining_ = false;   ///< nothing more is sent
+    std::atomic<unsigned> asked_{0};
+    std::shared_ptr<post_memory> const ask_memory_ = std::make_shared<post_memory>();
+    bool draining_ = false; ///< nothing more is sent
     bool closed_ = false;
 };
 

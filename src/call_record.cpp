@@ -116,6 +116,8 @@ call_record::~call_record()
 {
     if (charged_ > 0)
         core_.gates().return_tokens(charged_);
+    if (!ended_) // for want of memory, or with the execution context
+        core_.counts().failed.add();
 }
 
 call_failure call_record::refusal()
@@ -305,6 +307,7 @@ void call_record::succeed(exchange&& got)
     ending.tokens = tries_ == 1 ? core::retry_budget::first_try_reward : spent_;
     core_.gates().end(permit_, ending);
     core_.counts().succeeded.add();
+    ended_ = true;
     auto last = entry_for(got);
     if (settings.observer)
     {
@@ -338,6 +341,7 @@ error call_record::fail_waiting(errc code, std::string why)
 void call_record::give_up(error const& failure)
 {
     core_.counts().failed.add();
+    ended_ = true;
     if (auto const& eye = core_.settings().observer)
         eye->give_up(seen(), failure);
 }

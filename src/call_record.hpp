@@ -129,6 +129,7 @@ private:
     std::uint64_t id_;
     bool assembled_ = false;
     bool prepared_ = false;
+    bool ended_ = false;
     int tries_ = 0;
     int redirects_ = 0;
     int charged_ = 0; ///< tokens for the repetition to come

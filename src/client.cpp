@@ -20,6 +20,7 @@
 #include <boost/asio/strand.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -100,50 +101,60 @@ asio::awaitable<call_failure> client_core::run(planned_call& planned)
     auto failure = call.refusal();
     auto const throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    while (!failure)
+    std::exception_ptr thrown;
+    try
     {
-        // Whatever was awaited or asked last: nothing is begun for a caller who has left.
-        auto const cancellation = co_await asio::this_coro::cancellation_state;
-        if (draining_ || cancellation.cancelled() != asio::cancellation_type::none)
+        while (!failure)
         {
-            failure = call.fail_waiting(draining_ ? errc::client_closed : errc::cancelled);
-            break;
-        }
-        if (call.pauses())
-        {
-            co_await sleep_until(call.pause_ends());
-            call.end_pause();
-            continue;
-        }
-        if (!call.admitted())
-        {
-            turn place(*gates_, call.claim(), call.terms(), call.admission());
-            if (place.waits())
-                (void)co_await lot_.async_park(place);
-            failure = call.end_wait(place.conclude());
-            continue;
-        }
-        if (!call.prepared())
-        {
-            failure = call.prepare_try();
-            continue;
-        }
+            // Whatever was awaited or asked last: nothing is begun for a caller who has left.
+            auto const cancellation = co_await asio::this_coro::cancellation_state;
+            if (draining_ || cancellation.cancelled() != asio::cancellation_type::none)
+            {
+                failure = call.fail_waiting(draining_ ? errc::client_closed : errc::cancelled);
+                break;
+            }
+            if (call.pauses())
+            {
+                co_await sleep_until(call.pause_ends());
+                call.end_pause();
+                continue;
+            }
+            if (!call.admitted())
+            {
+                turn place(*gates_, call.claim(), call.terms(), call.admission());
+                if (place.waits())
+                    co_await lot_.async_park(place);
+                failure = call.end_wait(place.conclude());
+                continue;
+            }
+            if (!call.prepared())
+            {
+                failure = call.prepare_try();
+                continue;
+            }
 
-        call.begin_try();
-        on_wire counted(*this);
-        auto got = co_await wire_->send(call.request(), endpoint_.where, call.how);
-        if (draining_)
-            note_drained(got);
-        counted.end();
-        call.end_try(got);
-        if (call.succeeds(got))
-        {
-            call.succeed(std::move(got));
-            break;
+            call.begin_try();
+            on_wire counted(*this);
+            auto got = co_await wire_->send(call.request(), endpoint_.where, call.how);
+            if (draining_)
+                note_drained(got);
+            counted.end();
+            call.end_try(got);
+            if (call.succeeds(got))
+            {
+                call.succeed(std::move(got));
+                break;
+            }
+            failure = call.is_redirect(got) ? call.follow(std::move(got)) : call.judge(std::move(got));
         }
-        failure = call.is_redirect(got) ? call.follow(std::move(got)) : call.judge(std::move(got));
+    }
+    catch (...) // for want of memory
+    {
+        thrown = std::current_exception();
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
+    if (thrown)
+        std::rethrow_exception(thrown);
     if (failure)
         call.give_up(*failure);
     co_return failure;
@@ -154,7 +165,7 @@ asio::awaitable<void> client_core::sleep_until(steady_time end)
 {
     parked node;
     armed_timer const timer(*wire_, node, end);
-    (void)co_await lot_.async_park(node);
+    co_await lot_.async_park(node);
 }
 
 std::string_view client_core::scope_of(planned_request const& planned, std::string& storage) const
@@ -202,11 +213,38 @@ metrics client_core::snapshot() const noexcept
 void client_core::close() noexcept
 {
     gates_->retire();
-    asio::dispatch(executor_, [self = shared_from_this()] { self->close_now(); });
+    try
+    {
+        asio::dispatch(executor_, [self = shared_from_this()] { self->close_now(); });
+    }
+    catch (...)
+    {
+        ask_surely(closing);
+    }
+}
+
+void client_core::ask_surely(unsigned what) noexcept
+{
+    if (asked_.fetch_or(what) == 0 &&
+        !post_surely(executor_, ask_memory_, [self = shared_from_this()] { self->do_asked(); }))
+        asked_ = 0;
+}
+
+void client_core::do_asked() noexcept
+{
+    auto const what = asked_.exchange(0);
+    if ((what & closing) != 0)
+        close_now();
+    if (closed_)
+        return;
+    if ((what & closing_idle) != 0)
+        wire_->close_idle();
+    if ((what & changing_network) != 0)
+        wire_->network_changed();
 }
 
 /** From here on nothing is sent; what waits to be, ends. */
-void client_core::begin_drain()
+void client_core::begin_drain() noexcept
 {
     if (std::exchange(draining_, true))
         return;
@@ -225,7 +263,7 @@ void client_core::note_drained(exchange const& got) noexcept
         ++drained_.cut;
 }
 
-void client_core::close_now()
+void client_core::close_now() noexcept
 {
     begin_drain();
     if (!std::exchange(closed_, true))
@@ -234,21 +272,28 @@ void client_core::close_now()
 
 operation<drained> client_core::drain(std::chrono::milliseconds timeout)
 {
+    struct in_any_case
+    {
+        client_core& core;
+        ~in_any_case() { core.close_now(); }
+    };
     begin_drain();
     auto const before = drained_;
-    if (on_wire_ > 0 && !closed_ && timeout > std::chrono::milliseconds(0))
     {
-        parked node;
-        std::optional<armed_timer> timer;
-        if (auto const end = core::deadline_after(wire_->now(), timeout); end != steady_time::max())
-            timer.emplace(*wire_, node, end);
-        (void)co_await onlookers_.async_park(node);
+        in_any_case const end{*this};
+        if (on_wire_ > 0 && !closed_ && timeout > std::chrono::milliseconds(0))
+        {
+            parked node;
+            std::optional<armed_timer> timer;
+            if (auto const last = core::deadline_after(wire_->now(), timeout); last != steady_time::max())
+                timer.emplace(*wire_, node, last);
+            co_await onlookers_.async_park(node);
+        }
     }
-    close_now();
     while (on_wire_ > 0) // their end is on its way
     {
         parked node;
-        (void)co_await onlookers_.async_park(node);
+        co_await onlookers_.async_park(node);
     }
     drained const end{drained_.finished - before.finished, drained_.cut - before.cut};
     co_return result<drained>(end, response_info());
@@ -372,7 +417,7 @@ asio::any_io_executor executor_for(asio::any_io_executor given, threading how)
         return given;
     // A strand of that size needs no memory of its own in an executor that hides its type; another does with each post.
     if (auto const* plain = given.target<asio::io_context::executor_type>())
-        return asio::make_strand(*plain);
+        return make_client_strand(asio::query(*plain, asio::execution::context));
     return asio::make_strand(std::move(given));
 }
 
@@ -504,14 +549,24 @@ operation<drained> drain_call(std::shared_ptr<detail::client_core> core, std::ch
     if (cancellation.cancelled() != asio::cancellation_type::none)
         timeout = {};
     result<drained> end;
-    if (core->runs_on(here))
-        end = co_await core->drain(timeout);
-    else
+    std::exception_ptr thrown;
+    try
     {
-        auto there = std::make_shared<far_drain>(core, timeout);
-        end = co_await detail::hop<result<drained>>(std::move(there));
+        if (core->runs_on(here))
+            end = co_await core->drain(timeout);
+        else
+        {
+            auto there = std::make_shared<far_drain>(core, timeout);
+            end = co_await detail::hop<result<drained>>(std::move(there));
+        }
+    }
+    catch (...)
+    {
+        thrown = std::current_exception();
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
+    if (thrown)
+        std::rethrow_exception(thrown);
     co_return end;
 }
 
@@ -524,12 +579,12 @@ operation<drained> client::close(std::chrono::milliseconds drain_timeout) const
 
 void client::close_idle() const noexcept
 {
-    core_->ask_wire([](transport& wire) { wire.close_idle(); });
+    core_->ask_wire([](transport& wire) { wire.close_idle(); }, detail::client_core::closing_idle);
 }
 
 void client::network_changed() const noexcept
 {
-    core_->ask_wire([](transport& wire) { wire.network_changed(); });
+    core_->ask_wire([](transport& wire) { wire.network_changed(); }, detail::client_core::changing_network);
 }
 
 void client::warm_up(std::size_t connections) const
@@ -539,7 +594,8 @@ void client::warm_up(std::size_t connections) const
 
 void client::poison(std::uint64_t connection) const noexcept
 {
-    core_->ask_wire([connection](transport& wire) { wire.poison(connection); });
+    // Which one cannot be remembered without memory; then none takes a further request.
+    core_->ask_wire([connection](transport& wire) { wire.poison(connection); }, detail::client_core::changing_network);
 }
 
 void client::reload_tls(config::tls_options const& settings) const

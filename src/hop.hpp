@@ -1,6 +1,9 @@
 #ifndef CCLOUD_HOP_HPP
 #define CCLOUD_HOP_HPP
 
+#include "kept_handler.hpp"
+#include "sure_post.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -10,7 +13,6 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <exception>
@@ -44,10 +46,22 @@ struct far_work
 
     asio::cancellation_type cancelled = asio::cancellation_type::none; ///< before it began
 
+    kept_handler<std::shared_ptr<far_work>> waiting; ///< who waits
+
+    spare_memory<4, 128> spare; ///< to go home, and to be cancelled
+
     // Touched on the far side only.
     asio::cancellation_signal signal;
     bool done = false;
 };
+
+/** Posts a function that is about far work. */
+template <class T, class Function>
+bool post_for(std::shared_ptr<far_work<T>> const& work, asio::any_io_executor const& to, Function const& what) noexcept
+{
+    std::shared_ptr<decltype(work->spare)> const spare(work, &work->spare);
+    return post_surely(to, spare, what);
+}
 
 /** Has work done on its executor, and gives it back by a post to the executor of the one that waits. Cancellation is
     posted the other way.
@@ -58,14 +72,14 @@ template <class T>
 auto async_hop(std::shared_ptr<far_work<T>> work)
 {
     auto start = [](auto handler, std::shared_ptr<far_work<T>> job) {
-        auto far = [](std::shared_ptr<far_work<T>> own, auto home) -> asio::awaitable<void> {
-            // Waits in line and between tries may be ended by any kind of cancellation.
-            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-            co_await asio::this_coro::throw_if_cancelled(false);
-            if (own->cancelled != asio::cancellation_type::none)
-                own->signal.emit(own->cancelled);
+        auto far = [](std::shared_ptr<far_work<T>> own, asio::any_io_executor back) -> asio::awaitable<void> {
             try
             {
+                // Waits in line and between tries may be ended by any kind of cancellation.
+                co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+                co_await asio::this_coro::throw_if_cancelled(false);
+                if (own->cancelled != asio::cancellation_type::none)
+                    own->signal.emit(own->cancelled);
                 own->outcome = co_await own->start();
             }
             catch (...)
@@ -73,29 +87,42 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
                 own->thrown = std::current_exception();
             }
             own->done = true;
-            auto const back = asio::get_associated_executor(home);
-            asio::post(back, [home = std::move(home), own = std::move(own)]() mutable {
-                std::move(home)(std::move(own));
+            post_for(own, back, [own]() mutable {
+                auto& waiting = own->waiting;
+                waiting(std::move(own)); // who waited may end it before this function goes
             });
         };
-        if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
-            // The signal may outlive the execution context, and then must hold nothing of it.
-            slot.assign([waiting = std::weak_ptr(job)](asio::cancellation_type kind) {
-                auto const alive = waiting.lock();
-                if (!alive)
-                    return;
-                asio::post(alive->there, [alive, kind] {
-                    if (!alive->done)
-                        alive->signal.emit(kind);
+        try
+        {
+            if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
+                // The signal may outlive the execution context, and then must hold nothing of it.
+                slot.assign([waiting = std::weak_ptr(job)](asio::cancellation_type kind) {
+                    auto const alive = waiting.lock();
+                    if (!alive)
+                        return;
+                    post_for(alive, alive->there, [alive, kind] {
+                        if (!alive->done)
+                            alive->signal.emit(kind);
+                    });
                 });
-            });
-        auto const& there = job->there;
-        auto last = [job](std::exception_ptr thrown) { // keeps the signal until then
-            if (thrown)
-                std::rethrow_exception(thrown);
-        };
-        auto bound = asio::bind_cancellation_slot(job->signal.slot(), std::move(last));
-        asio::co_spawn(there, far(job, std::move(handler)), std::move(bound));
+            asio::any_io_executor back = asio::get_associated_executor(handler);
+            auto last = [job](std::exception_ptr thrown) { // keeps the signal until then
+                if (thrown)
+                    std::rethrow_exception(thrown);
+            };
+            auto bound = asio::bind_cancellation_slot(job->signal.slot(), std::move(last));
+            job->waiting.keep(std::move(handler));
+            asio::co_spawn(job->there, far(job, std::move(back)), std::move(bound));
+            return;
+        }
+        catch (...)
+        {
+            job->thrown = std::current_exception();
+        }
+        if (job->waiting)
+            job->waiting(job);
+        else
+            std::move(handler)(job);
     };
     return asio::async_initiate<asio::deferred_t const, void(std::shared_ptr<far_work<T>>)>(
         std::move(start), asio::deferred, std::move(work)

@@ -6,7 +6,12 @@
 #include "core/redact.hpp"
 #include "hop.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+
 #include <algorithm>
+#include <cstdint>
+#include <exception>
 
 namespace ccloud::detail {
 
@@ -40,10 +45,16 @@ public:
     {
         if (options_.prefetch == 0)
             return;
-        asio::dispatch(core_->executor(), [self = shared_from_this()] {
-            self->abandoned_ = true;
-            self->stop_prefetch_.emit(asio::cancellation_type::terminal);
-        });
+        try
+        {
+            asio::dispatch(core_->executor(), [self = shared_from_this()] {
+                self->abandoned_ = true;
+                self->stop_prefetch_.emit(asio::cancellation_type::terminal);
+            });
+        }
+        catch (...) // then it comes to its own end
+        {
+        }
     }
 
 private:
@@ -53,14 +64,24 @@ private:
         auto const throws = co_await asio::this_coro::throw_if_cancelled();
         co_await asio::this_coro::throw_if_cancelled(false);
         result<raw_page> page;
-        if (self->core_->runs_on(here))
-            page = co_await self->fetch_here();
-        else
+        std::exception_ptr thrown;
+        try
         {
-            auto there = std::make_shared<far_fetch>(self);
-            page = co_await hop<result<raw_page>>(std::move(there));
+            if (self->core_->runs_on(here))
+                page = co_await self->fetch_here();
+            else
+            {
+                auto there = std::make_shared<far_fetch>(self);
+                page = co_await hop<result<raw_page>>(std::move(there));
+            }
+        }
+        catch (...)
+        {
+            thrown = std::current_exception();
         }
         co_await asio::this_coro::throw_if_cancelled(throws);
+        if (thrown)
+            std::rethrow_exception(thrown);
         co_return page;
     }
 
@@ -79,12 +100,14 @@ private:
 
     operation<raw_page> fetch_here()
     {
-        while (prefetching_)
+        while (prefetching_ != 0)
         {
             parked node;
-            consumer_ = &node;
-            auto const how = co_await core_->onlookers().async_park(node);
-            consumer_ = nullptr;
+            {
+                listed_consumer const listed(*this, node);
+                co_await core_->onlookers().async_park(node);
+            }
+            auto const how = node.how();
             if (how == wake::cancelled || how == wake::closed)
                 co_return error(how == wake::closed ? errc::client_closed : errc::cancelled, "waiting for a page");
         }
@@ -104,35 +127,70 @@ private:
         co_return page;
     }
 
-    /** Starts to fetch the page after the one that is handed out. */
-    void prefetch()
+    /** The one that waits for the page that is fetched ahead. */
+    class listed_consumer
+    {
+    public:
+        listed_consumer(http_pager& of, parked& node) noexcept : of_(of) { of_.consumer_ = &node; }
+        listed_consumer(listed_consumer const&) = delete;
+        listed_consumer& operator=(listed_consumer const&) = delete;
+        ~listed_consumer() { of_.consumer_ = nullptr; }
+
+    private:
+        http_pager& of_;
+    };
+
+    /** Ends a prefetch, even where its coroutine is destroyed. */
+    class running_prefetch
+    {
+    public:
+        running_prefetch(http_pager& of, std::uint64_t number) noexcept : of_(of), number_(number) {}
+        running_prefetch(running_prefetch const&) = delete;
+        running_prefetch& operator=(running_prefetch const&) = delete;
+        ~running_prefetch()
+        {
+            if (of_.prefetching_ != number_)
+                return;
+            of_.prefetching_ = 0;
+            if (of_.consumer_)
+                of_.consumer_->finish(wake::granted);
+        }
+
+    private:
+        http_pager& of_;
+        std::uint64_t number_;
+    };
+
+    /** Starts to fetch the page after the one that is handed out. Where there is no memory for that, the page is fetched
+        once it is wanted. */
+    void prefetch() noexcept
     {
         bool const wanted = options_.prefetch > 0 && !abandoned_ &&
                             (!options_.max_pages || pages_ < *options_.max_pages) &&
                             (!options_.max_items || items_ < *options_.max_items);
         if (!wanted)
             return;
-        auto next = call_at(token_);
-        if (!core_->would_admit(next))
-            return;
-        prefetching_ = true;
-        auto work = [](std::shared_ptr<http_pager> self, planned_call page) -> asio::awaitable<void> {
+        auto work = [](std::shared_ptr<http_pager> self, planned_call page,
+                       std::uint64_t number) -> asio::awaitable<void> {
+            running_prefetch const running(*self, number);
             co_await asio::this_coro::throw_if_cancelled(false);
             self->ahead_ = co_await self->fetch_one(std::move(page));
         };
-        asio::co_spawn(
-            core_->executor(), work(shared_from_this(), std::move(next)),
-            asio::bind_cancellation_slot(
-                stop_prefetch_.slot(),
-                [self = shared_from_this()](std::exception_ptr thrown) {
-                    if (thrown)
-                        self->ahead_.reset();
-                    self->prefetching_ = false;
-                    if (self->consumer_)
-                        self->consumer_->finish(wake::granted);
-                }
-            )
-        );
+        try
+        {
+            auto next = call_at(token_);
+            if (!core_->would_admit(next))
+                return;
+            prefetching_ = ++prefetches_;
+            asio::co_spawn(
+                core_->executor(), work(shared_from_this(), std::move(next), prefetching_),
+                asio::bind_cancellation_slot(stop_prefetch_.slot(), [self = shared_from_this()](std::exception_ptr) {})
+            );
+        }
+        catch (...)
+        {
+            prefetching_ = 0;
+        }
     }
 
     /** Fetches the page the cursor stands at, by the call for it, and moves the cursor on. */
@@ -160,9 +218,10 @@ private:
             co_return malformed(call, page.response, *wrong);
         core_->wire().recycle(std::move(call.got.response).body());
         page.token = token_;
-        if (auto wrong = find_next(page))
+        std::string after;
+        if (auto wrong = find_next(page, after))
             co_return located(std::move(*wrong), call.planned, std::move(page.response));
-        token_ = page.next;
+        token_ = std::move(after);
         ++pages_;
         items_ += page.size;
         co_return page;
@@ -203,8 +262,8 @@ private:
         return own > std::chrono::milliseconds(0) ? (std::min)(left, own) : left;
     }
 
-    /** Reads the next link; gives what is wrong with it. */
-    std::optional<error> find_next(raw_page& page)
+    /** Reads the next link, and puts its token into `after`, too; gives what is wrong with it. */
+    std::optional<error> find_next(raw_page& page, std::string& after)
     {
         if (page.metadata.next.empty())
             return std::nullopt;
@@ -219,10 +278,12 @@ private:
             return error(errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"');
         if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
             return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
+        after = *next; // first, for once the token is remembered nothing may fail
         if (!token_.empty())
             seen_.insert(token_);
         if (options_.repeated_page != on_repeated_page::allow && !seen_.insert(*next))
         {
+            after.clear();
             if (options_.repeated_page == on_repeated_page::stop)
                 return std::nullopt;
             return error(
@@ -269,7 +330,8 @@ private:
     std::size_t empty_pages_ = 0;
     std::optional<steady_time> deadline_;
 
-    bool prefetching_ = false;
+    std::uint64_t prefetches_ = 0;
+    std::uint64_t prefetching_ = 0; ///< the number of the one under way; 0: none is
     bool abandoned_ = false;
     std::optional<result<raw_page>> ahead_;
     parked* consumer_ = nullptr;

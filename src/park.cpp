@@ -1,7 +1,8 @@
 #include "park.hpp"
 
+#include "sure_post.hpp"
+
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <mutex>
@@ -9,6 +10,25 @@
 #include <vector>
 
 namespace ccloud::detail {
+
+/** Nodes of a lot, in order. */
+struct lot_node::list
+{
+    explicit list(parking_lot::state& lot) noexcept : of(lot) {}
+
+    void append(lot_node& node) noexcept
+    {
+        node.in_ = this;
+        node.previous_ = last;
+        node.next_ = nullptr;
+        (last ? last->next_ : first) = &node;
+        last = &node;
+    }
+
+    parking_lot::state& of;
+    lot_node* first = nullptr;
+    lot_node* last = nullptr;
+};
 
 /** Tells the lots of an execution context that it goes. */
 class parking_lot::registry : public asio::execution_context::service
@@ -19,113 +39,162 @@ public:
 
     explicit registry(asio::execution_context& context) : service(context) {}
 
-    void add(parking_lot& lot)
+    void add(std::shared_ptr<state> const& lot)
     {
         std::lock_guard const lock(mutex_);
-        lots_.push_back(&lot);
+        lots_.push_back(lot);
     }
 
-    void remove(parking_lot& lot) noexcept
+    void remove(std::shared_ptr<state> const& lot) noexcept
     {
         std::lock_guard const lock(mutex_);
-        std::erase(lots_, &lot);
+        std::erase(lots_, lot);
     }
 
 private:
-    void shutdown() override
-    {
-        for (;;)
-        {
-            parking_lot* lot = nullptr;
-            {
-                std::lock_guard const lock(mutex_);
-                if (lots_.empty())
-                    return;
-                lot = lots_.back();
-                lots_.pop_back();
-            }
-            lot->orphan();
-        }
-    }
+    void shutdown() override;
 
     std::mutex mutex_;
-    std::vector<parking_lot*> lots_;
+    std::vector<std::shared_ptr<state>> lots_;
 };
 
 asio::execution_context::id parking_lot::registry::id;
 
-parked::~parked()
+/** The lists outlive the lot in resumptions that are under way. A node that has ended keeps its coroutine until it
+    resumes: what is posted is only that the first one is to, so that nothing is lost where it cannot be posted. */
+struct parking_lot::state : std::enable_shared_from_this<state>
 {
-    unlink();
+    explicit state(asio::any_io_executor with) : executor(std::move(with)) {}
+
+    void post() noexcept
+    {
+        if (post_surely(executor, spare, [self = shared_from_this()] { self->resume_first(); }))
+            ++posted;
+    }
+
+    void resume_first()
+    {
+        --posted;
+        auto* const node = ended.first;
+        if (!node)
+            return;
+        node->leave_lot();
+        if (posted == 0 && ended.first)
+            post(); // those that could not be posted when they ended
+        node->resume();
+    }
+
+    /** Drops the coroutines. One of them may have kept the lot. */
+    void drop_all() noexcept
+    {
+        auto const keep_alive = shared_from_this();
+        for (auto* each : {&waiting, &held, &ended})
+            while (auto* const node = each->first)
+            {
+                node->leave_lot();
+                node->drop();
+            }
+    }
+
+    asio::any_io_executor executor; ///< empty once the execution context goes, which it must not outlive
+    registry* known_to = nullptr;
+    lot_node::list waiting{*this};
+    lot_node::list held{*this};
+    lot_node::list ended{*this};
+    std::size_t posted = 0; ///< resumptions
+    std::shared_ptr<post_memory> const spare = std::make_shared<post_memory>();
+};
+
+void parking_lot::registry::shutdown()
+{
+    for (;;)
+    {
+        std::shared_ptr<state> lot;
+        {
+            std::lock_guard const lock(mutex_);
+            if (lots_.empty())
+                return;
+            lot = std::move(lots_.back());
+            lots_.pop_back();
+        }
+        lot->known_to = nullptr;
+        auto const last = std::exchange(lot->executor, asio::any_io_executor());
+        lot->drop_all();
+    }
+}
+
+lot_node::~lot_node()
+{
+    leave_lot();
+}
+
+void lot_node::leave_lot() noexcept
+{
+    auto* const from = std::exchange(in_, nullptr);
+    if (!from)
+        return;
+    (previous_ ? previous_->next_ : from->first) = next_;
+    (next_ ? next_->previous_ : from->last) = previous_;
+}
+
+void lot_node::resume_later() noexcept
+{
+    auto& lot = in_->of;
+    if (!lot.executor)
+        return;
+    leave_lot();
+    lot.ended.append(*this);
+    lot.post();
 }
 
 void parked::finish(wake how) noexcept
 {
-    if (!handler_)
+    if (!waiting())
         return;
-    auto const executor = lot_->executor_;
-    auto resume = std::move(handler_);
-    unlink();
-    asio::post(executor, [resume = std::move(resume), how]() mutable { std::move(resume)(how); });
+    ended_ = true;
+    how_ = how;
+    resume_later();
 }
 
-void parked::unlink() noexcept
+void parked::resume()
 {
-    if (!lot_)
-        return;
-    (previous_ ? previous_->next_ : lot_->first_) = next_;
-    if (next_)
-        next_->previous_ = previous_;
-    lot_ = nullptr;
-    previous_ = next_ = nullptr;
+    ended_ = false;
+    handler_(std::exception_ptr());
 }
 
-parking_lot::parking_lot(asio::any_io_executor executor)
-    : executor_(std::move(executor)),
-      registry_(&asio::use_service<registry>(asio::query(executor_, asio::execution::context)))
+parking_lot::parking_lot(asio::any_io_executor executor) : state_(std::make_shared<state>(std::move(executor)))
 {
-    registry_->add(*this);
+    auto& known_to = asio::use_service<registry>(asio::query(state_->executor, asio::execution::context));
+    known_to.add(state_);
+    state_->known_to = &known_to;
 }
 
 parking_lot::~parking_lot()
 {
-    if (registry_)
-        registry_->remove(*this);
-    auto const gone = detach();
+    if (state_->known_to)
+        state_->known_to->remove(state_);
+    state_->drop_all();
 }
 
-void parking_lot::link(parked& node) noexcept
+void parking_lot::wait(parked& node) noexcept
 {
-    node.lot_ = this;
-    node.next_ = first_;
-    if (first_)
-        first_->previous_ = &node;
-    first_ = &node;
+    state_->waiting.append(node);
+}
+
+void parking_lot::hold(lot_node& node) noexcept
+{
+    state_->held.append(node);
 }
 
 void parking_lot::finish_all(wake how) noexcept
 {
-    while (first_)
-        first_->finish(how);
+    while (state_->executor && state_->waiting.first)
+        static_cast<parked*>(state_->waiting.first)->finish(how);
 }
 
-std::vector<parking_lot::resumption> parking_lot::detach()
+asio::any_io_executor const& parking_lot::executor() const noexcept
 {
-    std::vector<resumption> gone;
-    while (first_)
-    {
-        auto& node = *first_;
-        gone.push_back(std::move(node.handler_));
-        node.unlink();
-    }
-    return gone;
-}
-
-void parking_lot::orphan() noexcept
-{
-    registry_ = nullptr;
-    auto const last = std::exchange(executor_, asio::any_io_executor());
-    auto const gone = detach(); // dies first, and this lot perhaps with it: nothing is touched afterwards
+    return state_->executor;
 }
 
 } // namespace ccloud::detail

@@ -4,13 +4,17 @@
 #include <ccloud/timer.hpp>
 #include <ccloud/transport.hpp>
 
-#include <boost/asio/any_completion_handler.hpp>
+#include "kept_handler.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 
-#include <vector>
+#include <exception>
+#include <memory>
+#include <new>
+#include <utility>
 
 namespace ccloud::detail {
 
@@ -24,17 +28,51 @@ enum class wake : unsigned char {
 
 class parking_lot;
 
+/** Something that waits in a parking lot, with the coroutine that it holds up. */
+class lot_node
+{
+public:
+    lot_node(lot_node const&) = delete;
+    lot_node& operator=(lot_node const&) = delete;
+
+protected:
+    lot_node() = default;
+    virtual ~lot_node();
+
+    /** Leaves the lot. */
+    void leave_lot() noexcept;
+
+    /** Has `resume` called by a post. Nothing where the execution context goes. */
+    void resume_later() noexcept;
+
+private:
+    friend class parking_lot;
+    struct list;
+
+    /** Lets the coroutine go on. Called when it has left the lot. */
+    virtual void resume() = 0;
+
+    /** Destroys the coroutine, and mostly itself with it. Called when it has left the lot. */
+    virtual void drop() noexcept = 0;
+
+    list* in_ = nullptr;
+    lot_node* previous_ = nullptr;
+    lot_node* next_ = nullptr;
+};
+
 /** One coroutine that waits: for a time, for another's word, or both. Lives in the frame of the coroutine. */
-class parked : public timer_node
+class parked : public timer_node, public lot_node
 {
 public:
     parked() noexcept
     {
         fire = [](timer_node& node) noexcept { static_cast<parked&>(node).finish(wake::expired); };
     }
-    virtual ~parked();
 
-    bool waiting() const noexcept { return static_cast<bool>(handler_); }
+    bool waiting() const noexcept { return handler_ && !ended_; }
+
+    /** How the wait has ended. */
+    wake how() const noexcept { return how_; }
 
     /** Ends the wait; nothing where it is over. The coroutine resumes by a post, never from within. */
     void finish(wake how) noexcept;
@@ -45,12 +83,12 @@ public:
 private:
     friend class parking_lot;
 
-    void unlink() noexcept;
+    void resume() override;
+    void drop() noexcept override { handler_.drop(); }
 
-    asio::any_completion_handler<void(wake)> handler_; ///< empty: nobody waits
-    parking_lot* lot_ = nullptr;
-    parked* previous_ = nullptr;
-    parked* next_ = nullptr;
+    kept_handler<std::exception_ptr> handler_; ///< empty: nobody waits
+    bool ended_ = false;                       ///< it is to resume
+    wake how_ = wake::granted;
 };
 
 /** The coroutines that wait on one executor. When the execution context goes, they go with it, as they would from a
@@ -63,21 +101,28 @@ public:
     parking_lot& operator=(parking_lot const&) = delete;
     ~parking_lot();
 
-    /** Awaited, gives how the wait ended. Takes cancellation of any kind. */
+    /** Awaited, ends when the wait of `node` does. Takes cancellation of any kind. Throws `std::bad_alloc` where there is
+        no memory to wait; to resume takes none. */
     auto async_park(parked& node)
     {
-        return asio::async_initiate<asio::deferred_t const, void(wake)>(initiate{this, &node}, asio::deferred);
+        return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr)>(
+            initiate{this, &node}, asio::deferred
+        );
     }
 
-    /** Ends every wait. */
+    /** Keeps what waits for something else, too, so that it goes with the execution context. */
+    void hold(lot_node& node) noexcept;
+
+    /** Ends every wait of a `parked`. */
     void finish_all(wake how) noexcept;
 
-    asio::any_io_executor const& executor() const noexcept { return executor_; }
+    /** Empty once the execution context is gone. */
+    asio::any_io_executor const& executor() const noexcept;
 
 private:
-    friend class parked;
+    friend class lot_node;
     class registry;
-    using resumption = asio::any_completion_handler<void(wake)>;
+    struct state;
 
     struct initiate
     {
@@ -87,10 +132,20 @@ private:
         template <class Handler>
         void operator()(Handler&& handler) const
         {
-            lot->link(*node);
-            resumption(std::forward<Handler>(handler)).swap(node->handler_); // in Boost 1.81 it cannot be assigned
-            if (auto slot = asio::get_associated_cancellation_slot(node->handler_); slot.is_connected())
-                slot.assign(cancel_node{node});
+            std::exception_ptr failed;
+            try
+            {
+                if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
+                    slot.assign(cancel_node{node});
+            }
+            catch (std::bad_alloc const&)
+            {
+                failed = std::current_exception();
+            }
+            if (failed)
+                return std::forward<Handler>(handler)(failed);
+            node->handler_.keep(std::forward<Handler>(handler));
+            lot->wait(*node);
         }
     };
 
@@ -104,17 +159,9 @@ private:
         }
     };
 
-    void link(parked& node) noexcept;
+    void wait(parked& node) noexcept;
 
-    /** Takes the waiting coroutines out of the lot. Dropping one may destroy the lot's owner. */
-    std::vector<resumption> detach();
-
-    /** The execution context goes: drops the waits, and the executor, which must not outlive it. */
-    void orphan() noexcept;
-
-    asio::any_io_executor executor_;
-    registry* registry_;
-    parked* first_ = nullptr;
+    std::shared_ptr<state> state_;
 };
 
 /** Keeps a node armed for as long as it lives. */

@@ -254,10 +254,11 @@ operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state
     if (!*more)
         co_return result<std::optional<page<T>>>(std::optional<page<T>>(), state->response);
     page<T> rest;
-    rest.items = state->take_rest();
-    rest.total_size = state->total_size;
     rest.response = state->response;
-    co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), state->response);
+    auto response = state->response;
+    rest.total_size = state->total_size;
+    rest.items = state->take_rest(); // last, for it throws nothing
+    co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), std::move(response));
 }
 
 /** Items on their way out of a listing. Unless they are delivered they go back, to be delivered again. */
@@ -321,7 +322,8 @@ operation<std::vector<T>> collect_items(std::shared_ptr<listing<T>> state, std::
             break;
         all.take_buffered(max);
     }
-    co_return result<std::vector<T>>(all.deliver(), state->response);
+    auto response = state->response;
+    co_return result<std::vector<T>>(all.deliver(), std::move(response));
 }
 
 } // namespace detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace ccloud::core {
 
@@ -90,9 +91,9 @@ name_cache::entry& name_cache::find_or_add(std::string_view name)
     for (auto& known : entries_)
         if (known.name == name)
             return known;
-    auto& added = entries_.emplace_back();
+    entry added;
     added.name = name;
-    return added;
+    return entries_.emplace_back(std::move(added));
 }
 
 } // namespace ccloud::core

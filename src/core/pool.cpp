@@ -99,19 +99,19 @@ void origin_pool::warm_up(std::size_t connections) noexcept
     wanted_ = std::min(connections, limits_.cap);
 }
 
-origin_pool::step origin_pool::next(pool_time now)
+origin_pool::step origin_pool::next(pool_time now) noexcept
 {
     look_at_all_ = slept(now) || look_at_all_;
-    if (first_ && !idle_.empty())
+    if (first_ && idle_ > 0)
         if (auto const granted = grant_one(now); granted.what != action::none)
             return granted;
     if (look_at_all_ || now.steady >= next_close_)
         if (auto const closing = close_one(now); closing.what != action::none)
             return closing;
-    if (limits_.max_idle > 0 && idle_.size() > limits_.max_idle)
+    if (limits_.max_idle > 0 && idle_ > limits_.max_idle)
     {
         free_slot();
-        return {action::close, nullptr, take(idle_.begin()), close_reason::evicted};
+        return {action::close, nullptr, take(*oldest_), close_reason::evicted};
     }
     return dial_one(now.steady);
 }
@@ -152,15 +152,15 @@ std::optional<close_reason> origin_pool::past_use(pooled const& connection, pool
 origin_pool::step origin_pool::close_one(pool_time now) noexcept
 {
     next_close_ = steady_time::max();
-    for (auto at = idle_.begin(); at != idle_.end(); ++at)
+    for (auto* each = oldest_; each; each = each->newer)
     {
-        if (auto const why = past_use(**at, now))
+        if (auto const why = past_use(*each, now))
         {
             next_close_ = now.steady; // there may be more
             free_slot();
-            return {action::close, nullptr, take(at), *why};
+            return {action::close, nullptr, take(*each), *why};
         }
-        next_close_ = std::min({next_close_, (*at)->expires, (*at)->retires});
+        next_close_ = std::min({next_close_, each->expires, each->retires});
     }
     look_at_all_ = false;
     return {};
@@ -187,15 +187,15 @@ origin_pool::step origin_pool::grant_one(pool_time now) noexcept
 
 pooled* origin_pool::take_for(pool_waiter const& waiter, pool_time now) noexcept
 {
-    for (auto at = idle_.end(); at != idle_.begin();)
+    for (auto* each = newest_; each; each = each->older)
     {
-        auto const& connection = **--at;
+        auto const& connection = *each;
         auto const spent = past_use(connection, now);
         // A new one is for whoever waits, however short the idle timeout.
         bool const usable = !spent || (*spent == close_reason::idle_timeout && !connection.served());
         bool const too_old = waiter.idle_limit > none && idle_for(connection, now) > waiter.idle_limit;
         if (usable && !too_old && !(waiter.fresh && connection.served()))
-            return take(at);
+            return take(*each);
     }
     return nullptr;
 }
@@ -231,10 +231,10 @@ origin_pool::step origin_pool::dial_one(steady_time now) noexcept
         return {action::dial};
     }
     // Nobody in the line may take an idle one: it makes room for one that somebody may.
-    if (waiters_ > dialing_ && !idle_.empty())
+    if (waiters_ > dialing_ && idle_ > 0)
     {
         free_slot();
-        return {action::close, nullptr, take(idle_.begin()), close_reason::evicted};
+        return {action::close, nullptr, take(*oldest_), close_reason::evicted};
     }
     if (waiters_ <= dialing_)
         wanted_ = 0; // there is no room to warm up
@@ -245,14 +245,14 @@ origin_pool::step origin_pool::dial_one(steady_time now) noexcept
 
 std::optional<steady_time> origin_pool::wake_at() const noexcept
 {
-    auto earliest = idle_.empty() ? steady_time::max() : next_close_;
-    bool const has_room = slots() < limits_.cap || !idle_.empty(); // an idle one makes room
+    auto earliest = idle_ == 0 ? steady_time::max() : next_close_;
+    bool const has_room = slots() < limits_.cap || idle_ > 0; // an idle one makes room
     if (auto const due = wants_dial_at(); due && has_room)
         earliest = std::min(earliest, std::max(*due, room_from_));
     return earliest == steady_time::max() ? std::nullopt : std::optional(earliest);
 }
 
-void origin_pool::dialed(pooled& connection, pool_time now, nanoseconds keep_for, std::uint64_t dice)
+void origin_pool::dialed(pooled& connection, pool_time now, nanoseconds keep_for, std::uint64_t dice) noexcept
 {
     --dialing_;
     connection.made = connection.idle_since = now.steady;
@@ -319,7 +319,7 @@ bool origin_pool::found_dead(
     return !was_idle;
 }
 
-std::optional<close_reason> origin_pool::returned(pooled& connection, pool_time now, nanoseconds keep_for)
+std::optional<close_reason> origin_pool::returned(pooled& connection, pool_time now, nanoseconds keep_for) noexcept
 {
     --active_;
     if (auto const why = worn_out(connection, now.steady))
@@ -334,7 +334,7 @@ std::optional<close_reason> origin_pool::returned(pooled& connection, pool_time 
     return std::nullopt;
 }
 
-void origin_pool::ungranted(pooled& connection)
+void origin_pool::ungranted(pooled& connection) noexcept
 {
     --active_;
     look_at_all_ = true;
@@ -355,7 +355,7 @@ bool origin_pool::cut_off(pooled const& connection, steady_time now, std::uint64
 
 bool origin_pool::lost_idle(pooled& connection, steady_time now, std::uint64_t dice) noexcept
 {
-    take(std::find(idle_.begin(), idle_.end(), &connection));
+    take(connection);
     free_slot();
     return count_failure(connection, now, dice);
 }
@@ -376,27 +376,32 @@ void origin_pool::retire_all() noexcept
 
 pooled* origin_pool::take_idle() noexcept
 {
-    if (idle_.empty())
+    if (!newest_)
         return nullptr;
     free_slot();
-    return take(idle_.end() - 1);
+    return take(*newest_);
 }
 
-void origin_pool::keep(pooled& connection)
+void origin_pool::keep(pooled& connection) noexcept
 {
-    idle_.push_back(&connection);
+    connection.older = newest_;
+    connection.newer = nullptr;
+    (newest_ ? newest_->newer : oldest_) = &connection;
+    newest_ = &connection;
+    ++idle_;
     connection.idle = true;
     if (connection.epoch != epoch_)
         look_at_all_ = true;
     next_close_ = std::min({next_close_, connection.expires, connection.retires});
 }
 
-pooled* origin_pool::take(std::deque<pooled*>::iterator at) noexcept
+pooled* origin_pool::take(pooled& idle) noexcept
 {
-    auto* const connection = *at;
-    idle_.erase(at);
-    connection->idle = false;
-    return connection;
+    (idle.older ? idle.older->newer : oldest_) = idle.newer;
+    (idle.newer ? idle.newer->older : newest_) = idle.older;
+    --idle_;
+    idle.idle = false;
+    return &idle;
 }
 
 void origin_pool::free_slot() noexcept

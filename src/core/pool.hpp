@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 namespace ccloud::core {
@@ -62,8 +61,10 @@ struct pooled
     steady_time retires = (steady_time::max)(); ///< takes no further request from then on
     std::uint64_t epoch = 0;                    ///< `origin_pool::epoch()` when its dial began
     bool poisoned = false;
-    bool responded = false; ///< a response came over it
-    bool idle = false;      ///< the pool holds it
+    bool responded = false;  ///< a response came over it
+    bool idle = false;       ///< the pool holds it
+    pooled* older = nullptr; ///< of the idle ones, by when they came
+    pooled* newer = nullptr;
 
     bool served() const noexcept { return requests > 0; }
 };
@@ -118,14 +119,14 @@ public:
         pooled* connection = nullptr;
         close_reason reason = close_reason::evicted;
     };
-    step next(pool_time now);
+    step next(pool_time now) noexcept;
 
     /** When to ask `next()` again though nothing has happened: an idle connection expires, a dial may begin. */
     std::optional<steady_time> wake_at() const noexcept;
 
     /** A dial succeeded; the connection is idle for now, until `expires`. The backoff goes on: a server may take connections
         and end them at once. */
-    void dialed(pooled& connection, pool_time now, std::chrono::nanoseconds keep, std::uint64_t dice);
+    void dialed(pooled& connection, pool_time now, std::chrono::nanoseconds keep, std::uint64_t dice) noexcept;
 
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
     pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
@@ -150,10 +151,10 @@ public:
 
     /** An active connection comes back, to be kept for so long.
         @return why it is to be closed instead, where it is; then it is no longer counted */
-    std::optional<close_reason> returned(pooled& connection, pool_time now, std::chrono::nanoseconds keep);
+    std::optional<close_reason> returned(pooled& connection, pool_time now, std::chrono::nanoseconds keep) noexcept;
 
     /** A granted connection comes back as it was: it was not used. */
-    void ungranted(pooled& connection);
+    void ungranted(pooled& connection) noexcept;
 
     /** An active connection was closed here. */
     void lost() noexcept;
@@ -176,14 +177,15 @@ public:
     /** Takes any idle connection; null where there is none. */
     pooled* take_idle() noexcept;
 
-    std::deque<pooled*> const& idle_connections() const noexcept { return idle_; }
-    std::size_t idle() const noexcept { return idle_.size(); }
+    /** The idle connection that came last; null where there is none. From there on they are linked by `older`. */
+    pooled* newest_idle() const noexcept { return newest_; }
+    std::size_t idle() const noexcept { return idle_; }
     std::size_t active() const noexcept { return active_; }
     std::size_t dialing() const noexcept { return dialing_; }
     std::size_t waiters() const noexcept { return waiters_; }
 
 private:
-    std::size_t slots() const noexcept { return idle_.size() + active_ + dialing_; }
+    std::size_t slots() const noexcept { return idle_ + active_ + dialing_; }
     bool slept(pool_time now) noexcept;
     std::optional<close_reason> worn_out(pooled const& connection, steady_time now) const noexcept;
     std::optional<close_reason> past_use(pooled const& connection, pool_time now) const noexcept;
@@ -194,8 +196,8 @@ private:
     bool count_failure(pooled const& connection, steady_time now, std::uint64_t dice) noexcept;
     pooled* take_for(pool_waiter const& waiter, pool_time now) noexcept;
     std::optional<steady_time> wants_dial_at() const noexcept;
-    void keep(pooled& connection);
-    pooled* take(std::deque<pooled*>::iterator at) noexcept;
+    void keep(pooled& connection) noexcept;
+    pooled* take(pooled& idle) noexcept;
     void free_slot() noexcept;
 
     pool_limits const limits_;
@@ -213,7 +215,9 @@ private:
     std::optional<wall_time::duration> clocks_;     ///< by how much the wall's is ahead of the steady one
     pool_waiter* first_ = nullptr;
     pool_waiter* last_ = nullptr;
-    std::deque<pooled*> idle_; // newest at the back
+    std::size_t idle_ = 0;
+    pooled* oldest_ = nullptr; ///< of the idle ones
+    pooled* newest_ = nullptr;
 };
 
 /** A duration less up to a part of it: `shortened(t, 10, dice)` is between nine tenths of it and all. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -38,8 +39,8 @@ void open(tcp_socket& socket, tcp const& protocol, error_code& failed)
 /** The attempts. */
 struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_race::lanes>
 {
-    lanes(asio::any_io_executor with, transport& clock, note_failure note)
-        : executor(std::move(with)), timers(clock), failed(std::move(note))
+    lanes(asio::any_io_executor with, transport& clock, note_failure hears)
+        : executor(std::move(with)), timers(clock), failed(std::move(hears))
     {
         fire = [](timer_node& node) noexcept { static_cast<lanes&>(node).begin_next(); };
     }
@@ -96,6 +97,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
         begin_next();
     }
 
+    /** Lets later dials begin with other addresses. They do without where there is no memory for that. */
     void note(std::size_t lane, error_code const& ended) noexcept
     {
         last = ended;
@@ -105,7 +107,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
         {
             failed(goals[lane].address().to_string());
         }
-        catch (std::exception const&) // of memory: then the next dial does not know of it
+        catch (std::bad_alloc const&)
         {
         }
     }

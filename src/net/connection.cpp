@@ -64,6 +64,14 @@ void connection::upload_more()
     on_top([&](auto& stream) { asio::async_write(stream, asio::buffer(rest.data(), rest.size()), std::move(next)); });
 }
 
+/** Asio had no memory to go on with the operation. */
+void connection::lose_operation(std::shared_ptr<connection> const& self) noexcept
+{
+    detail::post_surely(socket_.get_executor(), std::shared_ptr<detail::post_memory>(self, &memory_), [self] {
+        self->operation_.end(asio::error::no_memory, 0);
+    });
+}
+
 void connection::tear(torn why) noexcept
 {
     if (torn_ == torn::no)

@@ -6,16 +6,22 @@
 #include <ccloud/transport.hpp>
 
 #include "core/pool.hpp"
+#include "kept_handler.hpp"
 #include "net/response_reader.hpp"
 #include "net/tls.hpp"
+#include "park.hpp"
+#include "sure_post.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/write.hpp>
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,7 +47,8 @@ class connection : public core::pooled, public timer_node, public std::enable_sh
 public:
     static constexpr std::size_t one_record = 16 * 1024; ///< of TLS, at most
 
-    explicit connection(asio::any_io_executor const& executor) : socket_(executor) {}
+    /** `lot` outlives what is awaited of it. */
+    connection(asio::any_io_executor const& executor, detail::parking_lot& lot) : socket_(executor), lot_(lot) {}
     ~connection();
 
     tcp_socket& socket() noexcept { return socket_; }
@@ -146,6 +153,87 @@ private:
             use(socket_);
     }
 
+    /** The operation that is awaited. Its coroutine is kept here, and not by Asio, which destroys what it has no memory to
+        go on with: then the operation ends by an error, all the same. */
+    class awaited_operation final : public detail::lot_node
+    {
+    public:
+        detail::kept_handler<boost::system::error_code, std::size_t> handler;
+
+        void end(boost::system::error_code failed, std::size_t moved)
+        {
+            leave_lot();
+            if (handler)
+                handler(failed, moved);
+        }
+
+    private:
+        void resume() override {}
+        void drop() noexcept override { handler.drop(); }
+    };
+
+    /** What Asio calls when it ends, or drops. */
+    class end_of_operation
+    {
+    public:
+        explicit end_of_operation(std::shared_ptr<connection> self) noexcept : self_(std::move(self)) {}
+        end_of_operation(end_of_operation&&) noexcept = default;
+        ~end_of_operation()
+        {
+            if (self_)
+                self_->lose_operation(self_);
+        }
+
+        void operator()(boost::system::error_code failed, std::size_t moved = 0)
+        {
+            auto const self = std::move(self_);
+            self->operation_.end(failed, moved);
+        }
+
+    private:
+        std::shared_ptr<connection> self_; ///< null once it was called, or moved
+    };
+
+    // Asio would allocate in each slot of an operation's for its parts.
+    struct cancel_operation
+    {
+        connection* self;
+
+        void operator()(asio::cancellation_type kind) const noexcept
+        {
+            boost::system::error_code ignored;
+            if ((kind & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+                self->socket_.cancel(ignored);
+        }
+    };
+
+    /** Calls `begin` with what is to be the handler of the operation. */
+    template <class Begin, class Handler>
+    void begin_operation(Begin&& begin, Handler&& handler)
+    {
+        boost::system::error_code failed;
+        try
+        {
+            if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
+                slot.assign(cancel_operation{this});
+        }
+        catch (std::bad_alloc const&)
+        {
+            failed = asio::error::no_memory;
+        }
+        if (failed)
+            return std::forward<Handler>(handler)(failed, std::size_t(0));
+        operation_.handler.keep(std::forward<Handler>(handler));
+        lot_.hold(operation_);
+        try
+        {
+            begin(end_of_operation(shared_from_this()));
+        }
+        catch (std::bad_alloc const&) // its end is on its way
+        {
+        }
+    }
+
     struct write_all
     {
         connection* self;
@@ -153,7 +241,10 @@ private:
         template <class Handler>
         void operator()(Handler&& handler, asio::const_buffer bytes) const
         {
-            self->on_top([&](auto& stream) { asio::async_write(stream, bytes, std::forward<Handler>(handler)); });
+            auto const write = [&](end_of_operation end) {
+                self->on_top([&](auto& stream) { asio::async_write(stream, bytes, std::move(end)); });
+            };
+            self->begin_operation(write, std::forward<Handler>(handler));
         }
     };
 
@@ -164,7 +255,10 @@ private:
         template <class Handler>
         void operator()(Handler&& handler, asio::mutable_buffer into) const
         {
-            self->on_top([&](auto& stream) { stream.async_read_some(into, std::forward<Handler>(handler)); });
+            auto const read = [&](end_of_operation end) {
+                self->on_top([&](auto& stream) { stream.async_read_some(into, std::move(end)); });
+            };
+            self->begin_operation(read, std::forward<Handler>(handler));
         }
     };
 
@@ -175,14 +269,21 @@ private:
         template <class Handler>
         void operator()(Handler&& handler) const
         {
-            if (self->nested_)
-                self->nested_->async_handshake(nested_tls_stream::client, std::forward<Handler>(handler));
-            else
-                self->tls_->async_handshake(tls_stream::client, std::forward<Handler>(handler));
+            auto const shake = [&](end_of_operation end) {
+                if (self->nested_)
+                    self->nested_->async_handshake(nested_tls_stream::client, std::move(end));
+                else
+                    self->tls_->async_handshake(tls_stream::client, std::move(end));
+            };
+            auto end = [handler = std::forward<Handler>(handler)](auto failed, std::size_t) mutable {
+                std::move(handler)(failed);
+            };
+            self->begin_operation(shake, std::move(end));
         }
     };
 
     void upload_more();
+    void lose_operation(std::shared_ptr<connection> const& self) noexcept;
 
     tcp_socket socket_;
     metered_socket metered_{socket_};
@@ -191,6 +292,9 @@ private:
     std::unique_ptr<tls_peer> inner_;
     std::unique_ptr<nested_tls_stream> nested_;
     upload upload_;
+    detail::parking_lot& lot_;
+    awaited_operation operation_;
+    detail::post_memory memory_;
     torn torn_ = torn::no;
 };
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -121,10 +122,18 @@ std::string dialer::describe(dial_job::step at) const
     return "TLS handshake with " + to_.to_string();
 }
 
-exchange dialer::timed_out(dial_job const& job) const
+exchange dialer::timed_out(dial_job const& job) const noexcept
 {
-    auto why = describe(job.at) + " took longer than config::pool.connect_timeout, " + core::readable(connect_timeout_);
-    return exchange::failed(errc::connect_timeout, progress::not_sent, {}, std::move(why));
+    auto late = exchange::failed(errc::connect_timeout, progress::not_sent);
+    try
+    {
+        late.detail = describe(job.at) + " took longer than config::pool.connect_timeout, ";
+        late.detail += core::readable(connect_timeout_);
+    }
+    catch (std::bad_alloc const&) // the code says most of it
+    {
+    }
+    return late;
 }
 
 /** Of a connection: "https://api.example: the server", or whoever may be to blame for its end. */
@@ -209,7 +218,8 @@ asio::awaitable<dialer::failure> dialer::find(
     {
         waiting_on const watched(job, wait);
         detail::armed_timer const timer(timers_, wait, began + resolve_timeout_);
-        how = co_await lot_.async_park(wait);
+        co_await lot_.async_park(wait);
+        how = wait.how();
         if (how != detail::wake::granted)
             resolver_.expire(name, wait, timers_.now());
     }
@@ -240,7 +250,7 @@ asio::awaitable<dialer::failure> dialer::connect(dial_job& job, std::vector<std:
     if (!race.over())
     {
         waiting_on const watched(job, race);
-        (void)co_await lot_.async_park(race);
+        co_await lot_.async_park(race);
     }
     if (job.done)
         co_return std::nullopt;
@@ -408,7 +418,7 @@ asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, nano
             if (waits && waits->waiting == node)
                 node->finish(detail::wake::granted);
         });
-        (void)co_await lot_.async_park(wait);
+        co_await lot_.async_park(wait);
     }
     if (job.done)
         co_return std::nullopt;

@@ -24,7 +24,10 @@ namespace ccloud::net {
 /** A connection being made. It belongs to the pool: no call's cancellation ends it. */
 struct dial_job : timer_node, std::enable_shared_from_this<dial_job>
 {
-    explicit dial_job(asio::any_io_executor const& executor) : made(std::make_shared<connection>(executor)) {}
+    dial_job(asio::any_io_executor const& executor, detail::parking_lot& lot)
+        : made(std::make_shared<connection>(executor, lot))
+    {
+    }
 
     /** What the dial waits for now. */
     enum class step : unsigned char {
@@ -70,7 +73,7 @@ public:
     std::string describe(dial_job::step at) const;
 
     /** For a job that took too long. */
-    exchange timed_out(dial_job const& job) const;
+    exchange timed_out(dial_job const& job) const noexcept;
 
     /** For a connection that was made, and that its peer ended before anything was given to it. */
     exchange dead_on_arrival(connection const& made, defect const& found) const;

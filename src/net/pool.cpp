@@ -4,6 +4,7 @@
 #include "net/transport.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 #include <algorithm>
 #include <new>
@@ -32,12 +33,50 @@ core::pool_limits limits_of(config::pool_options const& options)
     return limits;
 }
 
+exchange out_of_memory()
+{
+    return exchange::failed(
+        errc::connect_failed, progress::not_sent, std::make_error_code(std::errc::not_enough_memory)
+    );
+}
+
+/** Of a dial that could not go on for want of something on this side. */
+exchange failure_of(std::exception_ptr const& thrown) noexcept
+{
+    try
+    {
+        std::rethrow_exception(thrown);
+    }
+    catch (std::bad_alloc const&)
+    {
+        return out_of_memory();
+    }
+    catch (std::exception const& other)
+    {
+        try
+        {
+            return exchange::failed(errc::connect_failed, progress::not_sent, {}, other.what());
+        }
+        catch (...)
+        {
+            return out_of_memory();
+        }
+    }
+    catch (...)
+    {
+        return exchange::failed(errc::connect_failed, progress::not_sent);
+    }
+}
+
 } // namespace
 
 /** A dial of a pool. */
 struct pool_dial : dial_job
 {
-    pool_dial(asio::any_io_executor const& executor, connection_pool& from) : dial_job(executor), pool(from) {}
+    pool_dial(asio::any_io_executor const& executor, detail::parking_lot& lot, connection_pool& from)
+        : dial_job(executor, lot), pool(from)
+    {
+    }
     connection_pool& pool;
 };
 
@@ -56,9 +95,12 @@ core::pool_time connection_pool::time() const noexcept
     return {owner_.now(), owner_.wall_now()};
 }
 
-void connection_pool::settle(core::pool_time const& now)
+void connection_pool::settle(core::pool_time const& now) noexcept
 {
     using action = core::origin_pool::step::action;
+    if (settling_)
+        return; // that goes on
+    settling_ = true;
     follow_reload();
     while (owner_.is_open())
     {
@@ -69,6 +111,7 @@ void connection_pool::settle(core::pool_time const& now)
             turn_away(now.steady);
             note_levels();
             wake_later();
+            settling_ = false;
             return;
         case action::grant:
             static_cast<connection_wish*>(step.waiter)->grant(static_cast<connection&>(*step.connection));
@@ -78,17 +121,18 @@ void connection_pool::settle(core::pool_time const& now)
         }
     }
     note_levels();
+    settling_ = false;
 }
 
 /** What was dialled with the certificates of before a reload takes no further request. */
-void connection_pool::follow_reload()
+void connection_pool::follow_reload() noexcept
 {
     auto const current = owner_.network().generation();
     if (std::exchange(generation_, current) != current)
         forget_past();
 }
 
-void connection_pool::forget_past()
+void connection_pool::forget_past() noexcept
 {
     core_.retire_all();
     refusal_.reset();
@@ -115,13 +159,23 @@ void connection_pool::note_levels() noexcept
     counts.waiting.set(core_.waiters());
 }
 
-void connection_pool::wake_later()
+void connection_pool::wake_later() noexcept
 {
     auto const next = core_.wake_at();
     if (!next)
         owner_.disarm(*this);
     else if (!armed() || due != *next)
-        owner_.arm(*this, *next);
+        try
+        {
+            owner_.arm(*this, *next);
+        }
+        catch (...)
+        {
+            // What is under way will have the pool look again. Where nothing is, nobody would dial for those that wait.
+            if (core_.active() + core_.dialing() == 0)
+                while (auto* const waiter = core_.take_waiter())
+                    static_cast<connection_wish*>(waiter)->fail(out_of_memory());
+        }
 }
 
 void connection_pool::give_back(connection& used, std::optional<nanoseconds> keep, close_reason otherwise) noexcept
@@ -167,7 +221,9 @@ void connection_pool::leave_line(core::pool_waiter& waiter) noexcept
     note_levels();
 }
 
-std::optional<exchange> connection_pool::found_dead(connection& granted, connection_wish& wish, defect const& found)
+std::optional<exchange> connection_pool::found_dead(
+    connection& granted, connection_wish& wish, defect const& found
+) noexcept
 {
     auto const held = granted.shared_from_this();
     bool const is_failed_dial = core_.found_dead(granted, wish, owner_.now(), owner_.roll());
@@ -177,12 +233,19 @@ std::optional<exchange> connection_pool::found_dead(connection& granted, connect
     look_at_idle();
     if (!is_failed_dial)
         return std::nullopt;
-    dialer_.distrust(granted);
-    auto failure = dialer_.dead_on_arrival(granted, found);
+    auto failure = out_of_memory();
+    try
+    {
+        dialer_.distrust(granted);
+        failure = dialer_.dead_on_arrival(granted, found);
+        if (failure.permanent)
+            refusal_ = failure;
+    }
+    catch (std::bad_alloc const&)
+    {
+    }
     owner_.counts().count_failed_dial(failure.code);
     note_failure(failure);
-    if (failure.permanent)
-        refusal_ = failure;
     settle();
     return failure;
 }
@@ -207,9 +270,16 @@ void connection_pool::blame(connection const& gone, defect const* found) noexcep
     }
 }
 
-void connection_pool::note_failure(exchange const& of)
+void connection_pool::note_failure(exchange const& of) noexcept
 {
-    last_failure_ = of.detail + ": " + (of.cause ? of.cause : make_error_code(of.code)).message();
+    try
+    {
+        last_failure_ = of.detail + ": " + (of.cause ? of.cause : make_error_code(of.code)).message();
+    }
+    catch (std::bad_alloc const&)
+    {
+        last_failure_.clear();
+    }
 }
 
 void connection_pool::responded(connection& used) noexcept
@@ -222,15 +292,12 @@ void connection_pool::responded(connection& used) noexcept
 
 void connection_pool::look_at_idle() noexcept
 {
-    std::vector<std::pair<connection*, defect>> dead;
-    for (auto* const idle : core_.idle_connections())
+    for (auto* idle = core_.newest_idle(); idle;)
     {
-        auto& one = static_cast<connection&>(*idle);
+        auto& one = static_cast<connection&>(*std::exchange(idle, idle->older));
         if (auto const found = one.look())
-            dead.emplace_back(&one, *found);
+            lose_idle(one, *found);
     }
-    for (auto const& [gone, found] : dead)
-        lose_idle(*gone, found);
 }
 
 /** An idle connection was ended by its peer. */
@@ -254,68 +321,75 @@ void connection_pool::discard(connection& gone, close_reason why) noexcept
     std::erase_if(connections_, [&gone](auto const& one) { return one.get() == &gone; });
 }
 
-/** Has idle connections watched, but not those that are taken again at once: a watch costs a call of the system. */
-void connection_pool::watch_if_idle()
+/** Has idle connections watched, but not those that are taken again at once: a watch costs a call of the system. Where
+    there is no memory to watch one, it is looked at before its next use all the same. */
+void connection_pool::watch_if_idle() noexcept
 {
-    if (!watchman_.armed() && !core_.idle_connections().empty())
-        owner_.arm(watchman_, owner_.now() + unwatched);
+    if (!watchman_.armed() && core_.idle() > 0)
+        watch_later();
 }
 
-void connection_pool::watch_those_idle()
+void connection_pool::watch_later() noexcept
+{
+    try
+    {
+        owner_.arm(watchman_, owner_.now() + unwatched);
+    }
+    catch (...)
+    {
+    }
+}
+
+void connection_pool::watch_those_idle() noexcept
 {
     if (!owner_.is_open())
         return;
     auto const since = owner_.now() - unwatched;
     bool later = false;
-    for (auto* const each : core_.idle_connections())
+    for (auto* each = core_.newest_idle(); each; each = each->older)
         if (auto& idle = static_cast<connection&>(*each); idle.idle_since > since)
             later = true;
         else if (!idle.watched)
             watch(idle);
     if (later)
-        owner_.arm(watchman_, owner_.now() + unwatched);
+        watch_later();
 }
 
 /** Hears of it when the peer closes an idle connection, or sends what nobody asked for. The wait stays armed while the
     connection is in use; then what it says is overlooked. */
-void connection_pool::watch(connection& idle)
+void connection_pool::watch(connection& idle) noexcept
 {
     idle.trim();
-    idle.watched = true;
-    idle.socket().async_wait(
-        tcp_socket::wait_read,
-        [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
-            watched->watched = false;
-            auto const alive = owner.lock();
-            if (!alive || !alive->is_open() || failed || !watched->idle)
-                return;
-            auto const found = watched->look();
-            if (!found)
-                return watch(*watched);
-            lose_idle(*watched, *found);
-            settle();
-        }
-    );
-}
-
-/** Begins a dial that the core counts already, or takes it back. */
-void connection_pool::begin_dial()
-{
-    std::shared_ptr<pool_dial> job;
-    auto const failed = [this, &job](char const* why) noexcept {
-        if (job && job->done)
+    auto heard = [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
+        watched->watched = false;
+        auto const alive = owner.lock();
+        if (!alive || !alive->is_open() || failed || !watched->idle)
             return;
-        if (job)
-            drop(*job);
-        if (auto* const oldest = core_.dial_failed(owner_.now(), owner_.roll()))
-            static_cast<connection_wish*>(oldest)->fail(
-                exchange::failed(errc::connect_failed, progress::not_sent, {}, why)
-            );
+        auto const found = watched->look();
+        if (!found)
+            return watch(*watched);
+        lose_idle(*watched, *found);
+        settle();
     };
     try
     {
+        idle.socket().async_wait(tcp_socket::wait_read, std::move(heard));
+        idle.watched = true;
+    }
+    catch (...)
+    {
+    }
+}
+
+/** Begins a dial that the core counts already, or takes it back. */
+void connection_pool::begin_dial() noexcept
+{
+    std::shared_ptr<pool_dial> job;
+    try
+    {
         connections_.reserve(connections_.size() + dials_.size() + 1);
-        job = std::make_shared<pool_dial>(owner_.executor(), *this);
+        dials_.reserve(dials_.size() + 1);
+        job = std::make_shared<pool_dial>(owner_.executor(), owner_.lot(), *this);
         job->made->epoch = core_.epoch();
         job->info.id = owner_.next_id();
         job->fire = [](timer_node& node) noexcept {
@@ -326,33 +400,40 @@ void connection_pool::begin_dial()
         dials_.push_back(job);
         job->began = owner_.now();
         owner_.arm(*job, job->began + owner_.limits().connect_timeout);
-        asio::co_spawn(
-            owner_.executor(), run_dial(owner_.shared_from_this(), dialer_, job),
-            [keep_alive = owner_.shared_from_this(), job](std::exception_ptr thrown, std::optional<exchange> failure) {
-                if (job->done)
-                    return;
-                auto& pool = job->pool;
-                if (thrown)
-                    failure = exchange::failed(errc::connect_failed, progress::not_sent, {}, "out of resources");
-                if (failure)
-                    pool.fail_dial(*job, *std::move(failure));
-                else
-                    pool.finish_dial(*job);
-            }
-        );
+        asio::co_spawn(owner_.executor(), run_dial(owner_.shared_from_this(), job), asio::detached);
     }
-    catch (std::exception const& thrown)
+    catch (...)
     {
-        failed(thrown.what());
+        if (job && job->done)
+            return;
+        if (job)
+            drop(*job);
+        if (auto* const oldest = core_.dial_failed(owner_.now(), owner_.roll()))
+            static_cast<connection_wish*>(oldest)->fail(failure_of(std::current_exception()));
     }
 }
 
-asio::awaitable<std::optional<exchange>> connection_pool::run_dial(
-    std::shared_ptr<pooled_transport> keep_alive, dialer& with, std::shared_ptr<pool_dial> job
+asio::awaitable<void> connection_pool::run_dial(
+    std::shared_ptr<pooled_transport> keep_alive, std::shared_ptr<pool_dial> job
 )
 {
-    (void)keep_alive; // and with it the dialer
-    co_return co_await with.dial(std::move(job));
+    (void)keep_alive; // and with it the pool
+    auto& pool = job->pool;
+    std::optional<exchange> failure;
+    try
+    {
+        failure = co_await pool.dialer_.dial(job);
+    }
+    catch (...)
+    {
+        failure = failure_of(std::current_exception());
+    }
+    if (job->done)
+        co_return;
+    if (failure)
+        pool.fail_dial(*job, *std::move(failure));
+    else
+        pool.finish_dial(*job);
 }
 
 /** Takes a dial out of the books. */
@@ -363,7 +444,7 @@ void connection_pool::drop(pool_dial& job) noexcept
     std::erase_if(dials_, [&job](auto const& one) { return one.get() == &job; });
 }
 
-void connection_pool::finish_dial(pool_dial& job)
+void connection_pool::finish_dial(pool_dial& job) noexcept
 {
     auto const made = job.made;
     connections_.push_back(made);
@@ -481,9 +562,17 @@ void connection_wish::grant(connection& got) noexcept
     finish(detail::wake::granted);
 }
 
-void connection_wish::fail(exchange why) noexcept
+void connection_wish::fail(exchange const& why) noexcept
 {
-    failure = std::move(why);
+    try
+    {
+        failure = why;
+    }
+    catch (...) // without the words
+    {
+        failure = exchange::failed(why.code, why.progress, why.cause);
+        failure->permanent = why.permanent;
+    }
     finish(detail::wake::granted);
 }
 

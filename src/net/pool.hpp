@@ -39,8 +39,8 @@ public:
     core::pool_time time() const noexcept;
 
     /** Does what the core wants done, until it wants nothing. */
-    void settle() { settle(time()); }
-    void settle(core::pool_time const& now);
+    void settle() noexcept { settle(time()); }
+    void settle(core::pool_time const& now) noexcept;
 
     /** A connection comes back, to be kept for so long; where nothing is said, it is closed for `otherwise`. */
     void give_back(connection& used, std::optional<std::chrono::nanoseconds> keep, close_reason otherwise) noexcept;
@@ -52,7 +52,7 @@ public:
 
     /** One that was granted is dead, though nothing was given to it. The others are looked at, too.
         @return how the attempt ends, where that was a failed dial of its own; else `wish` is back at the front */
-    std::optional<exchange> found_dead(connection& granted, connection_wish& wish, defect const& found);
+    std::optional<exchange> found_dead(connection& granted, connection_wish& wish, defect const& found) noexcept;
 
     /** The head of a response came. */
     void responded(connection& used) noexcept;
@@ -81,28 +81,27 @@ private:
     };
 
     void note_levels() noexcept;
-    void wake_later();
-    void follow_reload();
-    void forget_past();
+    void wake_later() noexcept;
+    void follow_reload() noexcept;
+    void forget_past() noexcept;
     void turn_away(steady_time now) noexcept;
-    void watch_if_idle();
-    void watch_those_idle();
-    void watch(connection& idle);
+    void watch_if_idle() noexcept;
+    void watch_later() noexcept;
+    void watch_those_idle() noexcept;
+    void watch(connection& idle) noexcept;
     void look_at_idle() noexcept;
     void lose_idle(connection& gone, defect const& found) noexcept;
     void cut_off(connection& used, steady_time now) noexcept;
     void blame(connection const& gone, defect const* found) noexcept;
-    void note_failure(exchange const& of);
+    void note_failure(exchange const& of) noexcept;
     void discard(connection& gone, close_reason why) noexcept;
 
-    void begin_dial();
-    void finish_dial(pool_dial& job);
+    void begin_dial() noexcept;
+    void finish_dial(pool_dial& job) noexcept;
     void fail_dial(pool_dial& job, exchange why) noexcept;
     void drop(pool_dial& job) noexcept;
     void abandon_dials() noexcept;
-    static asio::awaitable<std::optional<exchange>> run_dial(
-        std::shared_ptr<pooled_transport> keep_alive, dialer& with, std::shared_ptr<pool_dial> job
-    );
+    static asio::awaitable<void> run_dial(std::shared_ptr<pooled_transport> keep_alive, std::shared_ptr<pool_dial> job);
 
     pooled_transport& owner_;
     origin const where_;
@@ -114,6 +113,7 @@ private:
     std::string last_failure_;        ///< of a dial; empty after a response over a new connection
     std::optional<exchange> refusal_; ///< the same, where it can only come again, while no dial begins
     std::uint64_t generation_;        ///< of the network's TLS
+    bool settling_ = false;
 };
 
 /** A call that wants a connection: in the line for as long as it lives. */
@@ -124,7 +124,7 @@ public:
     ~connection_wish() override;
 
     void grant(connection& got) noexcept;
-    void fail(exchange why) noexcept;
+    void fail(exchange const& why) noexcept;
 
     /** A grant that the caller does not live to see goes to the next in line, at once. */
     void cancel() noexcept override;

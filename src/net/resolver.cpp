@@ -175,7 +175,7 @@ void resolver::expire(std::string const& name, name_wait& wait, steady_time now)
     if (found != pending_.end())
     {
         auto const answered = *found;
-        take(*answered, now);
+        take(answered, now);
     }
 }
 
@@ -190,6 +190,7 @@ std::error_code resolver::start(std::string const& name, steady_time now)
 {
     try
     {
+        pending_.reserve(pending_.size() + 1);
         auto job = std::make_shared<pending>(executor_);
         job->name = name;
         job->started = now;
@@ -209,7 +210,7 @@ std::error_code resolver::start(std::string const& name, steady_time now)
             asio::posix::stream_descriptor::wait_read,
             [this, watched = std::weak_ptr(job)](error_code) {
                 if (auto const done = watched.lock()) // then the resolver is there, too
-                    take(*done, std::chrono::steady_clock::now());
+                    take(done, std::chrono::steady_clock::now());
             }
         );
         std::thread(look_up, job->state, lookup_, name).detach();
@@ -247,27 +248,47 @@ void resolver::look_up(
     (void)::send(state->far_end, "", 1, MSG_NOSIGNAL);
 }
 
-void resolver::take(pending& done, steady_time now)
+void resolver::take(std::shared_ptr<pending> const& done, steady_time now) noexcept
 {
-    auto const name = done.name;
-    auto const state = done.state;
-    std::erase_if(pending_, [&done](auto const& one) { return one.get() == &done; });
-    if (!state->ready.load(std::memory_order_acquire))
+    auto const& name = done->name;
+    std::erase(pending_, done);
+    if (!done->state->ready.load(std::memory_order_acquire))
         return;
-    auto& found = state->answer;
-    if (!found.failure)
-        cache_.found(name, found.addresses, now);
-    else if (shortage_of(found.failure).empty())
-        cache_.failed(name, found.failure, now);
-    auto const answer = found.failure ? instead_of(found.failure, name, now) : std::move(found);
+    name_answer answer;
+    try
+    {
+        answer = learn(name, done->state->answer, now);
+    }
+    catch (std::bad_alloc const&)
+    {
+        answer.failure = error_code(asio::error::no_memory);
+    }
     for (auto& [wanted, wait] : waits_)
         if (wanted == name)
         {
             wait->asked_ = nullptr;
-            wait->answer = answer;
+            try
+            {
+                wait->answer = answer;
+            }
+            catch (std::bad_alloc const&)
+            {
+                wait->answer.failure = error_code(asio::error::no_memory);
+            }
             wait->finish(detail::wake::granted);
         }
     std::erase_if(waits_, [](auto const& one) { return !one.second->asked_; });
+}
+
+/** Keeps what a look-up found. A lack of resources of this machine says nothing about the name.
+    @return the answer for those who wait */
+name_answer resolver::learn(std::string const& name, name_answer const& found, steady_time now)
+{
+    if (!found.failure)
+        cache_.found(name, found.addresses, now);
+    else if (shortage_of(found.failure).empty())
+        cache_.failed(name, found.failure, now);
+    return found.failure ? instead_of(found.failure, name, now) : found;
 }
 
 } // namespace ccloud::net

@@ -65,7 +65,8 @@ private:
     static void look_up(
         std::shared_ptr<lookup_state> const& state, name_lookup const& lookup, std::string const& name
     ) noexcept;
-    void take(pending& done, steady_time now);
+    void take(std::shared_ptr<pending> const& done, steady_time now) noexcept;
+    name_answer learn(std::string const& name, name_answer const& found, steady_time now);
 
     /** Addresses from before where there are some, else the failure. */
     name_answer instead_of(std::error_code const& failure, std::string const& name, steady_time now) const;

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <string_view>
 #include <variant>
 
@@ -101,7 +102,10 @@ bool trust_text(SSL_CTX* context, std::string const& pem)
     std::unique_ptr<BIO, bio_delete> const text(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     int added = 0;
     while (auto const one = certificate_pointer(::PEM_read_bio_X509_AUX(text.get(), nullptr, nullptr, nullptr)))
-        added += ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get());
+        if (::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get()) == 1)
+            ++added;
+        else
+            throw std::bad_alloc(); // the store takes every certificate, also one that it has
     bool const to_the_end = ::ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     ::ERR_clear_error();
     return added > 0 && to_the_end;
@@ -214,11 +218,39 @@ std::error_code cause_of(error_code const& failed) noexcept
     return failed;
 }
 
+/** Whether OpenSSL could not do its work, for want of memory mostly, as far as the error queue of this thread tells. */
+bool failed_inside() noexcept
+{
+    return ERR_FATAL_ERROR(::ERR_peek_error()) != 0 || ERR_FATAL_ERROR(::ERR_peek_last_error()) != 0;
+}
+
+/** Verifies a chain as OpenSSL does by itself, but tells what is wrong with it from what went wrong here. */
+int verify_chain(X509_STORE_CTX* chain, void*) noexcept
+{
+    int const good = ::X509_verify_cert(chain);
+    if (good != 1 && failed_inside())
+        ::X509_STORE_CTX_set_error(chain, X509_V_ERR_OUT_OF_MEM);
+    return good;
+}
+
+/** Has OpenSSL read the extensions of the certificates that are trusted. It does so once for each, and where it lacks
+    memory at that moment it takes the certificate to be invalid ever after. */
+void read_extensions(X509_STORE* trusted)
+{
+    auto* const all = ::X509_STORE_get0_objects(trusted);
+    ::ERR_clear_error();
+    for (int i = 0; i < sk_X509_OBJECT_num(all); ++i)
+        if (auto* const one = ::X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i)))
+            if (::X509_check_purpose(one, -1, 0) != 1 && failed_inside())
+                throw std::bad_alloc();
+}
+
 /** What TLS itself objects to; 0 where it is something else. */
 int reason_of(error_code const& failed) noexcept
 {
     auto const code = openssl_code(failed);
-    return ERR_SYSTEM_ERROR(code) ? 0 : ERR_GET_REASON(code);
+    bool const is_of_tls = !ERR_SYSTEM_ERROR(code) && !ERR_COMMON_ERROR(code) && ERR_GET_LIB(code) == ERR_LIB_SSL;
+    return is_of_tls ? ERR_GET_REASON(code) : 0;
 }
 
 /** Whether the first bytes of the peer were no TLS record, such as an answer of plain HTTP, or a greeting of SSH. */
@@ -262,6 +294,15 @@ bool is_about_our_certificate(int reason) noexcept
     }
 }
 
+/** Asio's own constructor goes on without one where OpenSSL does not say why there is none. */
+SSL_CTX* make_context()
+{
+    ::ERR_clear_error();
+    if (auto* const made = ::SSL_CTX_new(::TLS_client_method()))
+        return made;
+    throw std::bad_alloc();
+}
+
 bool speaks_other_protocol(SSL* ssl)
 {
     unsigned char const* name = nullptr;
@@ -278,6 +319,17 @@ bool is_for(X509* certificate, std::string const& host) noexcept
     if (core::is_ip_address(host))
         return ::X509_check_ip_asc(certificate, host.c_str(), 0) == 1;
     return ::X509_check_host(certificate, host.c_str(), host.size(), host_check, nullptr) == 1;
+}
+
+tls_peer::verdict out_of(std::string_view lacking, std::error_code const& cause)
+{
+    return {errc::tls_failed, "out of " + std::string(lacking), false, cause};
+}
+
+tls_peer::verdict out_of_memory()
+{
+    auto const cause = std::make_error_code(std::errc::not_enough_memory);
+    return out_of(shortage_of(cause), cause);
 }
 
 bool is_too_old(SSL_SESSION const* session) noexcept
@@ -325,17 +377,20 @@ std::size_t session_store::size() const noexcept
 }
 
 tls_profile::tls_profile(config::tls_options const& options, bool shows_certificate, std::size_t tickets_for_a_peer)
-    : context_(asio::ssl::context::tls_client), tickets_(tickets_for_a_peer)
+    : context_(make_context()), tickets_(tickets_for_a_peer)
 {
     auto* const handle = context_.native_handle();
+    (void)tls_peer::index(); // so that it cannot fail in a callback
     ::SSL_CTX_set_min_proto_version(handle, options.require_tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     ::SSL_CTX_set_options(handle, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     ::SSL_CTX_set_session_cache_mode(handle, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     ::SSL_CTX_sess_set_new_cb(handle, tls_peer::on_session);
     ::SSL_CTX_set_cert_cb(handle, tls_peer::on_certificate_request, nullptr);
+    ::SSL_CTX_set_cert_verify_callback(handle, verify_chain, nullptr);
     context_.set_verify_mode(asio::ssl::verify_peer);
     ::ERR_clear_error();
     trust(handle, options);
+    read_extensions(::SSL_CTX_get_cert_store(handle));
     if (shows_certificate)
         show(context_, options);
 }
@@ -345,10 +400,15 @@ tls_peer::tls_peer(std::shared_ptr<tls_profile> profile, std::string_view host, 
 {
 }
 
-int tls_peer::index() noexcept
+int tls_peer::index()
 {
-    // Application data are Asio's.
-    static int const mine = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    // Application data are Asio's. Where there is none to be had now, there may be one later.
+    static int const mine = [] {
+        int const made = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+        if (made < 0)
+            throw std::bad_alloc();
+        return made;
+    }();
     return mine;
 }
 
@@ -407,29 +467,36 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
     auto const cause = cause_of(failed);
     // First of all: a folder of authorities is read during the handshake, and verification fails where that cannot be.
     if (auto const lacking = shortage_of(cause); !lacking.empty())
-        return {errc::tls_failed, "out of " + std::string(lacking), false, cause};
+        return out_of(lacking, cause);
     auto const verified = ::SSL_get_verify_result(ssl);
+    if (verified == X509_V_ERR_OUT_OF_MEM)
+        return out_of_memory();
     if (verified != X509_V_OK)
-        return {code_of(verified), ::X509_verify_cert_error_string(verified), true, cause};
+        // Where something else went wrong before, a key may be "too weak" only because there was no memory for it.
+        return {code_of(verified), ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
     if (failed)
     {
-        // What TLS itself objects to will not change; a broken connection may.
+        // What TLS itself objects to will not change; a broken connection may, and what OpenSSL could not do.
         if (is_without_tls(ssl, failed))
             return {errc::tls_failed, "the peer did not answer with TLS (plain HTTP on this port?)", true, {}};
         if (is_about_version(reason_of(failed)))
             return {errc::tls_version_unsupported, {}, true, cause};
         if (rejects_our_certificate(failed))
             return {errc::client_certificate_rejected, {}, true, cause};
-        return {errc::tls_failed, {}, reason_of(failed) != 0 && !may_pass(reason_of(failed)), cause};
+        bool const permanent = reason_of(failed) != 0 && !may_pass(reason_of(failed)) && !failed_inside();
+        return {errc::tls_failed, {}, permanent, cause};
     }
     if (speaks_other_protocol(ssl))
         return {errc::tls_failed, "the server chose another protocol than http/1.1", true, {}};
     certificate_pointer const shown(::SSL_get1_peer_certificate(ssl));
     if (!shown)
         return {errc::certificate_rejected, "the server showed no certificate", true, {}};
-    if (!is_for(shown.get(), host_))
-        return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true, {}};
-    return {};
+    ::ERR_clear_error();
+    if (is_for(shown.get(), host_))
+        return {};
+    if (failed_inside())
+        return out_of_memory();
+    return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true, {}};
 }
 
 bool tls_peer::rejects_our_certificate(error_code const& failed) const noexcept

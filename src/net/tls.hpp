@@ -103,7 +103,7 @@ public:
 private:
     friend class tls_profile;
 
-    static int index() noexcept;
+    static int index();
     static int on_session(SSL* ssl, SSL_SESSION* session);
     static int on_certificate_request(SSL* ssl, void*);
 

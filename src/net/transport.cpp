@@ -20,6 +20,54 @@ std::shared_ptr<transport> make_transport(
     return std::make_shared<pooled_transport>(std::move(executor), settings, std::move(network), std::move(lookup));
 }
 
+/** The wait of the timer. There is one at a time, which has memory of its own. Where Asio drops it, for want of memory to
+    let it run on its executor, it is posted: else no deadline would ever come. */
+class pooled_transport::timer_wait
+{
+public:
+    using allocator_type = detail::spare_allocator<void, std::shared_ptr<timer_memory>>;
+
+    explicit timer_wait(pooled_transport& owner)
+        : owner_(owner.weak_from_this()), executor_(owner.executor_), memory_(owner.timer_memory_)
+    {
+    }
+    timer_wait(timer_wait&& other) noexcept
+        : owner_(std::move(other.owner_)), executor_(std::move(other.executor_)), memory_(other.memory_),
+          pending_(std::exchange(other.pending_, false))
+    {
+    }
+    ~timer_wait()
+    {
+        if (pending_)
+            (void)again();
+    }
+
+    allocator_type get_allocator() const noexcept { return allocator_type(memory_); }
+
+    void operator()(error_code)
+    {
+        pending_ = false;
+        if (auto const owner = owner_.lock())
+            owner->end_timer_wait();
+    }
+
+    /** Ends by a post instead. */
+    bool again() noexcept
+    {
+        pending_ = false;
+        return detail::post_surely(executor_, memory_, [owner = std::move(owner_)] {
+            if (auto const alive = owner.lock())
+                alive->end_timer_wait();
+        });
+    }
+
+private:
+    std::weak_ptr<pooled_transport> owner_;
+    asio::any_io_executor executor_;
+    std::shared_ptr<timer_memory> memory_; ///< stays where it is moved from, for Asio asks there, too
+    bool pending_ = true;
+};
+
 pooled_transport::pooled_transport(
     asio::any_io_executor executor, config const& settings, std::shared_ptr<shared_network> network, name_lookup lookup
 )
@@ -64,7 +112,8 @@ asio::awaitable<exchange> pooled_transport::send(http_request const& request, or
             std::optional<detail::armed_timer> timer;
             if (options.deadline != steady_time::max())
                 timer.emplace(*this, wish, options.deadline);
-            auto const how = co_await lot_.async_park(wish);
+            co_await lot_.async_park(wish);
+            auto const how = wish.how();
             if (how == detail::wake::expired)
             {
                 counts_.wait_expired.add();
@@ -130,9 +179,20 @@ connection_pool& pooled_transport::pool_for(origin const& to)
 
 void pooled_transport::arm(timer_node& node, steady_time due)
 {
+    bool const is_new = !node.armed();
     timers_.arm(node, due);
-    if (timers_.earliest() < timer_due_)
+    if (timers_.earliest() >= timer_due_)
+        return;
+    try
+    {
         run_timer();
+    }
+    catch (...)
+    {
+        if (is_new)
+            timers_.disarm(node);
+        throw;
+    }
 }
 
 /** Waits for the earliest node. One wait serves all; it is begun anew only for an earlier one, and not after `close()`:
@@ -142,16 +202,38 @@ void pooled_transport::run_timer()
     if (state_ == state::closed)
         return;
     timer_due_ = timers_.earliest();
-    timer_.expires_at(timer_due_);
-    timer_.async_wait([self = weak_from_this()](error_code failed) {
-        auto const owner = self.lock();
-        if (!owner || failed)
-            return;
-        owner->timer_due_ = steady_time::max();
-        owner->timers_.fire_due(owner->now());
-        if (!owner->timers_.empty() && owner->timers_.earliest() < owner->timer_due_)
-            owner->run_timer();
-    });
+    timer_.expires_at(timer_due_); // ends the wait that there is, and so begins the next one
+    if (timer_waits_)
+        return;
+    try
+    {
+        timer_.async_wait(timer_wait(*this));
+        timer_waits_ = true;
+    }
+    catch (...)
+    {
+        timer_due_ = steady_time::max();
+        throw;
+    }
+}
+
+void pooled_transport::end_timer_wait() noexcept
+{
+    timer_waits_ = false;
+    if (state_ == state::closed)
+        return;
+    timer_due_ = steady_time::max();
+    timers_.fire_due(now());
+    if (timers_.empty() || timers_.earliest() >= timer_due_)
+        return;
+    try
+    {
+        run_timer();
+    }
+    catch (std::bad_alloc const&)
+    {
+        timer_waits_ = timer_wait(*this).again();
+    }
 }
 
 void pooled_transport::drain() noexcept
@@ -193,9 +275,15 @@ void pooled_transport::warm_up(origin const& to, std::size_t connections) noexce
 {
     if (!is_open())
         return;
-    auto& pool = pool_for(to);
-    pool.core().warm_up(connections);
-    pool.settle();
+    try
+    {
+        auto& pool = pool_for(to);
+        pool.core().warm_up(connections);
+        pool.settle();
+    }
+    catch (std::bad_alloc const&) // then calls make their connections
+    {
+    }
 }
 
 void pooled_transport::poison(std::uint64_t connection) noexcept
@@ -218,6 +306,8 @@ void pooled_transport::recycle(std::string&& body) noexcept
 
 pooled_transport::buffer pooled_transport::take_buffer()
 {
+    if (buffers_.capacity() <= buffers_in_use_) // so that it can be returned
+        buffers_.reserve(2 * buffers_in_use_ + 1);
     auto taken = buffers_.empty() ? buffer(new char[lease::buffer_size]) : std::move(buffers_.back());
     if (!buffers_.empty())
         buffers_.pop_back();

@@ -10,6 +10,7 @@
 #include "net/pool_counters.hpp"
 #include "net/shared_network.hpp"
 #include "park.hpp"
+#include "sure_post.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -62,8 +63,12 @@ public:
 private:
     enum class state : unsigned char { open, draining, closed };
 
+    class timer_wait;
+    using timer_memory = detail::spare_memory<2, 512>;
+
     connection_pool& pool_for(origin const& to);
     void run_timer();
+    void end_timer_wait() noexcept;
 
     asio::any_io_executor executor_;
     config const settings_;
@@ -74,6 +79,8 @@ private:
     core::timer_queue timers_;
     asio::steady_timer timer_;
     steady_time timer_due_ = steady_time::max();
+    bool timer_waits_ = false;
+    std::shared_ptr<timer_memory> const timer_memory_ = std::make_shared<timer_memory>();
     std::mt19937_64 dice_;
     std::uint64_t connections_made_ = 0;
     std::vector<std::unique_ptr<connection_pool>> pools_;

@@ -276,7 +276,8 @@ asio::awaitable<exchange> scripted_transport::send(http_request const& request, 
         auto const here = co_await asio::this_coro::executor;
         detail::parked node;
         clock_timer const timer(self.clock, node, (std::min)(ready, end));
-        auto const how = co_await self.lot_on(here).async_park(node);
+        co_await self.lot_on(here).async_park(node);
+        auto const how = node.how();
         if (how == detail::wake::cancelled)
             co_return exchange::failed(errc::cancelled, progress::maybe_sent);
         if (how == detail::wake::closed)
@@ -310,9 +311,20 @@ std::uint64_t scripted_transport::roll() noexcept
 void scripted_transport::arm(timer_node& node, steady_time due)
 {
     auto& self = *state_;
-    if (!node.armed())
-        self.started[&node] = now(); // else the wait is prolonged, or cut short
-    self.clock.arm(node, due);
+    bool const prolongs = node.armed();                                   // or cuts it short
+    if (self.waits.capacity() <= self.waits.size() + self.started.size()) // so that each can be recorded
+        self.waits.reserve(2 * self.waits.capacity() + 1);
+    auto const wait = prolongs ? self.started.end() : self.started.insert_or_assign(&node, now()).first;
+    try
+    {
+        self.clock.arm(node, due);
+    }
+    catch (...)
+    {
+        if (!prolongs)
+            self.started.erase(wait);
+        throw;
+    }
 }
 
 void scripted_transport::disarm(timer_node& node) noexcept

@@ -5,6 +5,7 @@
 #include "client.hpp"
 #include "printers.hpp"
 #include "stage.hpp"
+#include "turn_executor.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -184,7 +185,7 @@ private:
 std::function<bool()> runs_on(asio::any_io_executor executor)
 {
     return [executor] {
-        if (auto const* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
+        if (auto const* strand = executor.target<ccloud::detail::client_strand>())
             return strand->running_in_this_thread();
         auto const* plain = executor.target<asio::io_context::executor_type>();
         return plain && plain->running_in_this_thread();

@@ -91,7 +91,7 @@ private:
         if (what_ == does::waits && cancellation.cancelled() == kind::none)
         {
             detail::parked node;
-            (void)co_await lot_.async_park(node);
+            co_await lot_.async_park(node);
         }
         auto const heard = cancellation.cancelled();
         told_.emplace_back(heard == kind::none ? "done" : "cancelled " + std::to_string(static_cast<unsigned>(heard)));

@@ -14,7 +14,7 @@ set(shell "ccloud/(async_generator|client|wait)\\.hpp")
 set(testing "ccloud/testing/[a-z_]+\\.hpp")
 set(core "src/core/[a-z0-9_]+\\.hpp")
 set(auth "src/auth/[a-z0-9_]+\\.hpp")
-set(park "src/park\\.hpp") # the one waiting place: of the shell, and of the transports
+set(park "src/(kept_handler|park|spare_memory|sure_post|turn_executor)\\.hpp") # the one waiting place: of the shell, and of the transports
 set(net "src/net/[a-z0-9_]+\\.hpp")
 set(shell_internal "src/[a-z0-9_]+\\.hpp")
 set(asio "boost/asio(/[a-z0-9_/]+)?\\.hpp" "boost/system/[a-z0-9_/]+\\.hpp")

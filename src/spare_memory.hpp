@@ -1,0 +1,106 @@
+#ifndef CCLOUD_SPARE_MEMORY_HPP
+#define CCLOUD_SPARE_MEMORY_HPP
+
+#include <boost/asio/recycling_allocator.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace ccloud::detail {
+
+namespace asio = boost::asio;
+
+/** Memory set aside for operations of Asio that have to begin although the heap has none: a few blocks, each for one
+    operation at a time. Any thread. */
+template <std::size_t Blocks, std::size_t Size>
+class spare_memory
+{
+public:
+    spare_memory() = default;
+    spare_memory(spare_memory const&) = delete;
+    spare_memory& operator=(spare_memory const&) = delete;
+
+    /** Null where no block is free, or none is as large. */
+    void* take(std::size_t size) noexcept
+    {
+        if (size <= Size)
+            for (auto& each : blocks_)
+                if (!each.taken.exchange(true, std::memory_order_acquire))
+                    return each.bytes;
+        return nullptr;
+    }
+
+    /** @return whether it came from here */
+    bool give_back(void const* memory) noexcept
+    {
+        auto const begin = reinterpret_cast<std::uintptr_t>(blocks_.data());
+        auto const offset = reinterpret_cast<std::uintptr_t>(memory) - begin;
+        if (offset >= sizeof blocks_) // what lies before is far beyond
+            return false;
+        blocks_[offset / sizeof(block)].taken.store(false, std::memory_order_release);
+        return true;
+    }
+
+private:
+    struct block
+    {
+        alignas(std::max_align_t) std::byte bytes[Size];
+        std::atomic<bool> taken{false};
+    };
+    std::array<block, Blocks> blocks_;
+};
+
+/** Allocates as Asio does for itself, and from spare memory where that fails. `Pointer` points to the spare memory. */
+template <class T, class Pointer>
+class spare_allocator
+{
+public:
+    using value_type = T;
+
+    explicit spare_allocator(Pointer spare) noexcept : spare_(std::move(spare)) {}
+    template <class U>
+    spare_allocator(spare_allocator<U, Pointer> const& other) noexcept : spare_(other.spare_)
+    {
+    }
+
+    T* allocate(std::size_t count)
+    {
+        try
+        {
+            return asio::recycling_allocator<T>().allocate(count);
+        }
+        catch (std::bad_alloc const&)
+        {
+            if (void* const memory = spare_->take(count * sizeof(T)))
+                return static_cast<T*>(memory);
+            throw;
+        }
+    }
+
+    void deallocate(T* memory, std::size_t count) noexcept
+    {
+        if (!spare_->give_back(memory))
+            asio::recycling_allocator<T>().deallocate(memory, count);
+    }
+
+    template <class U>
+    bool operator==(spare_allocator<U, Pointer> const& other) const noexcept
+    {
+        return spare_ == other.spare_;
+    }
+
+private:
+    template <class, class>
+    friend class spare_allocator;
+
+    Pointer spare_;
+};
+
+} // namespace ccloud::detail
+
+#endif
