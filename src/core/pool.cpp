@@ -278,6 +278,12 @@ pool_waiter* origin_pool::dial_failed(steady_time now, std::uint64_t dice) noexc
     return take_waiter();
 }
 
+pool_waiter* origin_pool::take_overdue(steady_time now) noexcept
+{
+    bool const may_be_served = active_ > 0 || waiters_ <= dialing_;
+    return !may_be_served && now - first_->since >= limits_.longest_dial_backoff ? take_waiter() : nullptr;
+}
+
 void origin_pool::back_off(steady_time now, std::uint64_t dice) noexcept
 {
     auto most = limits_.dial_backoff;

@@ -131,6 +131,10 @@ public:
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
     pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
 
+    /** After a failed dial: takes out of the line a waiter that is to hear of it, too, for it has waited for the longest
+        backoff or more, and neither a connection in use nor a dial under way may serve it. Null where there is none. */
+    pool_waiter* take_overdue(steady_time now) noexcept;
+
     /** A response came over an active connection. The first one of a connection ends the backoff.
         @return whether it is the first one */
     bool responded(pooled& connection) noexcept;

@@ -29,7 +29,7 @@ core::pool_limits limits_of(config::pool_options const& options)
     limits.max_lifetime = options.max_lifetime;
     limits.dial_grace = std::chrono::milliseconds(5);
     limits.dial_backoff = std::chrono::milliseconds(100);
-    limits.longest_dial_backoff = std::chrono::seconds(5);
+    limits.longest_dial_backoff = std::chrono::seconds(1);
     return limits;
 }
 
@@ -244,8 +244,7 @@ std::optional<exchange> connection_pool::found_dead(
     catch (std::bad_alloc const&)
     {
     }
-    owner_.counts().count_failed_dial(failure.code);
-    note_failure(failure);
+    note_failed_dial(failure);
     settle();
     return failure;
 }
@@ -268,6 +267,15 @@ void connection_pool::blame(connection const& gone, defect const* found) noexcep
     catch (std::bad_alloc const&)
     {
     }
+}
+
+/** Of a failed dial that the core knows of, and the waiter that hears of it first. */
+void connection_pool::note_failed_dial(exchange const& of) noexcept
+{
+    owner_.counts().count_failed_dial(of.code);
+    note_failure(of);
+    while (auto* const overdue = core_.take_overdue(owner_.now()))
+        static_cast<connection_wish*>(overdue)->fail(of);
 }
 
 void connection_pool::note_failure(exchange const& of) noexcept
@@ -468,10 +476,9 @@ void connection_pool::fail_dial(pool_dial& job, exchange why) noexcept
         return;
     auto const held = job.shared_from_this();
     drop(job);
-    owner_.counts().count_failed_dial(why.code);
-    note_failure(why);
     if (auto* const oldest = core_.dial_failed(owner_.now(), owner_.roll()))
         static_cast<connection_wish*>(oldest)->fail(why);
+    note_failed_dial(why);
     if (why.permanent)
         refusal_ = std::move(why);
     settle();

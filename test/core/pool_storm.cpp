@@ -124,6 +124,7 @@ private:
     static std::uint64_t dice_of(nanoseconds pause) { return static_cast<std::uint64_t>(pause.count()); }
     void dial_succeeded(std::uint64_t epoch);
     void dial_failed();
+    void tell_overdue();
     void end_dial(bool well);
     void warm_up();
     void rare_event();
@@ -497,10 +498,28 @@ void player::dial_failed()
         leave_line(*oldest);
         oldest->here = false;
     }
+    tell_overdue();
     if (now >= no_dial_before_)
         no_dial_before_ = now + pause;
     to_warm_up_ = 0;
     ++ended_;
+}
+
+/** Who hears of a failed dial with the oldest waiter. */
+void player::tell_overdue()
+{
+    for (;;)
+    {
+        bool const may_be_served = active_ > 0 || line_.size() <= dials_.size();
+        auto* const who = may_be_served ? nullptr : line_.front();
+        bool const overdue = who && world_.now.steady - who->since >= limits_.longest_dial_backoff;
+        auto* const told = pool_.take_overdue(world_.now.steady);
+        require(told == (overdue ? &who->shared : nullptr), "who has waited long hears of a failed dial");
+        if (!overdue)
+            return;
+        leave_line(*who);
+        who->here = false;
+    }
 }
 
 void player::warm_up()
@@ -643,7 +662,7 @@ pool_limits some_limits(world& of, std::size_t cap)
     limits.max_lifetime = of.roll(2) * 20s;
     limits.dial_grace = of.roll(2) * 5ms;
     limits.dial_backoff = of.roll(3) * 50ms;
-    limits.longest_dial_backoff = 5s;
+    limits.longest_dial_backoff = 1s;
     return limits;
 }
 
@@ -815,6 +834,8 @@ void hopeless::step()
         {
             if (auto* const told = pool_.dial_failed(now_.steady, dice_()))
                 over(told);
+            while (auto* const overdue = pool_.take_overdue(now_.steady))
+                over(overdue);
             break;
         }
         for (auto& each : connections_)
