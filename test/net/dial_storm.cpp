@@ -281,6 +281,25 @@ TEST_CASE("pool 10: without TLS, too, a connection that its server ends before a
     }
 }
 
+TEST_CASE("pool 10: two hundred callers of an unreachable server do not wait for each other's failed dials")
+{
+    asio::io_context context;
+    asio::ip::tcp::socket const taken(context, {asio::ip::address_v4::loopback(), 0}); // and nobody listens there
+    auto const port = taken.local_endpoint().port();
+    auto settings = settings_for("http://127.0.0.1:" + std::to_string(port));
+    settings.rate_scope = support::scope_for_each_target();
+    settings.retry.max_attempts = 1;
+    caller client(settings);
+    for (std::size_t i = 0; i < 200; ++i)
+        client.begin("/scope/" + std::to_string(i), {.timeout = 60s});
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    for (auto const& call : client.calls)
+        CHECK(call.error() == errc::connect_failed);
+    // Those that have waited for a second hear of the same failure: four dials a round, with pauses of up to a second.
+    CHECK(client.connections().connect_failed < 100);
+    CHECK(client.connections().waiting == 0);
+}
+
 TEST_CASE(
     "pool 10: two hundred callers of a server that ends each new connection dial no more than they try, and get on "
     "once the server does"
