@@ -18,6 +18,7 @@
 #include <string_view>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -84,6 +85,9 @@ constexpr int crashed = 73;
     std::signal(SIGALRM, [](int) { die(hung); });
     std::signal(SIGSEGV, [](int) { die(crashed); });
     std::signal(SIGABRT, [](int) { die(crashed); });
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_set_death_callback([] { die(crashed); });
+#endif
     void* frame = nullptr;
     (void)::backtrace(&frame, 1); // loads what it needs
     ::alarm(longest_round);
