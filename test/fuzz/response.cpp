@@ -166,6 +166,7 @@ class beast_reader : public http::basic_parser<false>
 public:
     int status = 0;
     int version = 0;
+    bool has_trailers = false;
     std::string fields;
     std::string body;
 
@@ -183,7 +184,8 @@ private:
     }
     void on_field_impl(http::field, text name, text value, error_code&) override
     {
-        if (!is_header_done()) // no trailer
+        has_trailers = is_header_done();
+        if (!has_trailers)
             fields.append(name.data(), name.size()).append(":").append(value.data(), value.size()).append("\r\n");
     }
     void on_header_impl(error_code&) override {}
@@ -217,6 +219,8 @@ void compare_with_beast(std::string_view sent, outcome const& read, bool closed)
     require(without_blanks(parser.fields) == without_blanks(read.fields), "Beast reads the same fields", sent);
     require(parser.body == read.body, "Beast reads the same body", sent);
     require(sent.size() - rest.size() == read.consumed, "Beast ends at the same byte", sent);
+    if (parser.has_trailers)
+        return; // it takes Connection from there, which RFC 9110 section 6.5.1 forbids
     // RFC 9112 section 9.3: "close" counts first. In HTTP/1.0 Beast looks for "keep-alive" alone.
     require(!read.keep_alive || parser.keep_alive(), "Beast keeps the same connections", sent);
     require(
