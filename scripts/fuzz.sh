@@ -10,8 +10,8 @@ fuzz_target()
     rm -rf -- "$folder"
     mkdir -p -- "$folder/corpus"
     cp -- "test/fuzz/corpus/$name"/* "$folder/corpus"
-    local -a options=("$limit" "-max_len=$max_len" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -print_funcs=0 -entropic=0
-        "-artifact_prefix=$folder/")
+    local -a options=("$limit" "-max_len=$max_len" -entropic=0 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+        -print_funcs=0 "-artifact_prefix=$folder/")
     if [[ $dictionary ]]; then
         options+=("-dict=test/fuzz/$dictionary")
     fi
