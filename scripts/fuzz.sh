@@ -10,8 +10,8 @@ fuzz_target()
     rm -rf -- "$folder"
     mkdir -p -- "$folder/corpus"
     cp -- "test/fuzz/corpus/$name"/* "$folder/corpus"
-    local -a options=("$limit" "-max_len=$max_len" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -print_funcs=0
-        "-artifact_prefix=$folder/")
+    local -a options=("$limit" "-max_len=$max_len" -entropic=0 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+        -print_funcs=0 "-artifact_prefix=$folder/")
     if [[ $dictionary ]]; then
         options+=("-dict=test/fuzz/$dictionary")
     fi
@@ -20,8 +20,9 @@ fuzz_target()
         ASAN_SYMBOLIZER_PATH=$(command -v addr2line)
         export ASAN_SYMBOLIZER_PATH
     fi
-    # Faster runs; an input that fails can be run again with the stacks of all allocations.
-    ASAN_OPTIONS=malloc_context_size=1:max_malloc_fill_size=0:quarantine_size_mb=16 \
+    # Faster runs: the quarantine fits into a cache, and an input that fails can be run again with the stacks of all
+    # allocations. The entropic schedule takes up to half of the time and finds no more.
+    ASAN_OPTIONS=malloc_context_size=1:max_malloc_fill_size=0:quarantine_size_mb=1:thread_local_quarantine_size_kb=64 \
         "build/fuzz/test/fuzz/fuzz_$name" "${options[@]}" "$folder/corpus" >"$folder/log" 2>&1 || status=$?
     printf '%d\n' "$status" >"$folder/status"
 }

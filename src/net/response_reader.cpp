@@ -36,15 +36,6 @@ bool is_about_framing(beast::error_code const& failed) noexcept
            failed == http::error::bad_transfer_encoding;
 }
 
-/** Whether a line ends by LF alone. The first character is taken as it is. */
-bool has_bare_newline(std::string_view lines) noexcept
-{
-    for (auto at = lines.find('\n', 1); at != std::string_view::npos; at = lines.find('\n', at + 1))
-        if (lines[at - 1] != '\r')
-            return true;
-    return false;
-}
-
 std::string limit_of(std::string_view option, std::size_t bytes)
 {
     return std::string("more than config::limits.").append(option) + " (" + std::to_string(bytes) + " bytes)";
@@ -53,8 +44,7 @@ std::string limit_of(std::string_view option, std::size_t bytes)
 } // namespace
 
 response_reader::response_reader(config::size_limits const& limits, spare_bodies& spares)
-    : spares_(spares), header_limit_(limits.response_header), header_left_(limits.response_header),
-      body_limit_(limits.response_body)
+    : spares_(spares), header_limit_(limits.response_header), body_limit_(limits.response_body)
 {
     header_limit((std::numeric_limits<std::uint32_t>::max)()); // ours is exact
     skip(true);
@@ -117,68 +107,68 @@ std::string response_reader::awaited() const
     }
 }
 
-/** Reads on in the header section. What Beast's parser cannot take yet is kept in `line_`. */
+/** Reads on in the header section. Until it is there it is kept in `line_`: Beast's parser gets it in one piece, for what
+    it finds in a piece depends on where that ends. */
 void response_reader::read_header(std::string_view& rest)
 {
     auto const kept = line_.size();
     auto const received = kept > 0 ? std::string_view(line_.append(rest)) : rest;
-    if (status_ == 0 && !core::begins_like_status_line(received))
+    if (!core::begins_like_status_line(received))
         return fail(fault::malformed, "no status line of HTTP/1: \"" + core::printable(received, 32) + '"');
-    auto const parsed = parse_header(received);
-    if (state_ == state::header)
+    auto const size = find_end_of_header(received.substr(0, header_limit_), kept);
+    if (fault_ != fault::none)
+        return;
+    if (size == 0 && received.size() > header_limit_)
+        return fail(fault::too_large, limit_of("response_header", header_limit_));
+    if (size == 0)
     {
-        // Beast's parser waits for the end of the header section, and not for a line that ends otherwise.
-        if (has_bare_newline(received.substr(kept > 0 ? kept - 1 : 0)))
-            return fail(fault::malformed, bare_newline);
-        if (kept > 0)
-            line_.erase(0, parsed);
-        else
-            line_ = received.substr(parsed);
+        if (kept == 0)
+            line_ = received;
         rest = {};
         return;
     }
-    rest.remove_prefix(parsed - (std::min)(parsed, kept));
+    parse_header(received.substr(0, size));
+    rest.remove_prefix(size - kept);
     line_.clear();
 }
 
-/** Gives Beast's parser as much of the header section as is there and is allowed.
-    @return how many bytes it took */
-std::size_t response_reader::parse_header(std::string_view received)
+/** The size of the header section; 0 where its end has not come. Before `checked` it does not end, and no line is
+    malformed. */
+std::size_t response_reader::find_end_of_header(std::string_view received, std::size_t checked)
 {
-    std::size_t parsed = 0;
-    bool needs_more = false;
-    while (state_ == state::header && !needs_more)
+    for (auto at = received.find('\n', checked); at != std::string_view::npos; at = received.find('\n', at + 1))
     {
-        auto const rest = received.substr(parsed);
-        auto const allowed = rest.substr(0, header_left_);
-        error_code failed;
-        auto size = basic_parser::put(beast::net::const_buffer(allowed.data(), allowed.size()), failed);
-        if (failed == http::error::need_more)
+        if (received[at - 1] != '\r')
         {
-            // It takes the status line by itself, and may find fields behind it.
-            needs_more = size == 0 || size == rest.size();
-            if (size == 0 && allowed.size() < rest.size())
-                fail(fault::too_large, limit_of("response_header", header_limit_));
+            fail(fault::malformed, bare_newline);
+            return 0;
         }
-        else if (is_about_framing(failed))
-            size += take_refused_field(rest.substr(size));
-        else if (failed && fault_ == fault::none)
-            refuse_line(rest.substr(size));
-        if (state_ == state::header)
-            header_left_ -= size;
-        parsed += size;
+        if (received.substr(at - 2, 2) == "\n\r")
+            return at + 1;
     }
-    return parsed;
+    return 0;
+}
+
+/** Gives the header section to Beast's parser. */
+void response_reader::parse_header(std::string_view section)
+{
+    auto rest = section;
+    while (state_ == state::header)
+    {
+        error_code failed;
+        auto size = basic_parser::put(beast::net::const_buffer(rest.data(), rest.size()), failed);
+        if (is_about_framing(failed))
+            size += take_refused_field(rest.substr(size));
+        else if ((size == 0 || (failed && failed != http::error::need_more)) && fault_ == fault::none)
+            refuse_line(rest.substr(size));
+        rest.remove_prefix(size);
+    }
 }
 
 /** Beast's parser does not take the line that comes first. */
 void response_reader::refuse_line(std::string_view received)
 {
-    auto const line = received.substr(0, received.find('\n') + 1);
-    if (!line.empty() && !line.ends_with("\r\n"))
-        fail(fault::malformed, bare_newline);
-    else
-        fail(fault::malformed, "a line of the header is no field: \"" + core::printable(received, 32) + '"');
+    fail(fault::malformed, "a line of the header is no field: \"" + core::printable(received, 32) + '"');
 }
 
 /** A field of framing that Beast's parser refuses, and with it the rest of the header. The rest of the header section is

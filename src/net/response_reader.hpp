@@ -21,7 +21,7 @@ namespace beast = boost::beast;
 /** Reads one response of HTTP/1 (RFC 9112) from its bytes, however they are split: the fields into one block, the body
     into one string. Trailers and the extensions of chunks are checked and dropped.
 
-    Beast's parser reads the header section. The body is delimited here: the parser of Boost 1.81 refuses blanks after the
+    Beast's parser reads the header section, once it is there. The body is delimited here: the parser of Boost 1.81 refuses blanks after the
     size of a chunk (section 7.1.1), takes fields from trailers for fields of the header, and counts its limits by how the
     bytes arrive.
 
@@ -46,7 +46,7 @@ public:
         @return whether the response is complete with it */
     bool put_end() noexcept;
 
-    bool begun() const noexcept { return state_ != state::header || got_some() || !line_.empty(); }
+    bool begun() const noexcept { return state_ != state::header || !line_.empty(); }
     bool complete() const noexcept { return state_ == state::complete; }
     fault broken() const noexcept { return fault_; }
 
@@ -125,7 +125,8 @@ private:
     void on_finish_impl(error_code&) override {}
 
     void read_header(std::string_view& rest);
-    std::size_t parse_header(std::string_view received);
+    std::size_t find_end_of_header(std::string_view received, std::size_t checked);
+    void parse_header(std::string_view section);
     void refuse_line(std::string_view received);
     std::size_t take_refused_field(std::string_view received);
     void add_field(beast::http::field kind, std::string_view name, std::string_view value);
@@ -145,7 +146,7 @@ private:
 
     spare_bodies& spares_;
     std::size_t header_limit_;
-    std::size_t header_left_; ///< what is left of it, for the header section, and then for what frames the body
+    std::size_t header_left_ = 0; ///< what is left of it for what frames the body
     std::size_t body_limit_;
     std::string line_;             ///< the beginning of a line, or of the header, whose end has not come
     std::uint64_t length_ = 0;     ///< Content-Length

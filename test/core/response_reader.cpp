@@ -106,6 +106,10 @@ std::vector<std::string> const samples{
     "HT0\r\n\r\n1 503 Unavailable\r\n\r\n",
     "HTTP/2.0 200 OK\r\n\r\n",
     "HTTP/1.1 20f",
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-AHTTP/1.1 20f",
+    "HTTP/1.1 200 OK\r\nno field\r\nX: y",
+    "HTTP/1.1 200 OK\r\nno field\r\nX: y\nZ: 1\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nno field\r\n\r\n",
 };
 
 } // namespace

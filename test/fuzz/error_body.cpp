@@ -225,17 +225,20 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
 
     auto const problems = core::read_problems(body.view());
     require(problems.kept.size() <= core::most_problems, "problems are bounded", body.view());
+    bool whole = true; // no text is cut
     for (auto const& told : problems.kept)
         std::apply(
             [&](auto const&... part) {
                 auto const longest = std::max({part.size()...});
                 require(longest <= core::longest_problem_text + 3, "texts of problems are bounded", body.view());
+                whole = whole && longest <= core::longest_problem_text;
             },
             parts(told)
         );
     compare(problems, body.view());
     auto const text = written(problems.kept);
-    require(same(core::read_problems(text).kept, problems.kept), "problems are read again as they were", text);
+    auto const again = core::read_problems(text).kept;
+    require(!whole || same(again, problems.kept), "problems are read again as they were", text);
 
     ccloud::http_headers headers;
     headers.add("Content-Type", type).add("X-Request-Id", "1-2-3");

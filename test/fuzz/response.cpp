@@ -129,21 +129,11 @@ outcome read(
     return end;
 }
 
-/** Whether the last header section ends within its limit. */
-bool ends_header(std::string_view sent, outcome const& read, std::size_t limit)
-{
-    return sent.substr(read.begin, limit).find("\r\n\r\n") != sent.npos;
-}
-
-/** Of a response that only explains, what comes after enough of its body makes no difference. A malformed line of a
-    header section whose end has not come is found at once where Beast's parser gets it in one piece with the status line,
-    and else with the end. */
-bool same(std::string_view sent, outcome const& a, outcome const& b, std::size_t header_limit)
+/** Of a response that only explains, what comes after enough of its body makes no difference. */
+bool same(outcome const& a, outcome const& b)
 {
     if (a.interims != b.interims || a.has_head != b.has_head || a.only_explains != b.only_explains)
         return false;
-    if (!a.has_head && !ends_header(sent, a, header_limit))
-        return !a.complete && !b.complete;
     if (a.has_head && (a.status != b.status || a.fields != b.fields || a.framed != b.framed || a.body != b.body ||
                        a.doubtful != b.doubtful || a.begin != b.begin))
         return false;
@@ -166,6 +156,7 @@ class beast_reader : public http::basic_parser<false>
 public:
     int status = 0;
     int version = 0;
+    bool has_trailers = false;
     std::string fields;
     std::string body;
 
@@ -183,7 +174,8 @@ private:
     }
     void on_field_impl(http::field, text name, text value, error_code&) override
     {
-        if (!is_header_done()) // no trailer
+        has_trailers = is_header_done();
+        if (!has_trailers)
             fields.append(name.data(), name.size()).append(":").append(value.data(), value.size()).append("\r\n");
     }
     void on_header_impl(error_code&) override {}
@@ -217,6 +209,8 @@ void compare_with_beast(std::string_view sent, outcome const& read, bool closed)
     require(without_blanks(parser.fields) == without_blanks(read.fields), "Beast reads the same fields", sent);
     require(parser.body == read.body, "Beast reads the same body", sent);
     require(sent.size() - rest.size() == read.consumed, "Beast ends at the same byte", sent);
+    if (parser.has_trailers)
+        return; // it takes Connection from there, which RFC 9110 section 6.5.1 forbids
     // RFC 9112 section 9.3: "close" counts first. In HTTP/1.0 Beast looks for "keep-alive" alone.
     require(!read.keep_alive || parser.keep_alive(), "Beast keeps the same connections", sent);
     require(
@@ -243,7 +237,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     for (std::size_t i = 0; i < sent.size(); ++i)
         each[i] = i + 1;
     auto const same_as_whole = [&](std::vector<std::size_t> const& splits_at) {
-        return same(sent, whole, read(sent, splits_at, closed, limits), limits.response_header);
+        return same(whole, read(sent, splits_at, closed, limits));
     };
     require(same_as_whole(each), "the same outcome, byte by byte", sent);
     std::vector<std::size_t> ends{sent.size()};
