@@ -28,8 +28,8 @@ enum class on_repeated_page : unsigned char {
 /** Options of a listing. */
 struct list_options
 {
-    /** Items a page, 1 to 100 as the API documents; the server may send fewer. A page with more than ten times as many,
-        and more than 500, is `errc::malformed_response`. */
+    /** Items per page, 1 to 100 as the API documents; the server may send fewer. A page that has more than 500 items
+        and more than ten times `page_size` is `errc::malformed_response`. */
     int page_size = 100;
 
     /** Give no more than so many items, and fetch no page beyond. Default: all. */
@@ -257,7 +257,7 @@ operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state
     rest.response = state->response;
     auto response = state->response;
     rest.total_size = state->total_size;
-    rest.items = state->take_rest(); // last, for it throws nothing
+    rest.items = state->take_rest(); // last: it cannot throw, so no item is lost
     co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), std::move(response));
 }
 

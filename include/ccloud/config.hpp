@@ -67,10 +67,10 @@ enum class reset_form : unsigned char {
     automatic, ///< an epoch from 10^9 on, else from now
 };
 
-/** Everything a client can be told. Options of a call come before those of the client, those before the defaults
-    here; the environment is read by `from_environment()` alone, SSL_CERT_FILE and SSL_CERT_DIR, which OpenSSL would read
-    by itself, included. Checked by the client's constructor, which throws
-    `configuration_error`. A duration of more than ten years means for ever. */
+/** Everything a client can be told. Options of a call come before those of the client, those before the defaults here.
+    Only `from_environment()` reads the environment; SSL_CERT_FILE and SSL_CERT_DIR are no exception, although OpenSSL
+    reads them by default. The client's constructor checks the options and throws `configuration_error`. A duration of
+    more than ten years means for ever. */
 class config
 {
 public:
@@ -79,8 +79,8 @@ public:
 
     /** Reads CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET, or CONFLUENT_CLOUD_BEARER_TOKEN;
         CONFLUENT_CLOUD_ENDPOINT (default: the public endpoint); SSL_CERT_FILE and SSL_CERT_DIR, which replace the
-        system's authorities (`tls_options::ca_file` and `ca_directory`; of the directories that SSL_CERT_DIR lists,
-        those that exist); https_proxy or HTTPS_PROXY where the endpoint is https, and no_proxy or NO_PROXY.
+        system's certificate authorities (`tls_options::ca_file` and `ca_directory`; directories in SSL_CERT_DIR that do
+        not exist are ignored); https_proxy or HTTPS_PROXY where the endpoint is https, and no_proxy or NO_PROXY.
         Unset and empty are the same.
         @throws configuration_error where no credentials, half a key, or both kinds are set, or the endpoint, the
         proxy or the CA file cannot be used, or SSL_CERT_DIR lists no directory that exists. */
@@ -90,8 +90,9 @@ public:
     static config from_environment(std::function<std::optional<std::string>(std::string_view)> const& lookup);
 
     /** Base URL. It may have a port and a path prefix ("https://confluent.example/api"), but no query, fragment or
-        user. A dot at the end of the host ("https://confluent.example.") keeps the resolver from trying search domains;
-        the Host field has it, too (RFC 9110 section 7.2), TLS does not (RFC 6066 section 3). `http` is refused unless the host is loopback or `allow_plaintext` is set. */
+        user. A dot at the end of the host ("https://confluent.example.") keeps the resolver from trying search domains.
+        The dot is sent in the Host field (RFC 9110 section 7.2), but TLS uses the name without it (RFC 6066 section 3).
+        `http` is refused unless the host is loopback or `allow_plaintext` is set. */
     std::string endpoint = "https://api.confluent.cloud";
 
     ccloud::credentials credentials;
@@ -138,8 +139,8 @@ public:
     struct tls_options
     {
         /** Certificate authorities to trust instead of the system's: a file or a text, a directory that
-            `openssl rehash` has made (or several, separated by colons), or both. All empty: the system's, which are
-            those in the file and the directory that OpenSSL was built to use (`openssl version -d`).
+            `openssl rehash` has made (or several, separated by colons), or both. If all three are empty, the client
+            trusts the authorities in the file and the directory that OpenSSL was built to use (`openssl version -d`).
             OpenSSL reads a directory during each handshake, and opens its files without close-on-exec. */
         std::string ca_file;
         std::string ca_directory;
@@ -220,16 +221,16 @@ public:
 
     struct size_limits
     {
-        /** Bytes of a header section: status line, fields and the empty line after them. Bounds each interim response,
-            too, and the trailers and the extensions of all chunks of a response together. */
+        /** Most bytes of a header section: status line, fields and the empty line after them. The same limit holds for
+            each interim response, and for the trailers and all chunk extensions of a response together. */
         std::size_t response_header = 64 * 1024;
 
-        /** Bytes of a body, before and after inflating. */
+        /** Most bytes of a body. The limit holds before inflating and after it. */
         std::size_t response_body = 16 * 1024 * 1024;
 
-        /** Bytes of memory that the values of one decoded response may take, by estimate. At least 1024. A response
-            that would take more ends in `errc::response_too_large`. The values of an honest response take two to
-            three times the bytes of its body; those of a hostile one up to 300 times. */
+        /** Most bytes of memory that the values of one decoded response may take. The count is an estimate. Minimum:
+            1024. A response that would take more ends in `errc::response_too_large`. The values of an ordinary response
+            take two to three times the bytes of its body; those of a hostile response up to 300 times. */
         std::size_t decoded_response = 64 * 1024 * 1024;
     };
     size_limits limits;

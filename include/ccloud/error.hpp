@@ -26,8 +26,8 @@
     |     queue_full               config::max_pending calls wait already
     |     credentials_unavailable  the source of credentials gave none
     |     name_resolution_failed   the host has no address
-    |     connect_failed           refused, reset or unreachable; or the server ended a new connection, or sent data on it,
-    |                              before any request was given to it
+    |     connect_failed           refused, reset or unreachable; or the server closed a new connection, or sent data on
+    |                              it, before the client sent a request over it
     |     connect_timeout          no connection within connect_timeout
     |     proxy_authentication_failed    the proxy wants other credentials, or some
     |     proxy_refused            the proxy does not open the way
@@ -38,13 +38,13 @@
     |     client_certificate_rejected    the server wants a certificate of ours, or another one (never repeated)
     |     cancelled, deadline_exceeded   where they came before the first byte
     |
-    +-- maybe sent           bytes left this process, no head of a response came back
+    +-- maybe sent           bytes left this process, no complete header section came back
     |     write_failed             the connection broke while the request was written
     |     connection_lost          it broke, or ended, before the whole response was there
     |     attempt_timeout          no whole response within attempt_timeout
     |     deadline_exceeded        the call's deadline passed
     |     cancelled                the caller cancelled
-    |     malformed_response       what came is no response of HTTP/1
+    |     malformed_response       the bytes that came are not an HTTP/1 response
     |     response_too_large       its header section is larger than config::limits allows
     |
     +-- answered             the server said no (errc::http_status); conditions tell the cases apart:
@@ -52,20 +52,20 @@
     |     not_found 404                conflict 409           throttled 429          server_failure 5xx
     |     redirect_refused         it named another place, and going there is not allowed
     |
-    +-- answered, not whole  the head of a response came: `status()`, `response()` and the conditions of the status hold
+    +-- answered, bad body   the header section came, so `status()`, `response()` and the status's conditions hold
     |     write_failed, connection_lost, attempt_timeout, deadline_exceeded, cancelled, client_closed
     |                              the rest of the response did not come, for that reason
-    |     malformed_response       the body cannot be delimited or decoded
+    |     malformed_response       the end of the body cannot be found, or its coding is damaged or unknown
     |     response_too_large       the body is larger than config::limits allows
     |
     +-- answered, unreadable
-          malformed_response       not the JSON that was asked for (with JSON path and byte offset), a page with far
-                                   more items than were asked for, or 205 or 206
-          response_too_large       decoded, more than config::limits.decoded_response
+          malformed_response       not the JSON that was asked for (with JSON path and byte offset); a page with far
+                                   more items than were asked for; status 205, 206 or 226
+          response_too_large       the decoded values exceed config::limits.decoded_response
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
 
-    `error::progress()` says which of the first three it was. What may be repeated by its status (408, 413, 421, 425,
-    429, 5xx) is `http_status`, though the rest of the response did not come. */
+    `error::progress()` says which of not sent, maybe sent and answered it was. A response with a status that may be
+    retried (408, 413, 421, 425, 429, 5xx) is `http_status` even if the rest of the response did not come. */
 
 namespace ccloud {
 
@@ -109,11 +109,11 @@ enum class errc {
 std::error_category const& error_category() noexcept;
 std::error_code make_error_code(errc code) noexcept;
 
-/** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. Those of a status
-    hold wherever the head of a response with that status came, though the rest of it did not. */
+/** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. The conditions
+    of a status hold as soon as the header section of the response came, even if the rest of the response did not. */
 enum class condition {
     not_found,          ///< 404
-    gone,               ///< 404, or a whole 403 that does not complain of the API key: how deleted objects are answered
+    gone,               ///< 404, or a complete 403 that does not blame the API key: the responses for a deleted object
     conflict,           ///< 409; `response().location()` names the other object where the server knows it
     unauthenticated,    ///< 401, or a 403 that calls the API key invalid
     forbidden,          ///< 403
@@ -132,7 +132,7 @@ enum class condition {
 enum class progress : unsigned char {
     not_sent,   ///< provably not executed: no byte of the request was given to the network, or TLS kept it out
     maybe_sent, ///< the server may or may not have acted on it
-    answered,   ///< the status line and all fields of a final response arrived; its body may have broken
+    answered,   ///< the complete header section of a final response arrived; its body may be incomplete
 };
 
 /** "not sent", "maybe sent" or "answered". */
@@ -176,7 +176,7 @@ enum class delay_source : unsigned char {
 /** "backoff", "Retry-After" and so on. */
 std::string_view to_string(delay_source from) noexcept;
 
-/** One complaint of the server, every member as it sent it, up to 4 KiB; empty where absent.
+/** One complaint of the server. Every member is as the server sent it, cut at 4 KiB; empty where absent.
     Source: "Failure" in the API documentation, and the other envelopes its services use. */
 struct problem
 {
@@ -199,7 +199,7 @@ struct attempt
     std::size_t bytes_written = 0;
     bool reused = false;                                 ///< on a connection that had served before
     std::uint64_t connection = 0;                        ///< `connection_info::id`; 0: there was none
-    int status = 0;                                      ///< 0: no head of a response came
+    int status = 0;                                      ///< 0: no complete header section came
     errc code = errc::unset;                             ///< what went wrong with it
     std::optional<std::chrono::nanoseconds> server_hint; ///< what the server asked to wait
     std::string hint_text;                               ///< the same as it was sent, at most 64 bytes
@@ -237,27 +237,27 @@ public:
     std::optional<ccloud::method> method() const noexcept;
     std::string const& path() const noexcept;
 
-    /** HTTP status; 0 where no head of a response came. With a `code()` other than `http_status` it is that of a
-        response whose rest did not come, or cannot be read. */
+    /** HTTP status; 0 if no complete header section came. If `code()` is not `http_status`, the rest of the response
+        did not come or cannot be read. */
     int status() const noexcept { return response().status(); }
     std::string_view request_id() const noexcept { return response().request_id(); }
     response_info const& response() const noexcept;
 
-    /** The server's complaints, the first 32; empty where it sent none that could be read. They are looked for in the
-        first MiB of the body. A text of more than 4 KiB is cut, and ends in "...". */
+    /** The server's complaints, the first 32; empty if it sent none that could be read. The library looks for them in
+        the first MiB of the body. A text of more than 4 KiB is cut, and ends in "...". */
     std::vector<problem> const& problems() const noexcept;
 
-    /** How many further complaints followed those that `problems()` has. */
+    /** How many complaints the server sent beyond those in `problems()`. */
     std::size_t omitted_problems() const noexcept;
 
-    /** The first 8 KiB of the body of the answer, as far as it came; inflated where it could be. */
+    /** The first 8 KiB of the body of the response, or what came of it; inflated if that was possible. */
     std::string const& body() const noexcept;
 
-    /** What we have to say about it: the refused argument, the JSON path, the TLS alert, what was awaited; and that the
-        request was carried out, where the head of a response says so. */
+    /** Details from the library: the refused argument, the JSON path, the TLS alert, or the step that was waited for.
+        If the status says that the request was carried out, that is added. */
     std::string const& detail() const noexcept;
 
-    /** The code of the layer below (Asio, OpenSSL, getaddrinfo), where one caused it. Empty where this side ended the
+    /** The code of the layer below (Asio, OpenSSL, getaddrinfo), if one caused the error. Empty if this side ended the
         call: attempt_timeout, deadline_exceeded, cancelled, client_closed. */
     std::error_code const& cause() const noexcept;
 

@@ -177,7 +177,7 @@ public:
     {
     }
 
-    /** The HTTP status; 0 where no head of a response came. */
+    /** The HTTP status; 0 if no complete header section came. */
     int status() const noexcept { return status_; }
 
     /** How often the request was given to the network. */

@@ -137,7 +137,7 @@ struct connection_metrics
     std::uint64_t dialed = 0;  ///< connections made
     std::uint64_t surplus = 0; ///< of those, that nobody waited for any more
     std::uint64_t resolve_failed = 0;
-    std::uint64_t connect_failed = 0; ///< TCP; and those made, but ended by the server before the call could use them
+    std::uint64_t connect_failed = 0; ///< in TCP; and connections that the server closed before a call could use them
     std::uint64_t proxy_failed = 0;
     std::uint64_t tls_failed = 0;
     std::uint64_t connect_timed_out = 0;

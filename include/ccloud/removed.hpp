@@ -6,8 +6,8 @@ namespace ccloud {
 /** The outcome of a `remove()` that succeeded. */
 struct removed
 {
-    /** An earlier try of the same call may have removed it: the answer to a repeated one was "not found". False where
-        an answer was a success by its head, though the rest of it may not have come. An object that was missing from
+    /** An earlier attempt of the same call may have removed it: the response to a retry was "not found". False if a
+        response had a success status, even if the rest of that response did not come. An object that was missing from
         the start is an error (`condition::not_found`). */
     bool already_gone = false;
 };

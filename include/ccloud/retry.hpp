@@ -70,12 +70,12 @@ struct retry_question
     ccloud::method method = method::get;
     std::string_view path;   ///< without query
     int attempt = 1;         ///< how many tries there were
-    int status = 0;          ///< 0: no head of a response came
-    errc code = errc::unset; ///< `http_status`: the response is whole
+    int status = 0;          ///< 0: no complete header section came
+    errc code = errc::unset; ///< `http_status`: the response is complete
     ccloud::progress progress = progress::not_sent;
     bool replayable = false;                  ///< the request may be executed twice
     http_headers const* headers = nullptr;    ///< of the response; null where `status` is 0
-    std::string_view body;                    ///< of the response, as far as it came
+    std::string_view body;                    ///< of the response, or what came of it
     retry_reason reason = retry_reason::none; ///< why the library would repeat it; `none`: it would not
 };
 

@@ -36,25 +36,25 @@ struct send_options
     }
 };
 
-/** How one try ended: with a whole response, or with a code and what led to it.
+/** How one attempt ended: with a complete response, or with a code and its cause.
 
-    Once the head of a final response has come, `progress` is `answered`, whatever breaks then; `response` keeps the
-    status, the fields, and as much of the body as came. A response that may be repeated by its status (408, 413, 421,
-    425, 429, 5xx) counts as whole by its head. */
+    Once the header section of a final response has come, `progress` is `answered`, whatever fails afterwards.
+    `response` then has the status, the header fields, and what came of the body. A response with a status that may be
+    retried (408, 413, 421, 425, 429, 5xx) counts as complete once its header section has come. */
 struct exchange
 {
-    errc code = errc::unset; ///< `unset`: the response is whole
+    errc code = errc::unset; ///< `unset`: the response is complete
     ccloud::progress progress = ccloud::progress::not_sent;
     std::size_t bytes_written = 0; ///< of the request, given to the network
     bool reused = false;           ///< on a connection that had served before
     bool response_begun = false;   ///< at least one byte came back
     bool permanent = false;        ///< the same try can only fail again: an unknown host, a rejected certificate
     http_response response;        ///< where `progress` is `answered`; else its status is 0
-    std::error_code cause; ///< empty where this side ended the try: by timeout, deadline, cancellation or close()
-    std::string detail;    ///< for people: what was awaited, or what cannot be read
+    std::error_code cause; ///< empty if this side ended the attempt: by timeout, deadline, cancellation or close()
+    std::string detail;    ///< text for people: the step that was waited for, or what is invalid
     connection_use use;    ///< for observers; may be empty
 
-    /** Whether there is a whole response. */
+    /** Whether there is a complete response. */
     bool answered() const noexcept { return progress == progress::answered && code == errc::unset; }
 
     /** One without an answer. */
@@ -100,8 +100,8 @@ public:
     /** Ends every exchange with `errc::client_closed`, closes every connection, and refuses what comes. */
     virtual void close() noexcept = 0;
 
-    /** Refuses what comes, and ends what has not got a connection yet, both with `errc::client_closed`; what has one goes
-        on. `close()` follows. */
+    /** Refuses what comes, and ends what has not got a connection yet, both with `errc::client_closed`; what has one
+        goes on. `close()` follows. */
     virtual void drain() noexcept {}
 
     /** What the members of `client` with the same names ask for. A transport without a pool has nothing to do. */

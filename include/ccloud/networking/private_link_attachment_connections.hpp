@@ -56,9 +56,9 @@ struct gcp_private_link_attachment_connection
 struct unknown_kind
 {
     std::string kind; ///< without the "networking.v1." that some answers put before it
-    /** The whole object, from `{` to `}`, with the bytes that the server sent: numbers keep their digits, whatever their
-        size (RFC 8259 section 6), and blanks and escapes are as they were. A longer one than 1 MiB is refused with
-        `errc::malformed_response`. `create` sends these bytes as they are. */
+    /** The whole object, from `{` to `}`, as the bytes that the server sent: numbers keep all digits, whatever their
+        size (RFC 8259 section 6), and blanks and escapes do not change. An object of more than 1 MiB is refused with
+        `errc::malformed_response`. `create` sends these bytes unchanged. */
     std::string json;
 };
 

@@ -61,8 +61,7 @@ public:
     /** Appends a step that ends with `code`, having got so far; `response_begun`: some of the answer came. */
     scripted_transport& fail(errc code, ccloud::progress reached, bool response_begun = false);
 
-    /** Lets the last reply break off after its head: it ends with `code`, and only as much of its body came as was
-        given. */
+    /** Makes the last reply incomplete: after its header section and the body that was given, it ends with `code`. */
     scripted_transport& break_off(errc code);
 
     /** Appends a step that never answers: it ends by its deadline, by cancellation or by `close()`. */
