@@ -225,10 +225,10 @@ void gatekeeper::pump(gate_scope& scope) noexcept
     if (closed_)
         hand_over();
     else if (auto const opens = scope.gate.opens_at(now); opens && (!armed() || *opens < due) && !arm(*this, *opens))
-        post_wake(); // it is tried again
+        post_wake(); // which tries to arm the timer again
 }
 
-/** False where there is no memory to do so. */
+/** Arms a timer. @return false if there is no memory for that */
 bool gatekeeper::arm(timer_node& node, steady_time when) noexcept
 {
     try
@@ -242,7 +242,7 @@ bool gatekeeper::arm(timer_node& node, steady_time when) noexcept
     }
 }
 
-/** Puts a call that has left its gate into the line of those to be woken. */
+/** Appends a call that has left its gate to the list of calls to wake. */
 void gatekeeper::tell(turn& answered) noexcept
 {
     answered.told_ = true;
@@ -252,7 +252,7 @@ void gatekeeper::tell(turn& answered) noexcept
     last_woken_ = &answered;
 }
 
-/** Takes it out again; nothing where it is not in it. */
+/** Removes a call from that list, if it is there. */
 void gatekeeper::forget(turn& answered) noexcept
 {
     if (!std::exchange(answered.told_, false))

@@ -188,7 +188,7 @@ private:
     asio::any_io_executor executor_;
     std::shared_ptr<post_memory> const wake_memory_ = std::make_shared<post_memory>();
 
-    // Those that have their answer, linked as they were in their gate. Guarded.
+    // The calls to wake, linked by the members that linked them in their gate. Guarded.
     core::gate_waiter* first_woken_ = nullptr;
     core::gate_waiter* last_woken_ = nullptr;
     bool delivering_ = false;

@@ -137,14 +137,14 @@ public:
         });
     }
 
-    /** What can be asked for without memory; flags. */
+    /** What the client can have done on its executor even if the heap has no memory. Flags. */
     enum asked_for : unsigned {
         closing = 1,
         closing_idle = 2,
         changing_network = 4,
     };
 
-    /** The same; where there is no memory for it, asks for `instead`. */
+    /** The same. If there is no memory for that, has `instead` done. */
     template <class Ask>
     void ask_wire(Ask ask, asked_for instead) noexcept
     {
@@ -234,7 +234,7 @@ struct client_access
 /** Whether a try before the last one may have been executed. */
 bool may_have_been_executed(std::vector<attempt> const& tries) noexcept;
 
-/** Whether the head of a response said that the request was carried out, though the rest of the response was lost. */
+/** Whether a response had a success status, although its body was lost. */
 bool was_carried_out(std::vector<attempt> const& tries) noexcept;
 
 /** The error of a call whose answer cannot be read. */
@@ -255,8 +255,8 @@ inline bool is_long(planned_call const& call) noexcept
     return call.got.response.body().size() > decode_slice;
 }
 
-/** Reads a long response in slices. Between two slices the handlers run that wait on the executor. Returns the call's
-    failure where the response cannot be read, or where the caller cancels. What is passed outlives it. */
+/** Reads a long response in slices. Between two slices, other handlers of the executor run. Returns the call's failure
+    if the response cannot be read, or if the caller cancels. The arguments must outlive the coroutine. */
 asio::awaitable<call_failure> decode_in_slices(
     core::document_reader& reader, planned_call const& call, response_info const& answer
 );
@@ -271,7 +271,7 @@ result<T> decoded(client_core const& core, planned_call& call)
     return outcome;
 }
 
-/** A long response on its way into a `T`. */
+/** Decodes a long response into a `T`. */
 template <class T>
 class long_decoding
 {
@@ -297,7 +297,7 @@ operation<T> typed_call(std::shared_ptr<client_core> core, planned_call call)
     bool const inside = core->runs_on(co_await asio::this_coro::executor);
     std::unique_ptr<long_decoding<T>> slow;
     auto step = core->start(inside, call);
-    while (true) // each co_await would take its part of the frame of every call that waits
+    while (true) // a second co_await expression would enlarge the coroutine frame of every call
     {
         auto failed = co_await std::move(step);
         if (failed)

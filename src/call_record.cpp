@@ -25,7 +25,8 @@ constexpr std::size_t longest_hint_text = 64;
 /** For which a gate is closed at the server's word though the policy allows less (rule S4). */
 constexpr nanoseconds longest_closing = std::chrono::seconds(120);
 
-/** The longest pause between the probes of a failing endpoint: so soon after its end an outage is noticed. */
+/** The longest pause between two probes of a failing endpoint. The end of an outage is noticed at most so much
+    later. */
 constexpr nanoseconds longest_probe_pause = std::chrono::seconds(5);
 
 /** 128 random bits as hexadecimal digits. */
@@ -116,7 +117,7 @@ call_record::~call_record()
 {
     if (charged_ > 0)
         core_.gates().return_tokens(charged_);
-    if (!ended_) // for want of memory, or with the execution context
+    if (!ended_) // an allocation failed, or the execution context was destroyed
         core_.counts().failed.add();
 }
 
@@ -333,7 +334,7 @@ error call_record::fail_waiting(errc code, std::string why)
     auto failure = fail(*past_->last, gave_up::not_retryable);
     failure.edit().code = code;
     if (!why.empty() || !past_->last->answered())
-        failure.edit().detail = std::move(why); // that of the last try is about its own end, as its cause is
+        failure.edit().detail = std::move(why); // the detail and the cause of the last attempt are about that attempt
     failure.edit().cause = {};
     return failure;
 }
@@ -365,7 +366,7 @@ call_record::tried_once call_record::look_at(exchange const& got)
         auto const now = core_.wire().wall_now();
         auto const form = core_.settings().reset_form;
         auto const& headers = got.response.headers();
-        bool const success = core::is_success(ended.status); // that broke: its Retry-After is about something else
+        bool const success = core::is_success(ended.status); // its Retry-After does not ask for a retry
         if (auto const hint = success ? std::nullopt : core::find_hint(ended.status, headers, form, now))
         {
             ended.hint = tried.entry.server_hint = hint->wait;
@@ -391,10 +392,10 @@ core::wait_time call_record::draw_wait(tried_once const& tried, retry_reason why
     return core::throttle_wait(policy(), level, tried.ended.hint, tried.source, dice);
 }
 
-/** Tells the gate of a server that turned this call away, or that fails, whatever becomes of the call. The gate holds no
-    call up for longer than the client's own policy allows, and a failing endpoint for `longest_probe_pause` at most.
-    Changes the wait to what it is for all calls, and sets the gate's pause between probes.
-    @return whether the call is to wait at the gate, not by itself */
+/** Reports a server that throttled this call, or that fails, to the gate, whether the call is retried or not. The gate
+    delays no call for longer than the client's own policy allows, and pauses a failing endpoint for
+    `longest_probe_pause` at most. Changes `wait` to the pause of all calls, and sets the gate's pause between probes.
+    @return whether the call is to wait at the gate; else it waits by itself */
 bool call_record::report_to_gate(tried_once& tried, retry_reason why, core::wait_time& wait)
 {
     auto& gates = core_.gates();

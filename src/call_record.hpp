@@ -54,15 +54,15 @@ public:
         return past_ && past_->redirected ? *past_->redirected : call_.planned.request;
     }
 
-    /** Whether the response is what the call wants. One that answers what the request did not ask for is not, and
-        becomes `malformed_response`. */
+    /** Whether the attempt ended with a success. A 2xx that does not fit the request is none: it becomes
+        `malformed_response`. */
     bool succeeds(exchange& got) const;
 
     /** Judges a try that was no success: the call's error, or nothing where there is to be another one. */
     call_failure judge(exchange&& got);
 
-    /** Whether the server sends the request elsewhere, and follows it there: the call's error, or nothing where there is
-        to be another try. */
+    /** Whether the server sends the request elsewhere, and follows it there: the call's error, or nothing where there
+        is to be another try. */
     bool is_redirect(exchange const& got) const noexcept;
     call_failure follow(exchange&& got);
 

@@ -148,7 +148,7 @@ asio::awaitable<call_failure> client_core::run(planned_call& planned)
             failure = call.is_redirect(got) ? call.follow(std::move(got)) : call.judge(std::move(got));
         }
     }
-    catch (...) // for want of memory
+    catch (...) // an allocation failed
     {
         thrown = std::current_exception();
     }
@@ -301,7 +301,7 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
 
 namespace {
 
-/** The error of a call whose answer came, but ended in `code`. */
+/** The error of a call whose response came, but ends in `code`. */
 error unreadable(planned_call const& call, response_info answer, errc code, std::string detail)
 {
     auto const& got = call.got;
@@ -594,7 +594,7 @@ void client::warm_up(std::size_t connections) const
 
 void client::poison(std::uint64_t connection) const noexcept
 {
-    // Which one cannot be remembered without memory; then none takes a further request.
+    // Without memory the number cannot be stored: then no present connection takes a further request.
     core_->ask_wire([connection](transport& wire) { wire.poison(connection); }, detail::client_core::changing_network);
 }
 

@@ -16,7 +16,8 @@ namespace ccloud {
 
 namespace {
 
-/** The file that SSL_CERT_FILE names, if it does. @throws configuration_error where it cannot be opened */
+/** Checks the file that SSL_CERT_FILE names; the name may be empty. @throws configuration_error if it cannot be
+    opened */
 std::string ca_file(std::string const& path)
 {
     if (path.empty())
@@ -30,8 +31,8 @@ std::string ca_file(std::string const& path)
     return path;
 }
 
-/** The folders among those that SSL_CERT_DIR lists: as OpenSSL does, it passes over those that are not there.
-    @throws configuration_error where none is */
+/** The directories in SSL_CERT_DIR that exist. OpenSSL ignores the others, too.
+    @throws configuration_error if none exists */
 std::string ca_directories(std::string const& list)
 {
     std::string found;

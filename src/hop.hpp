@@ -46,16 +46,16 @@ struct far_work
 
     asio::cancellation_type cancelled = asio::cancellation_type::none; ///< before it began
 
-    kept_handler<std::shared_ptr<far_work>> waiting; ///< who waits
+    kept_handler<std::shared_ptr<far_work>> waiting; ///< resumes the caller
 
-    spare_memory<4, 128> spare; ///< to go home, and to be cancelled
+    spare_memory<4, 128> spare; ///< for the posts back to the caller, and for cancellation
 
     // Touched on the far side only.
     asio::cancellation_signal signal;
     bool done = false;
 };
 
-/** Posts a function that is about far work. */
+/** Posts a function that belongs to `work`, with the spare memory of `work`. */
 template <class T, class Function>
 bool post_for(std::shared_ptr<far_work<T>> const& work, asio::any_io_executor const& to, Function const& what) noexcept
 {
@@ -89,7 +89,7 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
             own->done = true;
             post_for(own, back, [own]() mutable {
                 auto& waiting = own->waiting;
-                waiting(std::move(own)); // who waited may end it before this function goes
+                waiting(std::move(own)); // the caller may destroy `own` before this function does
             });
         };
         try

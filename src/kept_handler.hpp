@@ -9,7 +9,7 @@
 
 namespace ccloud::detail {
 
-/** A completion handler kept in place, whatever its type: that takes no memory. */
+/** Stores one completion handler of any type inside the object, without allocation. */
 template <class... Arguments>
 class kept_handler
 {
@@ -37,14 +37,14 @@ public:
         };
     }
 
-    /** Calls it. Before that it is let go of: the call may destroy what it was kept in. */
+    /** Moves the handler out and calls it. The call may destroy this object. */
     void operator()(Arguments... arguments)
     {
         std::tuple<Arguments...> all(std::move(arguments)...);
         std::exchange(use_, nullptr)(memory_, &all);
     }
 
-    /** Destroys it, and perhaps what it was kept in. */
+    /** Destroys the handler. That may destroy this object, too. */
     void drop() noexcept
     {
         if (auto const use = std::exchange(use_, nullptr))

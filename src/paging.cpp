@@ -52,7 +52,7 @@ public:
                 self->stop_prefetch_.emit(asio::cancellation_type::terminal);
             });
         }
-        catch (...) // then it comes to its own end
+        catch (...) // the prefetch then runs to its end
         {
         }
     }
@@ -127,7 +127,7 @@ private:
         co_return page;
     }
 
-    /** The one that waits for the page that is fetched ahead. */
+    /** Registers the coroutine that waits for the prefetched page. */
     class listed_consumer
     {
     public:
@@ -140,7 +140,7 @@ private:
         http_pager& of_;
     };
 
-    /** Ends a prefetch, even where its coroutine is destroyed. */
+    /** Ends a prefetch, even if its coroutine is destroyed. */
     class running_prefetch
     {
     public:
@@ -161,8 +161,8 @@ private:
         std::uint64_t number_;
     };
 
-    /** Starts to fetch the page after the one that is handed out. Where there is no memory for that, the page is fetched
-        once it is wanted. */
+    /** Starts to fetch the page after the one that is handed out. If there is no memory for that, `fetch` gets the page
+        later. */
     void prefetch() noexcept
     {
         bool const wanted = options_.prefetch > 0 && !abandoned_ &&
@@ -262,7 +262,7 @@ private:
         return own > std::chrono::milliseconds(0) ? (std::min)(left, own) : left;
     }
 
-    /** Reads the next link, and puts its token into `after`, too; gives what is wrong with it. */
+    /** Reads the next link, and also puts its token into `after`. Returns what is wrong with the link. */
     std::optional<error> find_next(raw_page& page, std::string& after)
     {
         if (page.metadata.next.empty())
@@ -278,7 +278,7 @@ private:
             return error(errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"');
         if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
             return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
-        after = *next; // first, for once the token is remembered nothing may fail
+        after = *next; // first, because nothing may fail once the token is remembered
         if (!token_.empty())
             seen_.insert(token_);
         if (options_.repeated_page != on_repeated_page::allow && !seen_.insert(*next))
@@ -331,7 +331,7 @@ private:
     std::optional<steady_time> deadline_;
 
     std::uint64_t prefetches_ = 0;
-    std::uint64_t prefetching_ = 0; ///< the number of the one under way; 0: none is
+    std::uint64_t prefetching_ = 0; ///< the number of the running prefetch; 0 means none
     bool abandoned_ = false;
     std::optional<result<raw_page>> ahead_;
     parked* consumer_ = nullptr;

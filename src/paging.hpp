@@ -29,15 +29,15 @@ struct list_metadata
 };
 BOOST_DESCRIBE_STRUCT(list_metadata, (), (next, total_size))
 
-/** How many items a page may have where so many were asked for. Ten times as many are accepted, and as many as the
-    longest page that any of the APIs documents, because a server may ignore `page_size`, and may raise its limits. */
+/** How many items a page may have if `asked` were requested: ten times as many, or as many as the longest page that
+    any of the APIs documents, if that is more. A server may ignore `page_size`, and may raise its limits. */
 constexpr std::size_t most_items(std::size_t asked) noexcept
 {
     constexpr std::size_t longest_documented = 500;
     return (std::max)(10 * asked, longest_documented);
 }
 
-/** The items of a page, and how many were asked for. */
+/** The items of a page, and the number of items that was requested. */
 template <class T>
 struct page_items
 {
@@ -55,10 +55,10 @@ struct list_document
 
 inline constexpr std::size_t most_page_size = 100;
 
-/** What a page is decoded by. */
+/** The limits of a page that is decoded. */
 struct page_terms
 {
-    std::size_t asked;  ///< items
+    std::size_t asked;  ///< items that were requested
     std::size_t memory; ///< bytes that the decoded page may take
 };
 
@@ -73,7 +73,7 @@ struct raw_page
     response_info response;
 };
 
-/** A long page on its way. */
+/** Decodes a long page. */
 class long_page
 {
 public:
@@ -84,7 +84,7 @@ public:
 
     virtual core::document_reader& reader() noexcept = 0;
 
-    /** Hands over what was read, once all of it is. */
+    /** Moves the items out, after the whole page was read. */
     virtual void finish(raw_page& into) = 0;
 };
 

@@ -60,8 +60,9 @@ private:
 
 asio::execution_context::id parking_lot::registry::id;
 
-/** The lists outlive the lot in resumptions that are under way. A node that has ended keeps its coroutine until it
-    resumes: what is posted is only that the first one is to, so that nothing is lost where it cannot be posted. */
+/** The lists of a lot. Posted resumptions keep them alive after the lot is destroyed. A node whose wait has ended
+    keeps its coroutine until that resumes. A posted function only resumes the first of these nodes, so a post that
+    fails loses no coroutine. */
 struct parking_lot::state : std::enable_shared_from_this<state>
 {
     explicit state(asio::any_io_executor with) : executor(std::move(with)) {}
@@ -84,7 +85,7 @@ struct parking_lot::state : std::enable_shared_from_this<state>
         node->resume();
     }
 
-    /** Drops the coroutines. One of them may have kept the lot. */
+    /** Destroys the coroutines. One of them may own the lot. */
     void drop_all() noexcept
     {
         auto const keep_alive = shared_from_this();
@@ -96,7 +97,7 @@ struct parking_lot::state : std::enable_shared_from_this<state>
             }
     }
 
-    asio::any_io_executor executor; ///< empty once the execution context goes, which it must not outlive
+    asio::any_io_executor executor; ///< must not outlive the execution context; empty once that is destroyed
     registry* known_to = nullptr;
     lot_node::list waiting{*this};
     lot_node::list held{*this};

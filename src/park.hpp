@@ -28,7 +28,7 @@ enum class wake : unsigned char {
 
 class parking_lot;
 
-/** Something that waits in a parking lot, with the coroutine that it holds up. */
+/** A node of a parking lot: a wait, and the coroutine that is suspended by it. */
 class lot_node
 {
 public:
@@ -42,17 +42,17 @@ protected:
     /** Leaves the lot. */
     void leave_lot() noexcept;
 
-    /** Has `resume` called by a post. Nothing where the execution context goes. */
+    /** Posts a call of `resume`. Does nothing while the execution context is destroyed. */
     void resume_later() noexcept;
 
 private:
     friend class parking_lot;
     struct list;
 
-    /** Lets the coroutine go on. Called when it has left the lot. */
+    /** Resumes the coroutine. Called after the node has left the lot. */
     virtual void resume() = 0;
 
-    /** Destroys the coroutine, and mostly itself with it. Called when it has left the lot. */
+    /** Destroys the coroutine, whose frame mostly holds this node. Called after the node has left the lot. */
     virtual void drop() noexcept = 0;
 
     list* in_ = nullptr;
@@ -87,7 +87,7 @@ private:
     void drop() noexcept override { handler_.drop(); }
 
     kept_handler<std::exception_ptr> handler_; ///< empty: nobody waits
-    bool ended_ = false;                       ///< it is to resume
+    bool ended_ = false;                       ///< the wait is over; the coroutine has not resumed yet
     wake how_ = wake::granted;
 };
 
@@ -101,8 +101,8 @@ public:
     parking_lot& operator=(parking_lot const&) = delete;
     ~parking_lot();
 
-    /** Awaited, ends when the wait of `node` does. Takes cancellation of any kind. Throws `std::bad_alloc` where there is
-        no memory to wait; to resume takes none. */
+    /** Waits until the wait of `node` ends. Accepts cancellation of any kind. Throws `std::bad_alloc` if there is no
+        memory to begin the wait; resuming needs no memory. */
     auto async_park(parked& node)
     {
         return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr)>(
@@ -110,7 +110,7 @@ public:
         );
     }
 
-    /** Keeps what waits for something else, too, so that it goes with the execution context. */
+    /** Keeps a node that waits for something else, so that its coroutine is destroyed with the execution context. */
     void hold(lot_node& node) noexcept;
 
     /** Ends every wait of a `parked`. */

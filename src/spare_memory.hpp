@@ -15,8 +15,8 @@ namespace ccloud::detail {
 
 namespace asio = boost::asio;
 
-/** Memory set aside for operations of Asio that have to begin although the heap has none: a few blocks, each for one
-    operation at a time. Any thread. */
+/** Memory reserved for operations of Asio that have to begin even if the heap has none: a few blocks, each for one
+    operation at a time. Thread-safe. */
 template <std::size_t Blocks, std::size_t Size>
 class spare_memory
 {
@@ -25,7 +25,7 @@ public:
     spare_memory(spare_memory const&) = delete;
     spare_memory& operator=(spare_memory const&) = delete;
 
-    /** Null where no block is free, or none is as large. */
+    /** Null if no block is free, or `size` is larger than a block. */
     void* take(std::size_t size) noexcept
     {
         if (size <= Size)
@@ -35,12 +35,12 @@ public:
         return nullptr;
     }
 
-    /** @return whether it came from here */
+    /** Frees a block. @return false if `memory` is not a block of this object */
     bool give_back(void const* memory) noexcept
     {
         auto const begin = reinterpret_cast<std::uintptr_t>(blocks_.data());
         auto const offset = reinterpret_cast<std::uintptr_t>(memory) - begin;
-        if (offset >= sizeof blocks_) // what lies before is far beyond
+        if (offset >= sizeof blocks_) // an address before the blocks wraps around to a large offset
             return false;
         blocks_[offset / sizeof(block)].taken.store(false, std::memory_order_release);
         return true;
@@ -55,7 +55,7 @@ private:
     std::array<block, Blocks> blocks_;
 };
 
-/** Allocates as Asio does for itself, and from spare memory where that fails. `Pointer` points to the spare memory. */
+/** Allocates as Asio does by default, and from spare memory if that fails. `Pointer` points to the spare memory. */
 template <class T, class Pointer>
 class spare_allocator
 {

@@ -18,15 +18,16 @@
 
 namespace ccloud::detail {
 
-/** For one function that is posted: a strand wants two blocks. */
+/** Memory for one posted function: a strand needs two blocks. */
 using post_memory = spare_memory<2, 128>;
 
-/** Posts a function, with memory of `spare` where the heap has none; nobody else may use that meanwhile. The function
-    holds its state by a shared pointer: a copy of it throws nothing, and its destruction has no consequences.
+/** Posts a function, with memory of `spare` if the heap has none. Until the function has run, nothing else may use
+    `spare`. The function has to hold its state by a shared pointer: copying it must not throw, and destroying it must
+    have no side effect.
 
-    An `io_context` and strands over one, which clients work on by default, take the memory that they are offered.
-    Executors of other types are asked a second time.
-    @return false where they had none then either; nothing was posted */
+    An `io_context`, and strands over one, use the spare memory. On an executor of another type the post is only tried
+    a second time.
+    @return false if nothing was posted, because that attempt failed, too */
 template <class Memory, class Function>
 bool post_surely(asio::any_io_executor const& to, std::shared_ptr<Memory> const& spare, Function const& what) noexcept
 {

@@ -18,7 +18,8 @@
 
 namespace ccloud::detail {
 
-/** Memory for the turns of strands: shared by those on an `io_context`, for a turn needs it for a moment only. */
+/** Memory for strands to schedule themselves. All strands on an `io_context` share it, because a strand needs it only
+    for a moment. */
 class turn_memory : public asio::execution_context::service, public spare_memory<16, 128>
 {
 public:
@@ -33,10 +34,10 @@ private:
     void shutdown() override {}
 };
 
-/** The executor of an `io_context`, for strands. In Boost 1.81 a strand that finds no memory when it is to have its turn
-    has none ever after, or ends the process. Here it finds some.
+/** The executor of an `io_context`, for strands. In Boost 1.81, a strand that has no memory to schedule itself never
+    runs again, or ends the process. This executor has reserved memory for that.
 
-    It is as large as a pointer: a strand over it needs no memory in an executor that hides its type. */
+    It is as large as a pointer, so that `any_io_executor` stores a strand over it without allocation. */
 template <class Allocator>
 class basic_turn_executor : private Allocator
 {
@@ -91,7 +92,7 @@ public:
         return basic_turn_executor<Other>(target_, wanted.value());
     }
 
-    /** Whatever the allocator: that is for what waits its turn. */
+    /** Ignores the allocator, which is for the functions that wait in the strand. */
     template <class Function>
     void execute(Function&& what) const
     {
@@ -141,12 +142,12 @@ private:
             memory().context().get_executor().on_work_finished();
     }
 
-    std::uintptr_t target_; ///< the memory, and the two bits
+    std::uintptr_t target_; ///< address of the memory; the two lowest bits are the flags above
 };
 
 using turn_executor = basic_turn_executor<std::allocator<void>>;
 
-/** What a client works on that is given an `io_context`. */
+/** The strand of a client that was constructed with an `io_context`. */
 using client_strand = asio::strand<turn_executor>;
 
 inline client_strand make_client_strand(asio::io_context& context)

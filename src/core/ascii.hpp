@@ -72,7 +72,7 @@ constexpr std::optional<std::int64_t> parse_digits(std::string_view text) noexce
     return value;
 }
 
-/** The parts between separators that are not empty. They lie in `text`. */
+/** The non-empty parts between separators, as views into `text`. */
 inline std::vector<std::string_view> split(std::string_view text, char separator)
 {
     std::vector<std::string_view> parts;

@@ -17,20 +17,20 @@ namespace {
 
 constexpr std::size_t max_depth = 32;
 
-/** What a value takes in a collected object, its place in the object and on the stack of values included. */
+/** Bytes of memory that one value of a collected object takes, in the object and on the stack of values. */
 constexpr std::size_t collected_value_bytes = 96;
 
-/** A one-of is collected and then read without a pause, so a long one would take long. Real ones have a few hundred
-    bytes. */
+/** A one-of is collected and then read without a pause, so a long one would block the executor. Real ones have a few
+    hundred bytes. */
 constexpr std::size_t most_collected_bytes = 1024 * 1024;
 
-/** Walks over the braces of valid JSON, those in strings aside. */
+/** Finds the braces of valid JSON, except those in strings. */
 class brace_walk
 {
 public:
     brace_walk(std::string_view text, std::size_t position) noexcept : text_(text), position_(position) {}
 
-    /** Goes behind the next brace and returns it; returns 0 where there is none. */
+    /** Advances past the next brace and returns it; returns 0 if there is none. */
     char next() noexcept
     {
         while (position_ < text_.size())
@@ -72,7 +72,7 @@ public:
     static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
-    /** The events are those of `document`. Values may take up to `memory` bytes, by estimate. */
+    /** `document` is what the parser reads. The values may take up to `memory` bytes, by estimate. */
     event_handler(std::string_view document, slot root, std::size_t memory) noexcept
         : document_(document), next_(root), memory_(memory), memory_left_(memory)
     {
@@ -256,7 +256,7 @@ public:
 
     std::string const& refusal() const noexcept { return refusal_; }
 
-    /** What the complaint is about that the events led to. */
+    /** The kind of the complaint, if the events led to one. */
     complaint::kind kind() const noexcept { return kind_; }
 
 private:
@@ -276,7 +276,7 @@ private:
             text.append("/").append(std::to_string(at.count - 1));
     }
 
-    /** Says where the value that begins goes, in `next_`. Not to be called for values that are skipped. */
+    /** Sets `next_` to the place of the value that begins. Not to be called for values that are skipped. */
     bool place(error_code& failed)
     {
         if (depth_ == 0 || !stack_[depth_ - 1].list)
@@ -296,7 +296,7 @@ private:
         return stop(complaint::kind::too_many, failed);
     }
 
-    /** Takes bytes from what the values may take; `name` is that of the member they are for. */
+    /** Subtracts `bytes` from the memory that is left for values. `name` is the name of the member they are for. */
     bool charge(std::size_t bytes, std::string_view name, error_code& failed)
     {
         if (bytes <= memory_left_)
@@ -309,7 +309,7 @@ private:
         return stop(complaint::kind::too_large, failed);
     }
 
-    /** The same for values that are collected, with characters in keys and texts, and for the text of the object. */
+    /** The same for a collected object: its values, the characters of its keys and texts, and its own text. */
     bool collect(std::size_t values, std::size_t chars, error_code& failed)
     {
         auto const bytes = values * collected_value_bytes + chars;
@@ -321,7 +321,7 @@ private:
         return stop(complaint::kind::malformed, failed);
     }
 
-    /** Takes a part of a key or text whose rest is to come. */
+    /** Appends a part of a key or text whose rest is to come. */
     bool append(json::string_view part, error_code& failed)
     {
         if (collecting_)
@@ -334,8 +334,8 @@ private:
         return true;
     }
 
-    /** Where the last part of a key is the parser's view into the document, the key ends behind it. A key with an escape
-        is elsewhere, and marks nothing. */
+    /** Marks the end of a key, if `part`, its last part, lies in the document. The parser copies a key with an escape
+        elsewhere; such a key marks nothing. */
     void mark_end_of_key(json::string_view part) noexcept
     {
         std::less<char const*> const before;
@@ -344,7 +344,7 @@ private:
             mark(static_cast<std::size_t>(end - document_.data()) + 1); // and the quotation mark
     }
 
-    /** The objects are counted from here on. */
+    /** Counts the objects from `position` on. */
     void mark(std::size_t position) noexcept
     {
         marked_ = position;
@@ -427,7 +427,7 @@ private:
         return replay(whole, failed);
     }
 
-    /** Gives the bytes that the document has for the collected object, which has just ended, to the place for them. */
+    /** Stores the bytes of the collected object, which has just ended, in its place. */
     bool take_collected_text(error_code& failed)
     {
         brace_walk walk(document_, marked_);
@@ -508,7 +508,7 @@ bool is_ascii(std::string_view text) noexcept
 
 bool is_blank(std::string_view text) noexcept
 {
-    bool blank = true; // looks at all of it, as above
+    bool blank = true; // looks at the whole text, as above
     for (char const c : text)
         blank &= c == ' ' || c == '\t' || c == '\r' || c == '\n';
     return blank;
@@ -531,7 +531,7 @@ json::parse_options options_for(bool validate_utf8) noexcept
     return options;
 }
 
-/** A document on its way through the parser. */
+/** Parses one document, whole or in slices. */
 class reading
 {
 public:
@@ -541,7 +541,7 @@ public:
     {
     }
 
-    /** Reads up to `most` more bytes. True where there is more to read. */
+    /** Reads up to `most` more bytes. Returns whether there is more to read. */
     bool read_some(std::size_t most)
     {
         auto const part = document_.substr(read_, most);

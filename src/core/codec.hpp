@@ -65,10 +65,10 @@ struct reader_type
     slot (*member)(void* to, std::string_view name) = nullptr; ///< makes it an object
     std::size_t (*array)(void* to) = nullptr;                  ///< a list begins; returns how many elements it may have
     slot (*element)(void* to) = nullptr;
-    std::size_t element_bytes = 0;                     ///< memory that one more element takes, and an empty list
-    std::string (*too_many)(void const* to) = nullptr; ///< says that a list with a limit has more elements
-    /** Collects the object first and then says where its members go, or its own text where that is the place of a text:
-        for one-ofs, whose kind may come last. */
+    std::size_t element_bytes = 0;                     ///< memory that counts for each element, and for the list itself
+    std::string (*too_many)(void const* to) = nullptr; ///< the text of the complaint about too many elements
+    /** For one-ofs, whose kind may come last: the object is collected first. Returns the place of its members, or, if
+        that is the place of a text, of the object's own bytes. */
     slot (*choose)(void* to, boost::json::object const& whole) = nullptr;
 };
 
@@ -78,12 +78,12 @@ inline constexpr std::size_t any_number = static_cast<std::size_t>(-1);
 std::size_t byte_order_mark_size(std::string_view document) noexcept;
 
 /** Reads `document` into the value behind `root`. The values may take up to `memory` bytes: lists count with twice the
-    size of their elements, because vectors grow by doubling; texts with their length; one-ofs with the object that they
-    are collected in, too. Members that come twice count twice. */
+    size of their elements, because vectors grow by doubling; texts count with their length; one-ofs also count with the
+    object that they are collected in. Members that come twice count twice. */
 std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory = any_number);
 
-/** Reads a document in slices, so that the reader may do something else in between. Finds the same values and the same
-    faults as `read_document`. The document and the value behind `root` outlive it. */
+/** Reads a document in slices, between which the caller can do something else. Finds the same values and the same
+    faults as `read_document`. The document and the value behind `root` must outlive the reader. */
 class document_reader
 {
 public:
@@ -92,10 +92,10 @@ public:
     document_reader& operator=(document_reader const&) = delete;
     ~document_reader();
 
-    /** Reads up to `most` more bytes. Returns whether there is more to read; not to be called again where not. */
+    /** Reads up to `most` more bytes. Returns whether there is more to read; if not, it must not be called again. */
     bool read_some(std::size_t most);
 
-    /** What is wrong with what was read so far; nothing where it is well. */
+    /** The fault in the bytes that were read so far, if there is one. */
     std::optional<complaint> take_complaint() noexcept;
 
 private:
@@ -106,7 +106,7 @@ private:
 template <class T>
 reader_type const& reader_of() noexcept;
 
-/** Where a document goes that is read into `value`. */
+/** The `root` for a document that is read into `value`. */
 template <class T>
 slot root_of(T& value) noexcept
 {
@@ -127,8 +127,8 @@ struct custom_reader
 };
 
 /** To be specialised for each one-of `std::variant`: `static slot choose(Variant&, whole)` returns a `place_in` the
-    alternative that the kind names, or, for a kind that is not known, the place of a `std::string`, which gets the bytes
-    that the document has for the object, from `{` to `}`. */
+    alternative that the kind names. For an unknown kind it returns the place of a `std::string`, which gets the bytes
+    of the object in the document, from `{` to `}`. */
 template <class Variant>
 struct one_of;
 
@@ -255,7 +255,7 @@ reader_type const& reader_of() noexcept
     return type;
 }
 
-/** Makes a one-of hold a `T`, and says that the object's members go there. */
+/** Makes a one-of hold a `T`. Returns the place of the object's members. */
 template <class T, class Variant>
 slot place_in(Variant& to)
 {

@@ -69,7 +69,7 @@ bool names_bad_key(error::data const& about) noexcept
            });
 }
 
-/** Whether the body of a refusal is there, and can be read. */
+/** Whether the body of an error response is complete and has no content coding. */
 bool is_readable(error::data const& about) noexcept
 {
     return about.code == errc::http_status && core::content_coding(about.response.headers()).empty();
@@ -117,7 +117,7 @@ bool is_network_failure(errc code) noexcept
 bool holds(error::data const& about, condition what) noexcept
 {
     int const status = about.response.status();
-    bool const refused = about.progress == progress::answered; // though the body may have broken
+    bool const refused = about.progress == progress::answered; // the body may be incomplete
     auto const answered = [&](int code) { return refused && status == code; };
     switch (what)
     {

@@ -7,8 +7,8 @@
 
 namespace ccloud::core {
 
-/** The codings of a response's body as Content-Encoding names them (RFC 9110 section 8.4), a list over all its fields:
-    "gzip" or "gzip, br". "identity" is none; empty where there is no coding. */
+/** The content codings of a response, as its Content-Encoding fields name them (RFC 9110 section 8.4), in one list:
+    "gzip" or "gzip, br". "identity" is left out. Empty if there is no coding. */
 std::string content_coding(http_headers const& headers);
 
 } // namespace ccloud::core

@@ -10,13 +10,13 @@
 
 namespace ccloud::core {
 
-/** The page token of a `metadata.next` link: the value of the first parameter `page_token` that is not empty, in the query
-    (RFC 3986 section 3.4: between the first "?" and the first "#"), form-decoded once. Only the token is read, whatever
-    scheme, host and path the link names. Returns nothing where the link has no token, or where the token is not
+/** The page token of a `metadata.next` link: the value of the first parameter `page_token` that is not empty, in the
+    query (RFC 3986 section 3.4: between the first "?" and the first "#"), form-decoded once. Only the token is read,
+    whatever scheme, host and path the link names. Returns nothing if the link has no token, or if the token is not
     visible ASCII or has a "%" without two hexadecimal digits. */
 std::optional<std::string> page_token(std::string_view link);
 
-/** Bytes of a page link. A longer one is refused, because no server takes a request line of that length. */
+/** Most bytes of a page link. A longer one is refused, because no server accepts a request line of that length. */
 inline constexpr std::size_t longest_page_link = 16 * 1024;
 
 /** Remembers the tokens of a listing: the first ones as they are, further ones by a 64-bit hash. */

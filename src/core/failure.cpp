@@ -24,13 +24,13 @@ namespace {
 
 constexpr std::string_view cut_mark = "...";
 
-/** Appends to a text of which no more than `longest_problem_text` bytes count; one more shows that it is longer. */
+/** Appends up to `longest_problem_text` bytes, and one more to show that the text was longer. */
 void append_counted(std::string& text, std::string_view more)
 {
     text += more.substr(0, longest_problem_text + 1 - text.size());
 }
 
-/** Cuts what `append_counted` made at the end of a character, and marks the cut. */
+/** Cuts a text made by `append_counted` between two characters, and marks the cut. */
 void cut(std::string& text)
 {
     if (text.size() <= longest_problem_text)
@@ -47,7 +47,7 @@ bool says_anything(problem const& told) noexcept
            !told.detail.empty();
 }
 
-/** The members of an object that may complain, as they were sent. */
+/** The known members of an object that may hold a problem, as they were sent. */
 struct raw_problem
 {
     std::string id, status, code, error_code, title, detail, message, resolution, suggestion;
@@ -94,7 +94,7 @@ problem made_of(raw_problem& raw)
     return told;
 }
 
-/** Takes the events of a parser, and keeps what complains. Makes no document, and remembers no more than it returns. */
+/** Reads the problems from the events of a parser. Builds no document, so its memory is bounded. */
 class problem_reader
 {
 public:
@@ -177,7 +177,7 @@ public:
     bool on_comment_part(json::string_view, error_code&) noexcept { return true; }
     bool on_comment(json::string_view, error_code&) noexcept { return true; }
 
-    /** What was read. Where the document breaks off, objects and texts count as far as they go. */
+    /** The problems that were read. If the document breaks off, incomplete objects and texts count, too. */
     problem_list take()
     {
         if (in_text_)
@@ -207,16 +207,16 @@ public:
     }
 
 private:
-    /** What an object or a list is that the reader is in. */
+    /** The kind of object or list that the reader is in. */
     enum class place : unsigned char {
-        nowhere,  ///< outside of the document, or in what is skipped
+        nowhere,  ///< outside of the document, or in a skipped value
         document, ///< the object that is the body
         errors,   ///< the list "errors"
-        listed,   ///< an object of it
+        listed,   ///< an object in "errors"
         inner,    ///< the object "error"
         source,   ///< "source" of any of the three objects
         details,  ///< "details" of any of the three objects
-        entry,    ///< an object of it
+        entry,    ///< an object in "details"
     };
 
     place here() const noexcept { return depth_ == 0 ? place::nowhere : places_[depth_ - 1]; }
@@ -226,7 +226,7 @@ private:
         return at == place::document || at == place::listed || at == place::inner;
     }
 
-    /** The object whose complaint is read. */
+    /** The problem that is being read. */
     raw_problem& told() noexcept
     {
         for (std::size_t i = depth_; i-- > 0;)
@@ -315,7 +315,7 @@ private:
         key_.append(part.data(), std::min(part.size(), longest_known - std::min(key_.size(), longest_known)));
     }
 
-    /** A member begins: of members that come twice the last one counts. */
+    /** A member begins. If a name comes twice, the last member counts. */
     void begin_member()
     {
         key_done_ = true;
@@ -396,7 +396,7 @@ private:
             append_counted(*text_, part);
     }
 
-    /** A number or a boolean, which counts as its text; only as "error" of the document it does not. */
+    /** A number or a boolean counts as its text, except as "error" of the document. */
     template <class T>
     bool take_scalar(T value)
     {
@@ -413,7 +413,7 @@ private:
     std::size_t skipping_ = 0;
     std::string key_;
     bool key_done_ = false;
-    std::string* text_ = nullptr; ///< of the member whose value comes
+    std::string* text_ = nullptr; ///< where the value of the current member goes
     bool in_text_ = false;        ///< the rest of a text is to come
 
     raw_problem document_;
@@ -439,7 +439,7 @@ problem_list read_problems(std::string_view body)
     json::basic_parser<problem_reader> parser({});
     error_code failed;
     auto const consumed = parser.write_some(!whole, body.data(), body.size(), failed);
-    // A document that breaks off says what it says. One that is no JSON may mean something else.
+    // A document that breaks off counts as far as it goes. Text that is not JSON has no problems.
     if ((failed && failed != json::error::incomplete) || consumed < body.size())
         return {};
     return parser.handler().take();

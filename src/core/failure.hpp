@@ -8,20 +8,20 @@
 
 namespace ccloud::core {
 
-/** Problems that an error keeps. Further ones are counted. */
+/** Most problems that an error keeps. Further ones are only counted. */
 inline constexpr std::size_t most_problems = 32;
 
-/** Bytes that a text of a problem keeps. A longer one is cut, and ends in "...". */
+/** Most bytes of a text of a problem. A longer one is cut, and ends in "...". */
 inline constexpr std::size_t longest_problem_text = 4 * 1024;
 
-/** Bytes of a body that are searched for problems. */
+/** Most bytes of a body that are searched for problems. */
 inline constexpr std::size_t most_searched = 1024 * 1024;
 
 /** The problems of an error body. */
 struct problem_list
 {
     std::vector<problem> kept; ///< up to `most_problems`
-    std::size_t omitted = 0;   ///< that followed
+    std::size_t omitted = 0;   ///< how many further ones the body has
 };
 
 /** What the server complains of, read from the body of an answer in any of the shapes its services use:
@@ -30,26 +30,26 @@ struct problem_list
     - `{"error_code","message"}`, `{"message"}`
     - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`
 
-    Numbers are taken where texts are documented. The first `most_searched` bytes are read, and a body that breaks off as far
-    as it goes. Empty where the body is empty, or is something else. */
+    Numbers are accepted in place of texts. Only the first `most_searched` bytes are read; a body that breaks off is
+    read up to its end. Empty if the body is empty or has another shape. */
 problem_list read_problems(std::string_view body);
 
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */
 std::string describe_body(http_headers const& headers, std::string_view body);
 
-/** Fills in all that the head and the body of a response tell, as the error of its status. Never fails. The problems
-    are read where the status is not 2xx. */
+/** Makes `into` the error of a response's status, with what its header section and its body say. Problems are read
+    only if the status is not 2xx. */
 void read_answer(error::data& into, response_info response, std::string_view body);
 
-/** Why a response with this status, whole and 2xx, does not answer the request with these fields: it has only a part of
-    the content, or none (RFC 9110 sections 15.3.6 and 15.3.7, RFC 3229 section 10.4.1). Empty where it does. */
+/** Why a complete 2xx response with this status does not fit the request with these header fields: it has only a part
+    of the content, or none (RFC 9110 sections 15.3.6 and 15.3.7, RFC 3229 section 10.4.1). Empty if it fits. */
 std::string_view refuse_success(int status, http_headers const& request) noexcept;
 
-/** What the head of a response tells of the request, for an error that is about the rest of the response: "the server
-    created the object, Location: /x". Empty where the status is not 2xx, and for GET. */
+/** What the status of a response says about the request, for an error about the response's body: "the server created
+    the object, Location: /x". Empty if the status is not 2xx, and for GET. */
 std::string outcome_of(method verb, response_info const& response);
 
-/** Two parts of a detail, either of which may be empty. */
+/** Joins two parts of a detail by "; ". Either may be empty. */
 std::string joined(std::string first, std::string_view second);
 
 /** Bytes of a body that an error keeps. */

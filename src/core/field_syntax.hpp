@@ -32,13 +32,13 @@ inline bool is_token(std::string_view name) noexcept
 /** Whether `value` has only what RFC 9110 section 5.5 allows: everything except control characters other than tab. */
 inline bool is_field_value(std::string_view value) noexcept
 {
-    bool refused = false; // looks at all of it, which compilers do for many characters at once
+    bool refused = false; // looks at the whole value, because compilers vectorize that
     for (char const c : value)
         refused |= (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
     return !refused;
 }
 
-/** Calls `use` with each element of a list (RFC 9110 section 5.6.1), without white space around it; some may be
+/** Calls `use` with each element of a list (RFC 9110 section 5.6.1), without white space around it. Elements may be
     empty. */
 template <class Use>
 void for_each_element(std::string_view list, Use&& use)

@@ -7,7 +7,8 @@ namespace ccloud {
 
 namespace {
 
-/** Appends a field to a block. `name` and `value` may be views into it, so it is not changed before they were read. */
+/** Appends a field to a block. `name` and `value` may be views into the block, so it is not reallocated before
+    both are copied. */
 void append_field(std::string& block, std::string_view name, std::string_view value)
 {
     constexpr std::size_t separators = 4; // ": " and CRLF
@@ -68,7 +69,7 @@ http_headers& http_headers::add(std::string_view name, std::string_view value)
 
 http_headers& http_headers::set(std::string_view name, std::string_view value)
 {
-    auto others = others_than(name, *this); // before this block changes, for the views may go into it
+    auto others = others_than(name, *this); // a copy, because `name` and `value` may be views into this block
     others.add(name, value);
     text_ = std::move(others.text_);
     if (!refused_)

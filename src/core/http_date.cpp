@@ -74,8 +74,8 @@ struct date_parts
         return text.empty();
     }
 
-    /** The year of this century with the two digits that were read, or of the one before where the date would lie more
-        than fifty years after `now`. */
+    /** The year of the current century with the two digits that were read; or of the century before, if the date would
+        be more than fifty years after `now`. */
     int full_year(wall_time now) const noexcept
     {
         auto const midnight = floor<days>(now);

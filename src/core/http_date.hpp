@@ -10,9 +10,9 @@ namespace ccloud::core {
 
 /** Reads an HTTP-date (RFC 9110 section 5.6.7) in any of its three forms: IMF-fixdate, RFC 850 and asctime.
 
-    A wrong day of the week is overlooked; second 60 counts as the next second; a two-digit year is one of the century
-    before where the date would lie more than fifty years after `now`, to the second. Nothing where the text is no such
-    date. */
+    A wrong day of the week is overlooked; second 60 counts as the next second; a two-digit year belongs to the century
+    before if the date would be more than fifty years after `now`, compared to the second. Returns nothing if the text
+    is not such a date. */
 std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) noexcept;
 
 } // namespace ccloud::core

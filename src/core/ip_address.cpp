@@ -45,7 +45,7 @@ bool ip_address::read_v4(std::string_view text) noexcept
 bool ip_address::read_v6(std::string_view text) noexcept
 {
     constexpr std::size_t longest_group = 4;
-    std::optional<std::size_t> gap; // where "::" stands
+    std::optional<std::size_t> gap; // the position of "::"
     if (text.starts_with("::"))
     {
         gap = 0;
@@ -88,7 +88,7 @@ bool ip_address::read_v6(std::string_view text) noexcept
         return size_ == v6_size;
     if (size_ == v6_size)
         return false;
-    // The groups after the gap move to the end. What they leave behind becomes zero.
+    // The groups after the gap move to the end. The bytes between become zero.
     auto const start = bytes_.begin() + static_cast<std::ptrdiff_t>(*gap);
     auto const end = bytes_.begin() + static_cast<std::ptrdiff_t>(size_);
     auto const moved = std::move_backward(start, end, bytes_.end());

@@ -15,15 +15,15 @@ struct finished_exchange
     bool keep_alive = false;           ///< by version and Connection field (RFC 9112 section 9.3)
     bool complete = false;             ///< the response ended by its own framing
     bool request_written = false;      ///< the whole request was
-    bool doubtful_framing = false;     ///< peers may differ in where the response ends
+    bool doubtful_framing = false;     ///< peers may disagree where the response ends
     std::size_t leftover = 0;          ///< bytes after the response
     std::string_view keep_alive_field; ///< value of Keep-Alive; empty for none
 };
 
 /** For how long the connection may be kept idle for reuse; nothing where it is to be closed.
 
-    Closed are connections after 408 and 421, those with bytes that no request asked for, and those whose response
-    announced a body that its status does not have (RFC 9112 section 6.3 item 1), or had a Transfer-Encoding in HTTP/1.0
+    The connection is to be closed after 408 and 421, if it has bytes that no request asked for, and if the response
+    announced a body that its status does not have (RFC 9112 section 6.3 item 1) or had a Transfer-Encoding in HTTP/1.0
     (section 6.1). The server's `timeout` counts less two seconds, so that it never closes first. */
 std::optional<std::chrono::nanoseconds> reuse_for(
     finished_exchange const& ended, std::chrono::nanoseconds idle_timeout

@@ -293,8 +293,8 @@ void origin_pool::back_off(steady_time now, std::uint64_t dice) noexcept
     dial_from_ = now + drawn(std::min(most, limits_.longest_dial_backoff), dice);
 }
 
-/** Whether the end of a connection was a failed dial. It was not where the connection has lived for so long that another
-    one may follow at once. */
+/** Whether the end of a connection counts as a failed dial. It does not if a response came over the connection, or if
+    the connection lived for so long that the next dial may begin immediately. */
 bool origin_pool::count_failure(pooled const& connection, steady_time now, std::uint64_t dice) noexcept
 {
     if (connection.responded || now - connection.made >= limits_.longest_dial_backoff)

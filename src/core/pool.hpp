@@ -28,7 +28,8 @@ struct pool_limits
     std::uint64_t max_requests = 0;
     std::chrono::nanoseconds max_lifetime{}; ///< less up to a fifth, drawn for each connection
     std::chrono::nanoseconds dial_grace{};   ///< a call waits so long for a connection to come back before it dials
-    /** After a failed dial; doubled by each further one until a connection has carried a response; drawn from zero on. */
+    /** The pause after a failed dial is random, up to this. Each further failed dial doubles it, until a connection has
+        carried a response. */
     std::chrono::nanoseconds dial_backoff{};
     std::chrono::nanoseconds longest_dial_backoff{};
 };
@@ -63,7 +64,7 @@ struct pooled
     bool poisoned = false;
     bool responded = false;  ///< a response came over it
     bool idle = false;       ///< the pool holds it
-    pooled* older = nullptr; ///< of the idle ones, by when they came
+    pooled* older = nullptr; ///< links of the idle connections, in the order in which they became idle
     pooled* newer = nullptr;
 
     bool served() const noexcept { return requests > 0; }
@@ -124,24 +125,26 @@ public:
     /** When to ask `next()` again though nothing has happened: an idle connection expires, a dial may begin. */
     std::optional<steady_time> wake_at() const noexcept;
 
-    /** A dial succeeded; the connection is idle for now, until `expires`. The backoff goes on: a server may take connections
-        and end them at once. */
+    /** A dial succeeded; the connection is idle for now, until `expires`. The backoff goes on, because a server may
+        accept connections and close them immediately. */
     void dialed(pooled& connection, pool_time now, std::chrono::nanoseconds keep, std::uint64_t dice) noexcept;
 
     /** A dial failed; gives the waiter that is to hear of it, the oldest, if any. */
     pool_waiter* dial_failed(steady_time now, std::uint64_t dice) noexcept;
 
-    /** After a failed dial: takes out of the line a waiter that is to hear of it, too, for it has waited for the longest
-        backoff or more, and neither a connection in use nor a dial under way may serve it. Null where there is none. */
+    /** After a failed dial: removes a waiter whose attempt ends with that failure, too, because it has waited for the
+        longest backoff or more, and neither a connection in use nor another dial may serve it. Null if there is
+        none. */
     pool_waiter* take_overdue(steady_time now) noexcept;
 
-    /** A response came over an active connection. The first one of a connection ends the backoff.
-        @return whether it is the first one */
+    /** A response came over an active connection. The first response of a connection ends the backoff.
+        @return whether this is the first */
     bool responded(pooled& connection) noexcept;
 
-    /** A granted connection turned out to be ended by its peer before anything was given to it; it is no longer counted.
-        @return whether that is a failed dial of `waiter`, which is to hear of it, for the connection was made while it
-        waited; else it was idle, and the waiter is back at the front, with its time */
+    /** The peer ended a granted connection before a request was sent over it. The pool no longer counts it.
+        @return whether that is a failed dial of `waiter`, because the connection was made while `waiter` waited; if
+        not, the connection was idle before, and `waiter` is back at the front of the queue, with the time since it
+        waits */
     bool found_dead(pooled const& connection, pool_waiter& waiter, steady_time now, std::uint64_t dice) noexcept;
 
     /** Until then no dial begins, for others have failed. */
@@ -160,15 +163,15 @@ public:
     /** A granted connection comes back as it was: it was not used. */
     void ungranted(pooled& connection) noexcept;
 
-    /** An active connection was closed here. */
+    /** This side closed an active connection. */
     void lost() noexcept;
 
-    /** An active connection was ended by its peer. Where it was new and had carried no response, that counts as a failed
-        dial.
-        @return whether it does */
+    /** The peer ended an active connection. If the connection was new and had carried no response, that counts as a
+        failed dial.
+        @return whether it counts */
     bool cut_off(pooled const& connection, steady_time now, std::uint64_t dice) noexcept;
 
-    /** The same for an idle one. */
+    /** The same for an idle connection. */
     bool lost_idle(pooled& connection, steady_time now, std::uint64_t dice) noexcept;
 
     /** The connection takes no further request. */
@@ -181,7 +184,7 @@ public:
     /** Takes any idle connection; null where there is none. */
     pooled* take_idle() noexcept;
 
-    /** The idle connection that came last; null where there is none. From there on they are linked by `older`. */
+    /** The connection that became idle last; null if there is none. `older` links it to the others. */
     pooled* newest_idle() const noexcept { return newest_; }
     std::size_t idle() const noexcept { return idle_; }
     std::size_t active() const noexcept { return active_; }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view hidden = "***";
 
-/** Whether a port, or nothing, stands between a colon and the end of the authority. */
+/** Whether `text`, which follows a colon, begins with a port or an empty one, up to the end of the authority. */
 bool begins_port(std::string_view text) noexcept
 {
     constexpr std::size_t most_digits = 5;
@@ -19,8 +19,8 @@ bool begins_port(std::string_view text) noexcept
     return port.size() <= most_digits && std::all_of(port.begin(), port.end(), is_digit);
 }
 
-/** The size of an IPv6 address in brackets that `text` begins with; 0 where there is none, or where no port, path, query
-    or fragment follows it. */
+/** The size of an IPv6 address in brackets at the beginning of `text`; 0 if there is none, or if something else than a
+    port, path, query or fragment follows it. */
 std::size_t literal_size(std::string_view text) noexcept
 {
     auto const end = text.starts_with('[') ? text.find_first_not_of("0123456789abcdefABCDEF:.", 1) : 0;
@@ -52,7 +52,7 @@ std::string shown_url(std::string_view url)
     auto colon = rest.find(':', literal);
     if (colon != std::string_view::npos && begins_port(rest.substr(colon + 1)))
         colon = rest.find(':', colon + 1);
-    // In place of a host, "%3A" and "%40" may be what ":" and "@" were meant to be.
+    // In place of a host there may be credentials with an encoded ":" or "@" ("%3A", "%40").
     auto const encoded = rest.substr(0, rest.find('/')).find('%');
     auto const end = std::min({rest.size(), colon, encoded, rest.find_first_of("?#")});
     shown += rest.substr(0, end);

@@ -6,11 +6,11 @@
 
 namespace ccloud::core {
 
-/** A URL, or a text that was meant to be one, as it may stand in a message: without user and password, query and fragment,
-    printable, and cut at 200 bytes.
+/** A URL, valid or not, in the form for messages: without user, password, query and fragment, printable, and cut at
+    200 bytes.
 
-    A broken URL may hold a password anywhere. So "***" replaces all that comes before the last "@", and all that comes
-    after a colon which does not begin a port. */
+    An invalid URL may hold a password anywhere. So "***" replaces everything before the last "@", and everything after
+    a colon that does not begin a port. */
 std::string shown_url(std::string_view url);
 
 /** A value of a request header field that may be shown: credentials are replaced by "***". */

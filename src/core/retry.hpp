@@ -13,8 +13,8 @@ namespace ccloud::core {
 /** What one try came to, as far as repeating it is concerned. */
 struct outcome
 {
-    errc code = errc::unset; ///< what broke; `unset` or `http_status`: the response is whole
-    int status = 0;          ///< of a response whose head came; 0 for none
+    errc code = errc::unset; ///< the fault; `unset` or `http_status`: the response is complete
+    int status = 0;          ///< of a response whose header section came; 0 for none
     ccloud::progress progress = ccloud::progress::not_sent;
     bool reused = false;                          ///< on a connection that had served before
     bool response_begun = false;                  ///< some of the answer came
@@ -25,14 +25,14 @@ struct outcome
     std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait, in this field or another
 };
 
-/** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. A
-    response whose body broke counts as what broke it, not as its status. */
+/** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. For
+    a response with an incomplete or damaged body, that fault counts and not the status. */
 retry_reason classify(outcome const& ended) noexcept;
 
 /** Whether the try ended by the wish of this side: cancelled, past the deadline, closed. */
 bool is_called_off(outcome const& ended) noexcept;
 
-/** What an outcome says of the server, whoever asked. The status counts here, though the body of the response broke. */
+/** What an outcome says of the server, whoever asked. Here the status counts, even if the body is incomplete. */
 enum class health : unsigned char {
     unknown, ///< nothing
     well,    ///< it answers

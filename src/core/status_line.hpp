@@ -9,10 +9,10 @@
 
 namespace ccloud::core {
 
-/** What comes before the status code in a status line. */
+/** The part of a status line before the status code; "0" stands for any digit. */
 inline constexpr std::string_view before_status_code = "HTTP/1.0 ";
 
-/** Whether `text` begins with a status line of HTTP/1 (RFC 9112 section 4), as far as it goes. */
+/** Whether `text` begins with a status line of HTTP/1 (RFC 9112 section 4), or is the beginning of one. */
 inline bool begins_like_status_line(std::string_view text) noexcept
 {
     constexpr std::string_view form = "HTTP/1.0 000"; // 0 stands for any digit

@@ -50,8 +50,8 @@ std::optional<host_and_port> split_authority(std::string_view authority) noexcep
     return parts;
 }
 
-/** Whether a text has only characters of a URI without a fragment (RFC 3986 section 2), and no "%" but for two
-    hexadecimal digits. */
+/** Whether a text has only characters of a URI without a fragment (RFC 3986 section 2), and two hexadecimal digits
+    after each "%". */
 bool is_uri_text(std::string_view text) noexcept
 {
     constexpr std::string_view others = "-._~:/?[]@!$&'()*+,;=";
@@ -135,7 +135,7 @@ std::string_view refuse_host(std::string_view host) noexcept
 {
     if (host.starts_with('.') || host.find("..") != std::string_view::npos)
         return "the host has an empty label";
-    // RFC 3986 section 3.2.2 reads it as a name, other clients as the address.
+    // RFC 3986 section 3.2.2 reads such a host as a name, other clients as the address.
     if (host.ends_with('.') && is_ip_address(without_dot_at_end(host)))
         return "an address must not end with a dot";
     return {};
@@ -171,7 +171,7 @@ void append_encoded(std::string& to, std::string_view text)
 
 std::optional<std::string> percent_decoded(std::string text)
 {
-    std::size_t size = 0; // of what is decoded
+    std::size_t size = 0; // of the decoded text
     for (std::size_t i = 0; i < text.size(); ++i)
     {
         char c = text[i];

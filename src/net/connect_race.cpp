@@ -17,8 +17,8 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-/** Opens a socket that does not block. Asio would open it without close-on-exec: then a program that another thread starts
-    has it, too, and keeps it open. */
+/** Opens a non-blocking socket. Asio would open it without close-on-exec: then a program that another thread starts
+    would inherit the socket and keep it open. */
 void open(tcp_socket& socket, tcp const& protocol, error_code& failed)
 {
     int const made = ::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC, protocol.protocol());
@@ -97,7 +97,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
         begin_next();
     }
 
-    /** Lets later dials begin with other addresses. They do without where there is no memory for that. */
+    /** Records a failed address, so that later dials begin with other addresses. Does nothing if there is no memory. */
     void note(std::size_t lane, error_code const& ended) noexcept
     {
         last = ended;
@@ -133,7 +133,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
     note_failure failed;
     connect_race* race = nullptr; ///< null once it need not be told
     std::vector<tcp::endpoint> goals;
-    std::vector<std::unique_ptr<tcp_socket>> sockets; ///< one for each goal; null before its turn
+    std::vector<std::unique_ptr<tcp_socket>> sockets; ///< one for each goal; null until its connect begins
     std::size_t next = 0;
     std::size_t running = 0;
     bool over = false;

@@ -64,7 +64,7 @@ void connection::upload_more()
     on_top([&](auto& stream) { asio::async_write(stream, asio::buffer(rest.data(), rest.size()), std::move(next)); });
 }
 
-/** Asio had no memory to go on with the operation. */
+/** Ends an operation that Asio dropped, because it had no memory to continue it. */
 void connection::lose_operation(std::shared_ptr<connection> const& self) noexcept
 {
     detail::post_surely(socket_.get_executor(), std::shared_ptr<detail::post_memory>(self, &memory_), [self] {
@@ -84,8 +84,8 @@ void connection::say_goodbye() noexcept
 {
     if (!tls_ || !socket_.is_open())
         return;
-    // The socket does not block: this sends close_notify if it can, takes in what is there already, as far as `tls_meter`
-    // allows, and gives up.
+    // The socket does not block: this sends close_notify if it can, reads what has arrived, as far as `tls_meter`
+    // allows, and then gives up.
     try
     {
         error_code ignored;

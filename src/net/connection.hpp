@@ -32,12 +32,12 @@ namespace ccloud::net {
 /** Why a connection was torn down under an exchange. */
 enum class torn : unsigned char { no, timed_out, closed };
 
-/** What speaks against using an idle connection. */
+/** Why an idle connection cannot be used. */
 struct defect
 {
     close_reason reason = close_reason::ended;
     boost::system::error_code cause{}; ///< none where bytes came
-    std::size_t bytes = 0;             ///< so many came that nobody had asked for, or more
+    std::size_t bytes = 0;             ///< at least this number of bytes came without a request
 };
 
 /** One connection to an origin, through a proxy or not, over TLS or plain. Begins as a socket; layers of TLS come on
@@ -47,7 +47,7 @@ class connection : public core::pooled, public timer_node, public std::enable_sh
 public:
     static constexpr std::size_t one_record = 16 * 1024; ///< of TLS, at most
 
-    /** `lot` outlives what is awaited of it. */
+    /** `lot` must outlive all operations of the connection. */
     connection(asio::any_io_executor const& executor, detail::parking_lot& lot) : socket_(executor), lot_(lot) {}
     ~connection();
 
@@ -60,11 +60,11 @@ public:
     SSL* tls() noexcept;
     tls_peer const* peer() const noexcept { return inner_ ? inner_.get() : outer_.get(); }
 
-    /** Shakes hands on the topmost layer; gives `tuple(error_code)`. After it `meter()`. */
+    /** Does the TLS handshake on the topmost layer; results in `tuple(error_code)`. Call `meter()` after it. */
     auto async_handshake()
     {
         if (nested_)
-            tls_meter::stop(tls_->native_handle()); // what the handshake says is data to the layer below
+            tls_meter::stop(tls_->native_handle()); // the messages of the inner handshake are data of the outer layer
         return asio::async_initiate<token const, void(boost::system::error_code)>(shake_hands{this}, awaited);
     }
 
@@ -105,12 +105,12 @@ public:
     /** Says goodbye (close_notify) without waiting for the peer's. Only while nothing is under way. */
     void say_goodbye() noexcept;
 
-    /** Looks at an idle connection without waiting: what speaks against using it, if anything. Post-handshake messages of
-        TLS are taken in, as many as `tls_meter` allows. */
+    /** Checks an idle connection without waiting. Returns why it cannot be used, or nothing. Reads post-handshake
+        messages of TLS, as many as `tls_meter` allows. */
     std::optional<defect> look();
 
-    /** Counts from now on what the peer sends over TLS besides application data: for each layer, between two pieces of
-        data of the topmost one. */
+    /** From now on counts what the peer sends over TLS besides application data, for each layer of TLS. The counts
+        begin again when application data of the topmost layer arrive. */
     void meter() noexcept;
     void note_data() noexcept
     {
@@ -118,7 +118,7 @@ public:
         metered_.inner.reset();
     }
 
-    /** The peer has sent more of it than it may. Nothing is read from it any more. */
+    /** Whether the peer has sent more of that than the limit. Then nothing more is read. */
     bool is_flooded() const noexcept { return metered_.exceeded(); }
     static std::string flood_text();
 
@@ -153,8 +153,8 @@ private:
             use(socket_);
     }
 
-    /** The operation that is awaited. Its coroutine is kept here, and not by Asio, which destroys what it has no memory to
-        go on with: then the operation ends by an error, all the same. */
+    /** The pending operation. Its coroutine is stored here and not in Asio, because Asio destroys the handler of an
+        operation that it has no memory to continue. The operation then ends with an error. */
     class awaited_operation final : public detail::lot_node
     {
     public:
@@ -172,7 +172,7 @@ private:
         void drop() noexcept override { handler.drop(); }
     };
 
-    /** What Asio calls when it ends, or drops. */
+    /** The handler that Asio calls at the end of an operation, or destroys. */
     class end_of_operation
     {
     public:
@@ -191,10 +191,10 @@ private:
         }
 
     private:
-        std::shared_ptr<connection> self_; ///< null once it was called, or moved
+        std::shared_ptr<connection> self_; ///< null after the call, and after a move
     };
 
-    // Asio would allocate in each slot of an operation's for its parts.
+    // Asio would allocate in the cancellation slot for each part of a composed operation.
     struct cancel_operation
     {
         connection* self;
@@ -207,7 +207,7 @@ private:
         }
     };
 
-    /** Calls `begin` with what is to be the handler of the operation. */
+    /** Stores `handler`, and calls `begin` with a handler for Asio. */
     template <class Begin, class Handler>
     void begin_operation(Begin&& begin, Handler&& handler)
     {
@@ -229,7 +229,7 @@ private:
         {
             begin(end_of_operation(shared_from_this()));
         }
-        catch (std::bad_alloc const&) // its end is on its way
+        catch (std::bad_alloc const&) // the destroyed handler has ended the operation
         {
         }
     }

@@ -68,7 +68,7 @@ std::optional<core::proxy> proxy_for(config::proxy_options const& options, origi
     return std::get<core::proxy>(std::move(parsed));
 }
 
-/** Whom a failure is about; and what this machine lacks, where that is the cause. */
+/** Adds to `whom`, the peer of a failure, the resource that this machine lacks, if that is the cause. */
 std::string with_shortage(std::string whom, std::error_code const& cause)
 {
     if (auto const lacking = shortage_of(cause); !lacking.empty())
@@ -130,13 +130,13 @@ exchange dialer::timed_out(dial_job const& job) const noexcept
         late.detail = describe(job.at) + " took longer than config::pool.connect_timeout, ";
         late.detail += core::readable(connect_timeout_);
     }
-    catch (std::bad_alloc const&) // the code says most of it
+    catch (std::bad_alloc const&) // the error then has no detail
     {
     }
     return late;
 }
 
-/** Of a connection: "https://api.example: the server", or whoever may be to blame for its end. */
+/** Who may have ended a connection: "https://api.example: the server", or the server or the proxy. */
 std::string dialer::far_end() const
 {
     return to_.to_string() + (proxy_ ? ": the server or " + next_hop() : ": the server");

@@ -31,11 +31,11 @@ struct dial_job : timer_node, std::enable_shared_from_this<dial_job>
 
     /** What the dial waits for now. */
     enum class step : unsigned char {
-        resolving, ///< of the next hop: the proxy or the origin
+        resolving, ///< the name of the next hop: the proxy or the origin
         connecting,
         proxy_tls,
         proxy_reply,
-        resolving_origin, ///< for a SOCKS proxy that wants an address
+        resolving_origin, ///< its name, for a SOCKS proxy that wants an address
         tls,
     };
 
@@ -69,19 +69,19 @@ public:
     /** Fills `job->made`, or tells why not; then its result means nothing if the job was abandoned meanwhile. */
     asio::awaitable<std::optional<exchange>> dial(std::shared_ptr<dial_job> job);
 
-    /** "TLS handshake with https://api.example": what a job waits for now. */
+    /** A step as text: "TLS handshake with https://api.example". */
     std::string describe(dial_job::step at) const;
 
-    /** For a job that took too long. */
+    /** The error of a dial that took too long. */
     exchange timed_out(dial_job const& job) const noexcept;
 
-    /** For a connection that was made, and that its peer ended before anything was given to it. */
+    /** The error for a new connection that its peer ended before a request was sent over it. */
     exchange dead_on_arrival(connection const& made, defect const& found) const;
 
-    /** For one that its peer ended instead of a first response. */
+    /** The error for a new connection that its peer ended before the first response. */
     exchange dead_without_response() const;
 
-    /** The address of a connection that was of no use is tried last for a while. */
+    /** For a while, dials try the address of this connection last. */
     void distrust(connection const& made);
 
     /** Forgets addresses. */

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t header_size = 10;
 constexpr std::size_t trailer_size = 8;
-constexpr std::size_t greatest_ratio = 1032; // of deflate: 258 bytes from two bits
+constexpr std::size_t greatest_ratio = 1032; // of deflate: two bits may stand for 258 bytes
 
 std::uint32_t little_endian(std::string_view bytes) noexcept
 {
@@ -98,7 +98,7 @@ gzip_reader::state gzip_reader::inflate_slice()
         moved.next_out = content_.data() + filled_;
         moved.avail_out = content_.size() - filled_;
         boost::system::error_code failed;
-        inflater_.write(moved, zlib::Flush::finish, failed); // without a window where all of it fits in one call
+        inflater_.write(moved, zlib::Flush::finish, failed); // needs no window if the content fits in one call
         rest_.remove_prefix(input - moved.avail_in);
         checksum_.process_bytes(content_.data() + filled_, content_.size() - moved.avail_out - filled_);
         filled_ = content_.size() - moved.avail_out;
@@ -106,7 +106,8 @@ gzip_reader::state gzip_reader::inflate_slice()
             return state::too_large;
         if (failed == zlib::error::end_of_stream)
         {
-            auto const unused = static_cast<std::size_t>(moved.data_type & 63) / 8; // bytes in its reservoir of bits
+            auto const unused = static_cast<std::size_t>(moved.data_type & 63) /
+                                8; // whole bytes that the inflater has read beyond the end
             rest_ = {rest_.data() - unused, rest_.size() + unused};
             if (!end_member())
                 return state::damaged;
@@ -142,8 +143,8 @@ bool gzip_reader::end_member()
     return true;
 }
 
-/** Lets more content come: as much as was told, or as there is already, but not beyond `most`, and only one byte beyond
-    the limit, which shows that it is too much. */
+/** Makes room for more content: up to the reserved capacity, or as much again as there is, but not beyond `most`, and
+    at most one byte beyond the limit. That byte shows that the content is too large. */
 void gzip_reader::make_room(std::size_t most)
 {
     constexpr std::size_t least = 16 * 1024;

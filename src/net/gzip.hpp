@@ -21,21 +21,21 @@ public:
     enum class state : unsigned char {
         unfinished,
         finished,
-        damaged,   ///< no gzip, cut short, damaged, or followed by something else
+        damaged,   ///< not gzip, cut short, damaged, or followed by something else
         too_large, ///< the content has more bytes than the limit
     };
 
-    /** What one slice reads and writes at most: a few milliseconds of work. The first bound is for blocks and members
-        without content, of which a body may have any number. */
+    /** Most bytes that one slice reads and writes: a few milliseconds of work. The first bound is needed because a
+        body may have any number of blocks and members without content. */
     static constexpr std::size_t longest_input = 64 * 1024;
     static constexpr std::size_t longest_output = 1024 * 1024;
 
-    /** `body` outlives the reader; its content may have `limit` bytes. */
+    /** `body` must outlive the reader. The content may have up to `limit` bytes. */
     gzip_reader(std::string_view body, std::size_t limit);
 
     state inflate_slice();
 
-    /** The content of a body that is finished. */
+    /** The content, after the state `finished`. */
     std::string take_content();
 
 private:
@@ -47,7 +47,7 @@ private:
     boost::crc_32_type checksum_;
     std::string_view rest_; ///< of the body
     std::size_t limit_;
-    std::string content_;    ///< and room for more
+    std::string content_;    ///< `filled_` bytes, and room for more
     std::size_t filled_ = 0; ///< bytes of content
     std::size_t member_ = 0; ///< where the content of the current member begins
     bool in_member_ = false;

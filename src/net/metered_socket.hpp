@@ -19,15 +19,16 @@ namespace asio = boost::asio;
 
 using tcp_socket = asio::ip::tcp::socket;
 
-/** Counts what the peer of one layer of TLS has sent since its last application data: records, and the handshake messages
-    in them, such as session tickets and KeyUpdate (RFC 8446 section 4.6) or HelloRequest (RFC 5246 section 7.4.1.1). */
+/** Counts what the peer of one layer of TLS has sent since its last application data: bytes of records, and handshake
+    messages, such as session tickets and KeyUpdate (RFC 8446 section 4.6) or HelloRequest (RFC 5246 section
+    7.4.1.1). */
 class tls_meter
 {
 public:
     static constexpr std::size_t most_messages = 32;
     static constexpr std::size_t most_bytes = 64 * 1024;
 
-    /** Begins to count, when the handshake is over. Outlives `ssl`. */
+    /** Begins to count. Called after the handshake. The meter must outlive `ssl`. */
     void start(SSL* ssl) noexcept;
     static void stop(SSL* ssl) noexcept { ::SSL_set_msg_callback(ssl, nullptr); }
 
@@ -43,9 +44,9 @@ private:
     std::size_t bytes_ = 0;
 };
 
-/** The socket below TLS. TLS reads on for as long as what it reads is no application data; here it is stopped, by
-    `connection_aborted`, where a peer has sent too much of that. What is read before that is no longer than one buffer of
-    Asio's (17 KB), so that no read takes long, whether it waits or not. */
+/** The socket below TLS. OpenSSL reads until application data arrive. If a peer has sent too much else, reads from this
+    socket fail with `connection_aborted`. Between two checks Asio reads at most one buffer (17 KB), so no read takes
+    long. */
 class metered_socket
 {
 public:
@@ -71,7 +72,8 @@ public:
         return 0;
     }
 
-    /** Never says `would_block`: what TLS has to say was taken from it, and is lost where the socket does not take it. */
+    /** Never fails with `would_block`: Asio has already taken the bytes from OpenSSL, so a second try would not send
+        them. */
     template <class Buffers>
     std::size_t write_some(Buffers const& from, boost::system::error_code& failed)
     {
@@ -84,7 +86,7 @@ public:
     template <class Buffers, class Handler>
     void async_read_some(Buffers const& into, Handler&& handler)
     {
-        // Asio reads into no room when it only wants to resume.
+        // Asio reads into an empty buffer if it only wants to be resumed by the executor.
         if (asio::buffer_size(into) == 0 || !exceeded())
             socket_.async_read_some(into, std::forward<Handler>(handler));
         else

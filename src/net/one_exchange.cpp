@@ -23,7 +23,7 @@ constexpr int most_interims = 8;
 /** How long a body may take after its head where it only explains (rule I5). */
 constexpr std::chrono::seconds longest_explanation{1};
 
-/** Whether an exchange with this code was ended by this side: then the error of the layer below is an echo of that. */
+/** Whether this side ended an exchange with this code. Then the error of the layer below is only a consequence. */
 bool ended_here(errc code) noexcept
 {
     return code == errc::attempt_timeout || code == errc::deadline_exceeded || code == errc::cancelled ||
@@ -191,7 +191,7 @@ void one_exchange::refuse()
     ended_.detail = reader_->complaint();
 }
 
-/** Whether a response says all by its head: one to a DELETE does once the object is removed. */
+/** Whether the body of a response does not matter: that of a 2xx to a DELETE does not. */
 bool one_exchange::needs_no_body(int status) const noexcept
 {
     return removes_ && core::is_success(status);
@@ -203,7 +203,7 @@ std::string one_exchange::writing(std::size_t written) const
            " bytes";
 }
 
-/** What the exchange was doing, for people. */
+/** The step that the exchange waited for, as text for people. */
 std::string one_exchange::awaited() const
 {
     auto const& upload = used_->uploading();
@@ -234,7 +234,7 @@ bool one_exchange::decodes()
     return inflater_ != nullptr;
 }
 
-/** Takes over what came of the response, and gives the connection back. */
+/** Takes the response, or what came of it, and gives the connection back. */
 void one_exchange::end_reading()
 {
     auto& counts = from_.counts();
@@ -251,7 +251,7 @@ void one_exchange::end_reading()
     if (ended_.code != errc::unset)
         return;
     if (!reader_->complete() && needs_no_body(ended_.response.status()))
-        drop_body(); // half of it must not pass for all of it
+        drop_body(); // an incomplete body must not look complete
     used_.finish(keep_for());
 }
 
@@ -261,8 +261,8 @@ void one_exchange::drop_body()
     ended_.response = http_response(status, std::move(ended_.response).headers(), {});
 }
 
-/** Sees whether the body is compressed, whether the server says so or not. Where that makes it unreadable, a refusal
-    counts by its status all the same, and keeps its body as it came. */
+/** Begins to inflate a body that is compressed, even if the server does not declare that. If a body cannot be decoded,
+    an error response still counts by its status, and keeps its body as it came. */
 void one_exchange::begin_decoding()
 {
     auto const& response = ended_.response;
@@ -315,7 +315,7 @@ void one_exchange::stop_decoding(errc code)
     ended_.detail = "inflating the body";
 }
 
-/** The body cannot be read, which matters where the response is wanted for it. */
+/** The body cannot be decoded. That is an error if the caller needs the body: after 2xx, except of a DELETE. */
 void one_exchange::refuse_body(errc code, std::string detail)
 {
     int const status = ended_.response.status();

@@ -49,8 +49,8 @@ public:
 
     connection& used() noexcept { return *used_; }
 
-    /** Puts the request down as bytes, and sets the time limit. What is long is written in the background, for it may be
-        answered before it is read. */
+    /** Puts the request down as bytes, and sets the time limit. What is long is written in the background, for it may
+        be answered before it is read. */
     void begin(http_request const& request, connection_wait const& wait);
     bool uploads() const noexcept { return uploads_; }
 
@@ -62,9 +62,9 @@ public:
     asio::mutable_buffer room() { return used_.room(); }
     void end_read(moved const& got);
 
-    /** Once no more is wanted: the connection goes back, and the body is inflated where it is compressed, a slice each
-        time.
-        @return whether there is more to inflate, for which others are to have their turn first */
+    /** Called after `wants_more` has returned false. The first call gives the connection back. Each call inflates one
+        slice of a compressed body.
+        @return whether there is more to inflate; the caller lets other handlers run before the next call */
     bool decodes();
 
     /** The caller does not want it any more. */
@@ -103,14 +103,14 @@ private:
     steady_time started_{};
     steady_time due_ = steady_time::max();
     response_reader* reader_ = nullptr;
-    std::unique_ptr<gzip_reader> inflater_; ///< where the body is compressed
+    std::unique_ptr<gzip_reader> inflater_; ///< null if the body is not compressed
     int interims_ = 0;
     bool uploads_ = false;
     bool removes_ = false; ///< the request is a DELETE
     bool doubtful_framing_ = false;
     bool hurried_ = false; ///< the rest of the body has little time
     bool over_ = false;
-    bool read_ = false;  ///< nothing more is read
+    bool read_ = false;  ///< the response was read, as far as it is wanted
     bool coded_ = false; ///< the response has a Content-Encoding
 };
 

@@ -40,7 +40,7 @@ exchange out_of_memory()
     );
 }
 
-/** Of a dial that could not go on for want of something on this side. */
+/** The error of a dial that ended by an exception, because this side lacks something. */
 exchange failure_of(std::exception_ptr const& thrown) noexcept
 {
     try
@@ -99,7 +99,7 @@ void connection_pool::settle(core::pool_time const& now) noexcept
 {
     using action = core::origin_pool::step::action;
     if (settling_)
-        return; // that goes on
+        return; // the outer call goes on
     settling_ = true;
     follow_reload();
     while (owner_.is_open())
@@ -171,7 +171,8 @@ void connection_pool::wake_later() noexcept
         }
         catch (...)
         {
-            // What is under way will have the pool look again. Where nothing is, nobody would dial for those that wait.
+            // The end of an active connection or of a dial calls `settle` again. If there is neither, no dial would
+            // begin for the calls that wait, so they end.
             if (core_.active() + core_.dialing() == 0)
                 while (auto* const waiter = core_.take_waiter())
                     static_cast<connection_wish*>(waiter)->fail(out_of_memory());
@@ -249,14 +250,14 @@ std::optional<exchange> connection_pool::found_dead(
     return failure;
 }
 
-/** A connection was ended by its peer while it was used. */
+/** The peer ended a connection while it was used. */
 void connection_pool::cut_off(connection& used, steady_time now) noexcept
 {
     if (core_.cut_off(used, now, owner_.roll()))
         blame(used, nullptr);
 }
 
-/** For calls that wait until their deadline, and for dials to come. */
+/** Records that a connection failed, for the errors of calls that wait and for the order of addresses. */
 void connection_pool::blame(connection const& gone, defect const* found) noexcept
 {
     try
@@ -269,7 +270,7 @@ void connection_pool::blame(connection const& gone, defect const* found) noexcep
     }
 }
 
-/** Of a failed dial that the core knows of, and the waiter that hears of it first. */
+/** Records a failed dial, after the core was told and the first waiter has ended. Ends the overdue waiters. */
 void connection_pool::note_failed_dial(exchange const& of) noexcept
 {
     owner_.counts().count_failed_dial(of.code);
@@ -308,7 +309,7 @@ void connection_pool::look_at_idle() noexcept
     }
 }
 
-/** An idle connection was ended by its peer. */
+/** The peer ended an idle connection. */
 void connection_pool::lose_idle(connection& gone, defect const& found) noexcept
 {
     if (core_.lost_idle(gone, owner_.now(), owner_.roll()))
@@ -329,8 +330,8 @@ void connection_pool::discard(connection& gone, close_reason why) noexcept
     std::erase_if(connections_, [&gone](auto const& one) { return one.get() == &gone; });
 }
 
-/** Has idle connections watched, but not those that are taken again at once: a watch costs a call of the system. Where
-    there is no memory to watch one, it is looked at before its next use all the same. */
+/** Has idle connections watched, except those that are reused immediately, because a watch costs a system call. A
+    connection that is not watched for lack of memory is still checked before its next use. */
 void connection_pool::watch_if_idle() noexcept
 {
     if (!watchman_.armed() && core_.idle() > 0)
@@ -575,7 +576,7 @@ void connection_wish::fail(exchange const& why) noexcept
     {
         failure = why;
     }
-    catch (...) // without the words
+    catch (...) // without the detail
     {
         failure = exchange::failed(why.code, why.progress, why.cause);
         failure->permanent = why.permanent;

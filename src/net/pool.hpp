@@ -50,11 +50,12 @@ public:
 
     void leave_line(core::pool_waiter& waiter) noexcept;
 
-    /** One that was granted is dead, though nothing was given to it. The others are looked at, too.
-        @return how the attempt ends, where that was a failed dial of its own; else `wish` is back at the front */
+    /** The peer ended a granted connection before a request was sent over it. The idle connections are checked, too.
+        @return the error of the attempt, if the connection was made for it; else `wish` is back at the front of the
+        queue */
     std::optional<exchange> found_dead(connection& granted, connection_wish& wish, defect const& found) noexcept;
 
-    /** The head of a response came. */
+    /** The header section of a response came. */
     void responded(connection& used) noexcept;
 
     void close_idle(close_reason why) noexcept;
@@ -111,9 +112,10 @@ private:
     watchman watchman_;
     std::vector<std::shared_ptr<connection>> connections_;
     std::vector<std::shared_ptr<pool_dial>> dials_;
-    std::string last_failure_;        ///< of a dial; empty after a response over a new connection
-    std::optional<exchange> refusal_; ///< the same, where it can only come again, while no dial begins
-    std::uint64_t generation_;        ///< of the network's TLS
+    std::string last_failure_; ///< of a dial; empty after a response over a new connection
+    std::optional<exchange>
+        refusal_; ///< the last failure, if a dial can only fail again; ends calls until the next dial begins
+    std::uint64_t generation_; ///< of the network's TLS
     bool settling_ = false;
 };
 
@@ -159,7 +161,7 @@ public:
 
     void finish(std::optional<std::chrono::nanoseconds> keep) noexcept;
 
-    /** The head of a response came. */
+    /** The header section of a response came. */
     void responded() noexcept { pool_.responded(*used_); }
 
     connection* operator->() const noexcept { return used_; }

@@ -40,7 +40,7 @@ struct address_list
     }
 };
 
-/** Why no descriptor can be had, if so. */
+/** Why this process cannot open a descriptor; empty if it can. */
 std::error_code without_descriptors() noexcept
 {
     int const made = ::eventfd(0, EFD_CLOEXEC);
@@ -53,7 +53,7 @@ std::error_code without_descriptors() noexcept
 /** What a failure of getaddrinfo means, together with the errno that it left. */
 std::error_code why_not_found(int failed, int system_error) noexcept
 {
-    // Without a descriptor for its files and sockets it says that there is no such name, and errno may be of a later step.
+    // Without a free descriptor, getaddrinfo reports an unknown name, and errno may come from a later step.
     std::error_code const cause(system_error, std::system_category());
     if (!shortage_of(cause).empty() || (failed == EAI_SYSTEM && cause))
         return cause;
@@ -227,7 +227,7 @@ std::error_code resolver::start(std::string const& name, steady_time now)
     }
 }
 
-/** What the thread of a look-up does. */
+/** Runs on the thread of a lookup. */
 void resolver::look_up(
     std::shared_ptr<lookup_state> const& state, name_lookup const& lookup, std::string const& name
 ) noexcept
@@ -280,8 +280,8 @@ void resolver::take(std::shared_ptr<pending> const& done, steady_time now) noexc
     std::erase_if(waits_, [](auto const& one) { return !one.second->asked_; });
 }
 
-/** Keeps what a look-up found. A lack of resources of this machine says nothing about the name.
-    @return the answer for those who wait */
+/** Caches the result of a lookup, but not a failure for lack of local resources, which says nothing about the name.
+    @return the result for the waits */
 name_answer resolver::learn(std::string const& name, name_answer const& found, steady_time now)
 {
     if (!found.failure)

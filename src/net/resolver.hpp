@@ -28,8 +28,8 @@ private:
     resolver* asked_ = nullptr;
 };
 
-/** Finds the addresses of names. Each look-up has a thread of its own, for it cannot be stopped, only left behind; nobody
-    else is held up by it. Used on one executor. */
+/** Finds the addresses of names. Each look-up has a thread of its own, for it cannot be stopped, only left behind;
+    nobody else is held up by it. Used on one executor. */
 class resolver
 {
 public:
@@ -42,8 +42,9 @@ public:
         @return whether `wait.answer` is there already; else park on it until it is */
     bool ask(std::string const& name, name_wait& wait, steady_time now, std::chrono::nanoseconds patience);
 
-    /** For a wait that took too long: fills `wait.answer` by the answer of a look-up that is there, though the executor has
-        not come to it; else by addresses known from before; else by nothing, neither addresses nor a failure. */
+    /** For a wait that took too long: fills `wait.answer` with the result of a lookup that is finished, but that the
+        executor has not handled yet; else with addresses known from before; else leaves both addresses and failure
+        empty. */
     void expire(std::string const& name, name_wait& wait, steady_time now);
 
     /** Leaves behind what is under way: it may be of another network. */
@@ -60,7 +61,7 @@ private:
     struct lookup_state;
     struct pending;
 
-    /** Begins a look-up. Where it cannot, this machine lacks something: descriptors, threads or memory. */
+    /** Begins a lookup. Returns an error if this machine lacks descriptors, threads or memory. */
     std::error_code start(std::string const& name, steady_time now);
     static void look_up(
         std::shared_ptr<lookup_state> const& state, name_lookup const& lookup, std::string const& name
@@ -68,7 +69,7 @@ private:
     void take(std::shared_ptr<pending> const& done, steady_time now) noexcept;
     name_answer learn(std::string const& name, name_answer const& found, steady_time now);
 
-    /** Addresses from before where there are some, else the failure. */
+    /** Addresses known from before, if there are any; else the failure. */
     name_answer instead_of(std::error_code const& failure, std::string const& name, steady_time now) const;
 
     asio::any_io_executor executor_;

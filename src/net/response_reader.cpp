@@ -19,7 +19,7 @@ namespace http = beast::http;
 
 namespace {
 
-/** Digits of the size of a chunk and CRLF. What a line with such a size has beyond them counts as its extension. */
+/** Length of 16 hexadecimal digits and CRLF. The bytes of a chunk-size line beyond that count as its extension. */
 constexpr std::size_t longest_plain_size = 18;
 
 bool is_blank(char c) noexcept
@@ -29,7 +29,7 @@ bool is_blank(char c) noexcept
 
 constexpr char bare_newline[] = "a line ends without CR";
 
-/** Whether Beast's parser has refused a field for what it says of the body. */
+/** Whether Beast's parser has refused a field that describes the framing of the body. */
 bool is_about_framing(beast::error_code const& failed) noexcept
 {
     return failed == http::error::bad_content_length || failed == http::error::multiple_content_length ||
@@ -46,7 +46,7 @@ std::string limit_of(std::string_view option, std::size_t bytes)
 response_reader::response_reader(config::size_limits const& limits, spare_bodies& spares)
     : spares_(spares), header_limit_(limits.response_header), body_limit_(limits.response_body)
 {
-    header_limit((std::numeric_limits<std::uint32_t>::max)()); // ours is exact
+    header_limit((std::numeric_limits<std::uint32_t>::max)()); // `header_limit_` is used instead, because it is exact
     skip(true);
 }
 
@@ -89,7 +89,7 @@ bool response_reader::put_end() noexcept
 
 http_response response_reader::take()
 {
-    std::string().swap(line_); // the connection may be kept, and the reader with it
+    std::string().swap(line_); // frees memory, because an idle connection keeps its reader
     return http_response(status_, std::move(headers_), std::move(body_));
 }
 
@@ -165,15 +165,15 @@ void response_reader::parse_header(std::string_view section)
     }
 }
 
-/** Beast's parser does not take the line that comes first. */
+/** Beast's parser has refused the first line of `received`. */
 void response_reader::refuse_line(std::string_view received)
 {
     fail(fault::malformed, "a line of the header is no field: \"" + core::printable(received, 32) + '"');
 }
 
-/** A field of framing that Beast's parser refuses, and with it the rest of the header. The rest of the header section is
-    read all the same: it may tell which request failed.
-    @return the size of its line */
+/** Reads a framing field that Beast's parser has refused, so that the parser can read the rest of the header section,
+    which may have the request id.
+    @return the size of the field's lines */
 std::size_t response_reader::take_refused_field(std::string_view received)
 {
     std::size_t size = 0;
@@ -229,7 +229,7 @@ void response_reader::add_field(http::field kind, std::string_view name, std::st
     detail::parsed_fields::add(headers_, name, value);
 }
 
-/** The next line without its CRLF. Nothing where its end has not come, or it cannot be one. */
+/** The next line without its CRLF. Nothing if its end has not come, or if the line is invalid. */
 std::optional<std::string_view> response_reader::next_line(std::string_view& rest)
 {
     auto const end = rest.find('\n');
@@ -262,7 +262,7 @@ void response_reader::read_connection(std::string_view value) noexcept
     });
 }
 
-/** The length may come several times, or in a list, where all are the same number (RFC 9110 section 8.6). */
+/** Content-Length may come several times, or be a list, if all values are the same (RFC 9110 section 8.6). */
 void response_reader::read_length(std::string_view value) noexcept
 {
     core::for_each_element(value, [this](std::string_view element) {
@@ -298,7 +298,7 @@ void response_reader::end_header()
         body_limit_ = (std::min)(body_limit_, enough_to_explain);
 
     auto complaint =
-        has_body ? framing_complaint() : std::string(); // else the fields do not count (section 6.3 item 1)
+        has_body ? framing_complaint() : std::string(); // without a body the fields do not count (section 6.3 item 1)
     framed_ = complaint.empty();
     if (!framed_)
         fail(fault::malformed, std::move(complaint));
@@ -308,7 +308,7 @@ void response_reader::end_header()
         state_ = state::complete;
 }
 
-/** Why the end of the body cannot be told (RFC 9112 section 6); empty where it can. */
+/** Why the end of the body cannot be determined (RFC 9112 section 6); empty if it can. */
 std::string response_reader::framing_complaint() const
 {
     if (seen_.transfer_encoding && seen_.content_length)
@@ -368,7 +368,7 @@ void response_reader::read_chunk_size(std::string_view line)
     }
 }
 
-/** Trailers say nothing to us, and must not say anything of framing (RFC 9110 section 6.5.1). */
+/** Trailers are checked and ignored; they must not affect the framing (RFC 9110 section 6.5.1). */
 void response_reader::read_trailer(std::string_view line)
 {
     if (line.empty())

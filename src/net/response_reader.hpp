@@ -25,47 +25,47 @@ namespace beast = boost::beast;
     size of a chunk (section 7.1.1), takes fields from trailers for fields of the header, and counts its limits by how the
     bytes arrive.
 
-    The header section, its empty line included, has at most `limits.response_header` bytes; so have the trailers and
-    the extensions of all chunks together. The body has at most `limits.response_body` bytes. Where the request may be
-    sent again, the body only explains, and its first 64 KiB are enough (rule I5): what is beyond them, or beyond the
-    limit for bodies, is not kept and is no fault. */
+    The header section, its empty line included, has at most `limits.response_header` bytes. The same limit holds for
+    the trailers and the extensions of all chunks together. The body has at most `limits.response_body` bytes. If the
+    status allows a retry, the body is needed for the error text only, and its first 64 KiB are enough (rule I5): bytes
+    beyond them, or beyond the limit for bodies, are dropped and are not a fault. */
 class response_reader : private beast::http::basic_parser<false>
 {
 public:
-    /** What keeps a response from being read to its end. */
+    /** Why a response cannot be read to its end. */
     enum class fault : unsigned char { none, malformed, too_large };
 
-    /** `spares` outlives it. */
+    /** `spares` must outlive the reader. */
     response_reader(config::size_limits const& limits, spare_bodies& spares);
 
-    /** Reads on.
+    /** Reads more bytes of the response.
         @return how many of `bytes` belong to the response: all of them, unless it is complete or has a fault */
     std::size_t put(std::string_view bytes);
 
     /** The connection has ended.
-        @return whether the response is complete with it */
+        @return whether that completes the response */
     bool put_end() noexcept;
 
     bool begun() const noexcept { return state_ != state::header || !line_.empty(); }
     bool complete() const noexcept { return state_ == state::complete; }
     fault broken() const noexcept { return fault_; }
 
-    /** What the fault is, for people. Empty: there is none. */
+    /** The fault as text for people; empty if there is none. */
     std::string const& complaint() const noexcept { return complaint_; }
 
-    /** What is to come next, for people: "the rest of the body, 5 of 9 bytes". */
+    /** What the reader waits for, as text for people: "the rest of the body, 5 of 9 bytes". */
     std::string awaited() const;
 
     int status() const noexcept { return status_; }
     bool interim() const noexcept { return status_ >= 100 && status_ < 200; }
 
-    /** Whether the status line and all fields of a final response are there, and are well formed. */
+    /** Whether the complete header section of a final response has come, and is well formed. */
     bool has_head() const noexcept { return has_head_; }
 
-    /** Whether the fields also tell, without contradiction, where the body ends. */
+    /** Whether the header fields also say, without contradiction, where the body ends. */
     bool is_framed() const noexcept { return framed_; }
 
-    /** Whether the header section has these fields; that most have not need not be looked up. */
+    /** Which of these header fields the response has, so that absent fields need no search. */
     struct fields_seen
     {
         bool content_length = false;
@@ -87,11 +87,11 @@ public:
         return complete() && !ends_with_connection_ && !says_close_ && (says_keep_alive_ || !http_1_0_);
     }
 
-    /** Whether peers may differ in where the response ends: it announces a body that its status does not have
+    /** Whether peers may disagree where the response ends: it announces a body that its status does not have
         (RFC 9112 section 6.3), or has a Transfer-Encoding in HTTP/1.0 (section 6.1). */
     bool has_doubtful_framing() const noexcept { return doubtful_framing_; }
 
-    /** The response, as far as it came. */
+    /** The response, or what came of it. */
     http_response take();
 
 private:
@@ -113,7 +113,7 @@ private:
 
     static constexpr std::size_t enough_to_explain = 64 * 1024;
 
-    // Of Beast's parser.
+    // Callbacks of Beast's parser.
     void on_request_impl(beast::http::verb, text, text, int, error_code&) override {}
     void on_response_impl(int code, text, int version, error_code& failed) override;
     void on_field_impl(beast::http::field kind, text name, text value, error_code&) override;
@@ -148,11 +148,11 @@ private:
     std::size_t header_limit_;
     std::size_t header_left_ = 0; ///< what is left of it for what frames the body
     std::size_t body_limit_;
-    std::string line_;             ///< the beginning of a line, or of the header, whose end has not come
+    std::string line_;             ///< a line or header section whose end has not come yet
     std::uint64_t length_ = 0;     ///< Content-Length
-    std::uint64_t data_left_ = 0;  ///< of the body, or of the chunk
+    std::uint64_t data_left_ = 0;  ///< bytes of the body, or of the chunk, that are to come
     std::size_t codings_ = 0;      ///< in Transfer-Encoding
-    std::string foreign_coding_{}; ///< the first that is not chunked
+    std::string foreign_coding_{}; ///< the first coding that is not chunked
     std::string complaint_;
     int status_ = 0;
     state state_ = state::header;

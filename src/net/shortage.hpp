@@ -6,9 +6,9 @@
 
 namespace ccloud::net {
 
-/** The resource that this process or machine lacks, where an error of the system says so: "file descriptors". Empty where
-    it says something else. Such a failure says nothing about a name, an address or a peer: it is transient, and is
-    remembered of none of them. */
+/** The resource that this process or machine lacks, if that is what the system error means, such as "memory"; else
+    empty. Such a failure says nothing about a name, an address or a peer. It is transient, and must not be cached for
+    one of them. */
 std::string_view shortage_of(std::error_code const& failed) noexcept;
 
 } // namespace ccloud::net

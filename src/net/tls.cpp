@@ -57,8 +57,8 @@ struct file_close
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
 };
 
-/** The content of a file, or why it cannot be read. The descriptor is close-on-exec, unlike that of OpenSSL's functions
-    that take a path: another thread may start a program meanwhile. */
+/** The content of a file, or why it cannot be read. Unlike OpenSSL's functions that take a path, this one opens the
+    file with close-on-exec, because another thread may start a program meanwhile. */
 std::variant<std::string, std::error_code> content_of(std::string const& path)
 {
     auto const failed = [] { return std::error_code(errno, std::generic_category()); };
@@ -74,14 +74,14 @@ std::variant<std::string, std::error_code> content_of(std::string const& path)
     return content;
 }
 
-/** What an option gives as a text, or as the name of a file. */
+/** PEM text from an option, or from the file that an option names. */
 struct pem_source
 {
     std::string text;
-    std::string option; ///< what errors call it: "tls.ca_pem", or "tls.ca_file: "/some/where""
+    std::string option; ///< its name in errors: "tls.ca_pem", or "tls.ca_file: "/some/where""
 };
 
-/** Of a pair of options that exclude each other, the one that is set; an empty text where none is. */
+/** Reads the one of two exclusive options that is set; the text is empty if neither is. */
 pem_source read_pem(char const* which, std::string const& file, std::string const& pem)
 {
     auto const option = "tls." + std::string(which);
@@ -95,8 +95,8 @@ pem_source read_pem(char const* which, std::string const& file, std::string cons
     return {std::get<std::string>(std::move(content)), option + "_file: \"" + file + '"'};
 }
 
-/** Trusts the certificates of a text, as far as they can be read.
-    @return whether there is one, and all can be read */
+/** Trusts the certificates of a text, up to the first invalid one.
+    @return whether there is at least one, and all are valid */
 bool trust_text(SSL_CTX* context, std::string const& pem)
 {
     std::unique_ptr<BIO, bio_delete> const text(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
@@ -105,20 +105,20 @@ bool trust_text(SSL_CTX* context, std::string const& pem)
         if (::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), one.get()) == 1)
             ++added;
         else
-            throw std::bad_alloc(); // the store takes every certificate, also one that it has
+            throw std::bad_alloc(); // the only possible reason: the store accepts duplicates
     bool const to_the_end = ::ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     ::ERR_clear_error();
     return added > 0 && to_the_end;
 }
 
-/** Trusts what this OpenSSL was built to trust. Its own function for that, SSL_CTX_set_default_verify_paths, would read
-    SSL_CERT_FILE and SSL_CERT_DIR. File and folder may be missing. */
+/** Trusts the file and the directory that OpenSSL was built to trust; either may be missing. OpenSSL's function for
+    that, SSL_CTX_set_default_verify_paths, would read SSL_CERT_FILE and SSL_CERT_DIR. */
 void trust_system(SSL_CTX* context)
 {
     std::string const file = ::X509_get_default_cert_file();
     auto const content = content_of(file);
     auto const* failed = std::get_if<std::error_code>(&content);
-    if (failed && !shortage_of(*failed).empty()) // it may be there
+    if (failed && !shortage_of(*failed).empty()) // the file may exist
         refuse("tls: cannot read \"" + file + '"', failed->message());
     if (!failed)
         trust_text(context, std::get<std::string>(content));
@@ -126,7 +126,7 @@ void trust_system(SSL_CTX* context)
         refuse("tls: the system's certificates cannot be used");
 }
 
-/** Trusts what is in folders. OpenSSL looks there during each handshake. */
+/** Trusts the certificates in directories. OpenSSL reads them during each handshake. */
 void trust_directories(SSL_CTX* context, std::string const& list)
 {
     auto const folders = core::split(list, ':');
@@ -207,7 +207,7 @@ unsigned long openssl_code(error_code const& failed) noexcept
     return failed.category() == asio::error::get_ssl_category() ? static_cast<unsigned>(failed.value()) : 0;
 }
 
-/** The error of the system that OpenSSL passes on, or names in its own words; else the error as it is. */
+/** The system error that an OpenSSL error stands for; else the error as it is. */
 std::error_code cause_of(error_code const& failed) noexcept
 {
     auto const code = openssl_code(failed);
@@ -218,13 +218,13 @@ std::error_code cause_of(error_code const& failed) noexcept
     return failed;
 }
 
-/** Whether OpenSSL could not do its work, for want of memory mostly, as far as the error queue of this thread tells. */
+/** Whether OpenSSL failed internally, mostly for lack of memory, according to the error queue of this thread. */
 bool failed_inside() noexcept
 {
     return ERR_FATAL_ERROR(::ERR_peek_error()) != 0 || ERR_FATAL_ERROR(::ERR_peek_last_error()) != 0;
 }
 
-/** Verifies a chain as OpenSSL does by itself, but tells what is wrong with it from what went wrong here. */
+/** Verifies a chain as OpenSSL does by default, but distinguishes a bad chain from an internal failure. */
 int verify_chain(X509_STORE_CTX* chain, void*) noexcept
 {
     int const good = ::X509_verify_cert(chain);
@@ -233,8 +233,8 @@ int verify_chain(X509_STORE_CTX* chain, void*) noexcept
     return good;
 }
 
-/** Has OpenSSL read the extensions of the certificates that are trusted. It does so once for each, and where it lacks
-    memory at that moment it takes the certificate to be invalid ever after. */
+/** Makes OpenSSL parse the extensions of the trusted certificates now. It does so once per certificate; if it lacks
+    memory at that moment, it treats the certificate as invalid from then on. */
 void read_extensions(X509_STORE* trusted)
 {
     auto* const all = ::X509_STORE_get0_objects(trusted);
@@ -253,7 +253,7 @@ int reason_of(error_code const& failed) noexcept
     return is_of_tls ? ERR_GET_REASON(code) : 0;
 }
 
-/** Whether the first bytes of the peer were no TLS record, such as an answer of plain HTTP, or a greeting of SSH. */
+/** Whether the first bytes of the peer were not a TLS record, but for instance plain HTTP or an SSH banner. */
 bool is_without_tls(SSL* ssl, error_code const& failed) noexcept
 {
     auto const reason = reason_of(failed);
@@ -294,7 +294,7 @@ bool is_about_our_certificate(int reason) noexcept
     }
 }
 
-/** Asio's own constructor goes on without one where OpenSSL does not say why there is none. */
+/** Creates the context here, because Asio's constructor goes on without one if OpenSSL reports no reason. */
 SSL_CTX* make_context()
 {
     ::ERR_clear_error();
@@ -311,7 +311,7 @@ bool speaks_other_protocol(SSL* ssl)
     return length > 0 && std::string_view(reinterpret_cast<char const*>(name), length) != http_1_1.substr(1);
 }
 
-/** A common name is no identity, and a wildcard stands for a whole label (RFC 9110 section 4.3.4). */
+/** The common name is never compared, and a wildcard matches a whole label only (RFC 9110 section 4.3.4). */
 constexpr unsigned host_check = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
 bool is_for(X509* certificate, std::string const& host) noexcept
@@ -402,7 +402,7 @@ tls_peer::tls_peer(std::shared_ptr<tls_profile> profile, std::string_view host, 
 
 int tls_peer::index()
 {
-    // Application data are Asio's. Where there is none to be had now, there may be one later.
+    // Index 0, the application data, belongs to Asio. After an exception the next call tries again.
     static int const mine = [] {
         int const made = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
         if (made < 0)
@@ -465,18 +465,18 @@ error_code tls_peer::prepare(SSL* ssl)
 tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 {
     auto const cause = cause_of(failed);
-    // First of all: a folder of authorities is read during the handshake, and verification fails where that cannot be.
+    // First, because OpenSSL reads a directory of CAs during the handshake, and verification fails if it cannot.
     if (auto const lacking = shortage_of(cause); !lacking.empty())
         return out_of(lacking, cause);
     auto const verified = ::SSL_get_verify_result(ssl);
     if (verified == X509_V_ERR_OUT_OF_MEM)
         return out_of_memory();
     if (verified != X509_V_OK)
-        // Where something else went wrong before, a key may be "too weak" only because there was no memory for it.
+        // Permanent only if TLS itself reports the failure: OpenSSL also calls a key "too weak" for lack of memory.
         return {code_of(verified), ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
     if (failed)
     {
-        // What TLS itself objects to will not change; a broken connection may, and what OpenSSL could not do.
+        // An objection of TLS itself is permanent; a broken connection and an internal failure of OpenSSL are not.
         if (is_without_tls(ssl, failed))
             return {errc::tls_failed, "the peer did not answer with TLS (plain HTTP on this port?)", true, {}};
         if (is_about_version(reason_of(failed)))
