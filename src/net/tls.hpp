@@ -90,7 +90,7 @@ public:
         errc code = errc::unset; ///< unset: nothing
         std::string why;         ///< empty where the error code says it
         bool permanent = false;
-        std::error_code cause{}; ///< empty where `why` says all
+        std::error_code cause{}; ///< empty if `why` says everything
     };
     verdict judge(SSL* ssl, boost::system::error_code const& failed) const;
 

@@ -20,8 +20,8 @@ std::shared_ptr<transport> make_transport(
     return std::make_shared<pooled_transport>(std::move(executor), settings, std::move(network), std::move(lookup));
 }
 
-/** The wait of the timer. There is one at a time, which has memory of its own. Where Asio drops it, for want of memory to
-    let it run on its executor, it is posted: else no deadline would ever come. */
+/** The handler of the timer. There is one at a time, with memory of its own. If Asio destroys the handler, because it
+    has no memory to run it on its executor, the handler posts itself. Otherwise no deadline would ever expire. */
 class pooled_transport::timer_wait
 {
 public:
@@ -51,7 +51,7 @@ public:
             owner->end_timer_wait();
     }
 
-    /** Ends by a post instead. */
+    /** Ends the wait by a post instead. @return whether it was posted */
     bool again() noexcept
     {
         pending_ = false;
@@ -64,7 +64,8 @@ public:
 private:
     std::weak_ptr<pooled_transport> owner_;
     asio::any_io_executor executor_;
-    std::shared_ptr<timer_memory> memory_; ///< stays where it is moved from, for Asio asks there, too
+    std::shared_ptr<timer_memory>
+        memory_; ///< a move copies it, because Asio also asks a moved-from handler for its allocator
     bool pending_ = true;
 };
 
@@ -80,7 +81,8 @@ pooled_transport::~pooled_transport() = default;
 
 namespace {
 
-/** Lets whatever else is ready on the executor go first. A coroutine of its own, for few exchanges ever need it. */
+/** Lets other handlers that are ready on the executor run first. A separate coroutine, because few exchanges need
+    it. */
 asio::awaitable<void> next_turn()
 {
     co_await asio::post(asio::use_awaitable);
@@ -202,7 +204,7 @@ void pooled_transport::run_timer()
     if (state_ == state::closed)
         return;
     timer_due_ = timers_.earliest();
-    timer_.expires_at(timer_due_); // ends the wait that there is, and so begins the next one
+    timer_.expires_at(timer_due_); // cancels a pending wait, whose handler then begins the next one
     if (timer_waits_)
         return;
     try
@@ -281,7 +283,7 @@ void pooled_transport::warm_up(origin const& to, std::size_t connections) noexce
         pool.core().warm_up(connections);
         pool.settle();
     }
-    catch (std::bad_alloc const&) // then calls make their connections
+    catch (std::bad_alloc const&) // calls then open connections when they need them
     {
     }
 }

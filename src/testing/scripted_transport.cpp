@@ -311,17 +311,18 @@ std::uint64_t scripted_transport::roll() noexcept
 void scripted_transport::arm(timer_node& node, steady_time due)
 {
     auto& self = *state_;
-    bool const prolongs = node.armed();                                   // or cuts it short
-    if (self.waits.capacity() <= self.waits.size() + self.started.size()) // so that each can be recorded
+    bool const changes = node.armed(); // an earlier wait
+    // Reserved now, because recording a wait must not fail.
+    if (self.waits.capacity() <= self.waits.size() + self.started.size())
         self.waits.reserve(2 * self.waits.capacity() + 1);
-    auto const wait = prolongs ? self.started.end() : self.started.insert_or_assign(&node, now()).first;
+    auto const wait = changes ? self.started.end() : self.started.insert_or_assign(&node, now()).first;
     try
     {
         self.clock.arm(node, due);
     }
     catch (...)
     {
-        if (!prolongs)
+        if (!changes)
             self.started.erase(wait);
         throw;
     }

@@ -162,7 +162,8 @@ asio::awaitable<bool> deliver(connection_pointer peer, Stream& stream, delivery 
     co_return answer.then == ending::keep_open;
 }
 
-// Sockets are made here, close-on-exec: a program that a test starts must not hold them open. Asio makes them without.
+// Asio opens sockets without close-on-exec. These functions set it, so that a program that a test starts does not keep
+// the sockets open.
 
 inline tcp::acceptor listen_on(asio::io_context& io, tcp::endpoint const& address)
 {
