@@ -28,8 +28,8 @@ build()
     cmake --build "build/$preset" --parallel "$(nproc)" "${targets[@]}"
 }
 
-# with_fixed_layout COMMAND...: runs it without address space layout randomization, where that is allowed. The runtime of
-# ThreadSanitizer in GCC 12 does not know the layout of newer kernels.
+# with_fixed_layout COMMAND...: runs a command without address space layout randomization, if that is allowed, because
+# ThreadSanitizer of GCC 12 does not support the layout of newer kernels.
 with_fixed_layout()
 {
     local machine

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Sourced after common.sh: runs the fuzz targets of test/fuzz.
 
-# fuzz_target LIMIT NAME MAX_LEN [dictionary]: runs one target from its kept corpus, until it has reached LIMIT, an option
-# of libFuzzer. Inputs that it finds stay below build/fuzz/runs/NAME, as does its log.
+# fuzz_target LIMIT NAME MAX_LEN [dictionary]: runs one target, beginning with its kept corpus. LIMIT is the option of
+# libFuzzer that ends the run. The inputs that the target finds, and its log, are in build/fuzz/runs/NAME.
 fuzz_target()
 {
     local limit=$1 name=$2 max_len=$3 dictionary=${4:-}
@@ -15,7 +15,7 @@ fuzz_target()
     if [[ $dictionary ]]; then
         options+=("-dict=test/fuzz/$dictionary")
     fi
-    # The symbolizer of clang-16 is a package of its own; this one reads the same debug information.
+    # The symbolizer of clang-16 is in another package. addr2line reads the same debug information.
     if command -v addr2line >/dev/null; then
         ASAN_SYMBOLIZER_PATH=$(command -v addr2line)
         export ASAN_SYMBOLIZER_PATH
@@ -28,8 +28,8 @@ fuzz_target()
 }
 export -f fuzz_target
 
-# fuzz_all LIMIT: builds all targets and runs them, as many at a time as there are processors. Prints a table. Fails where a
-# target failed: by a crash, a rule that does not hold, an input that takes more than ten seconds or 2 GiB.
+# fuzz_all LIMIT: builds all targets and runs them, one per processor at a time. Prints a table. Fails if a target
+# failed: by a crash, a violated rule, or an input that takes more than ten seconds or 2 GiB.
 fuzz_all()
 {
     local limit=$1 failed=0

@@ -19,7 +19,7 @@ struct state
 };
 thread_local state mine;
 
-/** Whether an allocation that is asked for now is to fail. */
+/** Whether the current allocation is to fail. */
 bool fails(source by) noexcept
 {
     if (!mine.armed || (mine.which.of & by) == 0)
@@ -37,7 +37,8 @@ void* allocate(std::size_t size) noexcept
 
 bool has_openssl = false;
 
-/** OpenSSL can be told where to get memory only before it first needs some: before any constructor of a global. */
+/** OpenSSL accepts allocation functions only before its first allocation, so they are set before constructors of
+    globals. */
 [[gnu::constructor(101)]] void serve_openssl()
 {
     has_openssl =

@@ -3,11 +3,11 @@
 
 #include <cstddef>
 
-/** The heap of this program, which can be made to fail. It replaces operator new, wraps the allocation functions of C
-    that Asio calls, and is what OpenSSL allocates from. */
+/** A heap that can be made to fail. It replaces operator new, wraps the C allocation functions that Asio calls, and
+    serves OpenSSL. */
 namespace heap {
 
-/** Who allocates; flags. */
+/** The caller of an allocation. Flags. */
 enum source : unsigned {
     by_new = 1,     ///< operator new: this library, the standard library, Boost
     by_asio = 2,    ///< aligned_alloc: Asio's operations, and frames of coroutines
@@ -23,17 +23,17 @@ struct failures
     unsigned of = by_all;
 };
 
-/** From now on they are counted, and fail. */
+/** From now on this thread's allocations are counted, and fail as planned. */
 void arm(failures const& which) noexcept;
 
-/** From now on none fails.
+/** From now on no allocation fails.
     @return how many were counted */
 std::size_t disarm() noexcept;
 
-/** How many have failed since `arm`. */
+/** How many allocations have failed since `arm`. */
 std::size_t failed() noexcept;
 
-/** For as long as it lives, this thread's allocations succeed and are not counted: for what a test does meanwhile. */
+/** While it exists, this thread's allocations succeed and are not counted. For code of the test itself. */
 class pause
 {
 public:
@@ -46,7 +46,7 @@ private:
     bool was_armed_;
 };
 
-/** Whether OpenSSL allocates here. */
+/** Whether OpenSSL uses this heap. */
 bool serves_openssl() noexcept;
 
 } // namespace heap

@@ -43,7 +43,7 @@ ccloud::config quick(ccloud::config settings)
     return settings;
 }
 
-/** The rounds with a server that lives as long as they do. */
+/** Rounds with a server. */
 template <class Server>
 round_of with_server(std::shared_ptr<Server> server, round_plan plan, script what)
 {
@@ -79,7 +79,8 @@ make_round over_tls(int version, place where, script what, std::function<void(ro
         round_plan plan;
         plan.settings = quick(server->settings(ca()));
         plan.where = where;
-        plan.recovers_within = 500ms; // OpenSSL may take a lack of memory for a bad certificate; that lasts a moment
+        plan.recovers_within =
+            500ms; // OpenSSL may report a lack of memory as a bad certificate, which counts until the dial pause ends
         if (adjust)
             adjust(plan);
         return with_server(server, plan, what);
@@ -130,7 +131,7 @@ ccloud::operation<ccloud::http_response> upload(ccloud::client const& cloud)
     return cloud.execute(std::move(request));
 }
 
-/** Several calls at once, more than there are connections. */
+/** More concurrent calls than connections. */
 void crowd(subject& all)
 {
     for (int i = 0; i < 6; ++i)
@@ -200,7 +201,7 @@ void construct(subject& all)
     all.on.until([&] { return all.on.all_over(); }, 3s);
 }
 
-/** A second shard on the other context. */
+/** A shard on the other context. */
 void shard(subject& all)
 {
     auto second = all.cloud->on(all.on.other.get_executor());

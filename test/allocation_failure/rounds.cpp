@@ -37,7 +37,7 @@ ccloud::client make(world& on, ccloud::config const& settings, round_plan const&
     return with.wire ? ccloud::client(work, settings, with.wire()) : ccloud::client(work, settings);
 }
 
-/** Why no call succeeds any more; empty where one does. */
+/** Makes calls until one succeeds. Returns why none does; empty if one has succeeded. */
 std::string call_again(world& on, ccloud::client const& cloud, subject const& all, round_plan const& with)
 {
     auto const last = world::clock::now() + with.recovers_within;

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-/** ThreadSanitizer does not support a child of a process that goes on with threads of its own. */
+/** ThreadSanitizer does not support a forked child that starts threads. */
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool under_tsan = true;
 #else
@@ -23,12 +23,12 @@ struct subject
     world& on;
     std::optional<ccloud::client>& cloud;
     ccloud::config const& settings;
-    boost::asio::any_io_executor home; ///< where calls are awaited
+    boost::asio::any_io_executor home; ///< calls are awaited on it
 };
 
 using script = std::function<void(subject&)>;
 
-/** Where the client works, and where its calls are awaited. */
+/** The executor of the client, and the executor on which its calls are awaited. */
 enum class place { serial, strand, elsewhere };
 
 /** How a round is set up, and what must hold after it. */
@@ -38,15 +38,15 @@ struct round_plan
     place where = place::serial;
     std::function<std::shared_ptr<ccloud::transport>()> wire; ///< empty: the client's own
     bool begins_without = false;                              ///< the script makes the client
-    bool may_be_crippled = false; ///< a client that was made meanwhile may be of no use: then another one has to be
-    std::chrono::milliseconds recovers_within{0}; ///< calls that come after
+    bool may_be_crippled = false; ///< a client that the script made may be unusable; then a new client has to work
+    std::chrono::milliseconds recovers_within{0}; ///< how long later calls may fail
 };
 
-/** Makes a client, plays the script while allocations fail, and then makes a call, which has to succeed. */
+/** A round: makes a client, runs the script while allocations fail, and then makes a call, which has to succeed. */
 std::string play(world& on, round_plan const& with, script const& what, heap::failures const& which);
 
-/** Sweeps, and has the test fail where anything is wrong. Where CCLOUD_EVERY_ALLOCATION is set, no allocation is passed
-    over; CCLOUD_FAILURES_IN_A_ROW says how many fail each time. */
+/** Runs a sweep, and fails the test if anything is wrong. If CCLOUD_EVERY_ALLOCATION is set, no allocation is skipped.
+    CCLOUD_FAILURES_IN_A_ROW is the number of allocations that fail in each round. */
 void check(std::string const& name, make_round const& make, sweep_options const& options = {});
 
 #endif

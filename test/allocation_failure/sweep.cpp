@@ -26,10 +26,10 @@ namespace {
 
 constexpr unsigned longest_round = 30; ///< seconds
 
-/** What a child tells, in memory that it shares. */
+/** The report of a child process, in shared memory. */
 struct told
 {
-    std::size_t first = 0; ///< that fails in the round which is played
+    std::size_t first = 0; ///< the first allocation that fails in the current round
     std::size_t rounds = 0;
     std::size_t used = 0; ///< bytes of `text`
     std::size_t excused = 0;
@@ -48,7 +48,7 @@ struct told
 
 told* common = nullptr;
 
-/** Functions of Asio in which the process ends where it lacks memory, whatever they are called for. */
+/** Functions of Asio in which the process ends if there is no memory, whoever calls them. */
 constexpr std::string_view asios[] = {
     "strand_executor_service21create_implementation", // a strand is made
 };
@@ -89,7 +89,7 @@ constexpr int crashed = 73;
     __sanitizer_set_death_callback([] { die(crashed); });
 #endif
     void* frame = nullptr;
-    (void)::backtrace(&frame, 1); // loads what it needs
+    (void)::backtrace(&frame, 1); // the first call allocates
     ::alarm(longest_round);
     {
         auto const round = make();

@@ -21,32 +21,32 @@
 #include <string>
 #include <utility>
 
-/** Something that is awaited. */
+/** An operation that is awaited, and its result. */
 struct act
 {
     enum class end : unsigned char {
         none,
         value,
         error,
-        threw, ///< out of the await
+        threw, ///< the await threw an exception
         lost,  ///< its coroutine was destroyed
     };
 
     bool over() const noexcept { return how != end::none; }
 
     end how = end::none;
-    std::string text;  ///< of what went wrong
-    bool last = false; ///< once it is over, no allocation fails any more
+    std::string text;  ///< of the error or exception
+    bool last = false; ///< after it, no allocation fails any more
     boost::asio::cancellation_signal signal;
 };
 
-/** Two execution contexts, and what is awaited on them. Nothing moves but in `step`. */
+/** Two execution contexts, and the operations that are awaited on them. Handlers run only within `step`. */
 class world
 {
 public:
     using clock = std::chrono::steady_clock;
 
-    /** Starts to await what `what` makes, on that executor, when its context runs next. */
+    /** Awaits the operation that `what` makes, on that executor, when its context runs next. */
     template <class Make>
     act& begin(boost::asio::any_io_executor const& on, Make what)
     {
@@ -64,7 +64,7 @@ public:
         return begin(context.get_executor(), std::move(what));
     }
 
-    /** Runs what is ready, one handler of each context, or waits a little for it. */
+    /** Runs one ready handler of each context, or waits a little for one. */
     void step(std::chrono::microseconds patience = std::chrono::milliseconds(1))
     {
         if (run_one(other) + run_one(context) == 0)
@@ -92,7 +92,7 @@ public:
         return true;
     }
 
-    /** Runs what can run without waiting; so many handlers at most. */
+    /** Runs ready handlers, up to a number, without waiting. */
     void poll(int most = 1'000)
     {
         while (most-- > 0 && run_one(other) + run_one(context) > 0)
@@ -111,7 +111,7 @@ public:
         return all;
     }
 
-    /** For people. */
+    /** A description of the state, for people. */
     std::string outcomes() const
     {
         std::string text;
@@ -127,7 +127,7 @@ public:
     std::deque<act> acts;
     boost::asio::io_context other;
     boost::asio::io_context context;
-    std::size_t thrown = 0; ///< std::bad_alloc that came out of a context
+    std::size_t thrown = 0; ///< how often a context threw std::bad_alloc
 
 private:
     /** How many handlers ran. */
@@ -183,7 +183,7 @@ private:
         }
         bool const throws = co_await boost::asio::this_coro::throw_if_cancelled();
         if (into.last)
-            (void)heap::disarm(); // what Asio does to end this coroutine is not the client's
+            (void)heap::disarm(); // the end of this coroutine is Asio's work, not the client's
         heap::pause const no_failures;
         if (throws)
             text += ", and throw_if_cancelled was changed";

@@ -1,6 +1,6 @@
-/*  Checkpoints: what one writes is read back as it was, and a text is read as its grammar says.
+/*  Checkpoints: parsing the text of a checkpoint returns the same checkpoint, and any text is read by the grammar.
 
-    An input is a text. The eight bytes at its front are an offset, too, and what follows them a token. */
+    An input is used as a text, and also as an offset (the first eight bytes) and a token (the rest). */
 
 #include <ccloud/async_generator.hpp>
 

@@ -1,7 +1,7 @@
-/*  Dates of HTTP and of RFC 3339: against another reader and another calendar, and written and read back.
+/*  Dates of HTTP and of RFC 3339, compared with another reader and another calendar, and written and read again.
 
-    The first byte of an input chooses: a text as RFC 3339, a text as an HTTP-date (after eight bytes of the time that
-    is now), or a time (eight bytes) to be written in every form. */
+    The first byte of an input chooses: a text as RFC 3339; a text as an HTTP-date, after eight bytes with the current
+    time; or a time (eight bytes) that is written in every form. */
 
 #include <ccloud/timestamp.hpp>
 
@@ -70,7 +70,7 @@ struct civil
         return ((days * 24 + hour) * 60 + minute) * 60 + second;
     }
 
-    /** Whether this is later than `other`, fractions aside. */
+    /** Whether this is later than `other`, without fractions of a second. */
     bool later_than(civil const& other) const
     {
         std::array const mine{year, month, day, hour, minute, second};
@@ -106,7 +106,7 @@ private:
     }
 };
 
-/** Takes a text apart; once something does not fit, nothing fits any more. */
+/** Reads parts of a text in order. After the first part that does not fit, all further reads fail. */
 class scanner
 {
 public:
@@ -296,7 +296,7 @@ void check_rfc3339(std::string_view text)
         return;
     require(read->time_since_epoch().count() == *expected, "the calendars agree", text);
     auto const again = ccloud::parse_timestamp(ccloud::to_string(*read));
-    // An offset may lead out of the years that a text without one can name.
+    // With an offset, the time may be outside the years that a text without an offset can name.
     auto const year = civil::at(seconds_of(*read)).year;
     require(again == read || year < 1678 || year > 2261, "a timestamp is written as it was read", text);
 }

@@ -1,8 +1,8 @@
-/*  Bodies of answers that say no: what is read from them is what the DOM of Boost.JSON says; it is bounded, can be shown
-    in a line, and is read again from the documented envelope as it was.
+/*  Bodies of error responses: the problems are those of the DOM of Boost.JSON, are bounded, and fit in a line of text;
+    and written in the documented envelope and read again, they are the same.
 
-    The first byte of an input chooses the status, the second one the Content-Type. The rest is the body, in which a byte
-    0xfe stands for a thousand letters. */
+    The first byte of an input chooses the status, the second one the Content-Type. The rest is the body, in which a
+    byte 0xfe stands for a thousand letters. */
 
 #include "core/failure.hpp"
 #include "fuzz_input.hpp"
@@ -90,7 +90,7 @@ std::string first_text(json::object const& object, std::initializer_list<char co
     return {};
 }
 
-/** The text up to its limit, which does not divide a character. */
+/** The text up to its limit, without cutting a character. */
 std::string shortened(std::string const& text)
 {
     if (text.size() <= core::longest_problem_text)
@@ -167,7 +167,7 @@ std::vector<problem> problems_of(json::value const& document)
     return all;
 }
 
-/** Compares what was read with what the DOM says of a valid document. */
+/** Compares the problems that were read with those in the DOM of a valid document. */
 void compare(core::problem_list const& read, std::string_view body)
 {
     auto const document = fuzz::parse(body);

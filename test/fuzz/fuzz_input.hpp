@@ -10,11 +10,11 @@
 #include <string>
 #include <string_view>
 
-/*  What the fuzz targets share: how they report, and how they take an input apart. */
+/*  Shared by the fuzz targets: failure reports, and the parsing of an input. */
 
 namespace fuzz {
 
-/** Ends the process where a rule does not hold. */
+/** Ends the process if a rule does not hold. */
 inline void require(bool holds, char const* rule)
 {
     if (holds)
@@ -23,7 +23,7 @@ inline void require(bool holds, char const* rule)
     std::abort();
 }
 
-/** The same, and shows the beginning of a text that the rule is about. */
+/** The same, and shows the beginning of the text `about`, to which the rule applies. */
 inline void require(bool holds, char const* rule, std::string_view about)
 {
     if (holds)
@@ -38,7 +38,7 @@ inline void require(bool holds, char const* rule, std::string_view about)
     require(false, rule);
 }
 
-/** A copy with nothing behind its last byte, so that AddressSanitizer sees what reads past the end. */
+/** A copy in an allocation of exactly its size, so that AddressSanitizer detects reads beyond its end. */
 class exact_copy
 {
 public:
@@ -54,7 +54,7 @@ private:
     std::unique_ptr<char[]> bytes_;
 };
 
-/** An input, taken apart from its front. Past its end there are zeros and empty texts. */
+/** Reads values from the front of an input. Beyond its end it returns zeros and empty texts. */
 class input
 {
 public:
@@ -101,8 +101,8 @@ private:
     std::string_view rest_;
 };
 
-/** The text with each byte 0xfe replaced by `times` copies of `piece`, so that a short input is a long text; those that
-    come when the result has `enough` bytes are dropped. */
+/** The text with each byte 0xfe replaced by `times` copies of `piece`, so that a short input becomes a long text. Once
+    the result has `enough` bytes, further ones are dropped. */
 inline std::string expanded(std::string_view text, std::string_view piece, std::size_t times, std::size_t enough)
 {
     std::string all;

@@ -1,8 +1,8 @@
-/*  gzip, against zlib: the same content, or none.
+/*  gzip, compared with zlib: both return the same content, or both refuse the body.
 
-    The first byte of an input chooses: a body as it is, after two bytes for the limit of its content; or a text that zlib
-    compresses, in one or more members, after bytes that say how: level, strategy, fields of the header, how long the text
-    is, and how the result is damaged, unless it is to be read as it is. */
+    The first byte of an input chooses: a body as it is, after two bytes for the limit of its content; or a text that
+    zlib compresses, in one or more members, after bytes for level, strategy, fields of the header, length of the text,
+    and perhaps damage to the result. */
 
 #include "net/gzip.hpp"
 
@@ -113,7 +113,7 @@ outcome reference(std::string_view body, std::size_t most)
     return {std::move(content), false};
 }
 
-/** What the library makes of a body. */
+/** The content that the library reads from a body. */
 outcome inflated(std::string_view body, std::size_t most)
 {
     using state = net::gzip_reader::state;

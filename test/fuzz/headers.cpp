@@ -1,7 +1,7 @@
-/*  Blocks of header fields, against a list of pairs.
+/*  Blocks of header fields, compared with a list of pairs.
 
-    Every line of an input is an operation: a letter that says which one, a name, a colon and a value. "\r" and "\n" in a
-    name or a value are written as "\x01" and "\x02". Capital letters take the value out of the block itself. */
+    Every line of an input is an operation: a letter that chooses it, a name, a colon and a value. "\r" and "\n" in a
+    name or a value are written as "\x01" and "\x02". For a capital letter the value is a view into the block itself. */
 
 #include <ccloud/http.hpp>
 
@@ -33,7 +33,7 @@ bool same_name(std::string_view a, std::string_view b)
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
-/** What a block should hold. */
+/** The expected content of a block. */
 struct model
 {
     std::vector<field> fields;

@@ -21,18 +21,18 @@
 #include <variant>
 #include <vector>
 
-/*  JSON into values, by way of the DOM: as straightforward as can be, to compare the library's reader with, and that
-    comparison. Structs have a function `members(value, visit)` that calls `visit(name, member)` for each of their members. */
+/*  A simple reader of values from the DOM, and the comparison of the library's reader with it. Structs have a function
+    `members(value, visit)` that calls `visit(name, member)` for each of their members. */
 
 namespace fuzz {
 
 namespace json = boost::json;
 namespace plac = ccloud::networking;
 
-/** Where a document does not fit, as a JSON pointer; nothing where it does. */
+/** JSON pointer to the value with the wrong type; nothing if the document fits. */
 using misfit = std::optional<std::string>;
 
-/** The DOM of a document; nothing where it is not valid JSON. A byte order mark is passed over (RFC 8259 section 8.1). */
+/** The DOM of a document; nothing if it is not valid JSON. A byte order mark is skipped (RFC 8259 section 8.1). */
 inline std::optional<json::value> parse(std::string_view document)
 {
     if (document.starts_with("\xef\xbb\xbf"))
@@ -54,7 +54,7 @@ inline std::size_t count_members(json::value const& value)
     return count;
 }
 
-/** Whether any object of a valid document has a name twice: the DOM keeps the last one alone. */
+/** Whether any object of a valid document has a name twice. The DOM keeps only the last. */
 inline bool has_duplicates(std::string_view document, json::value const& parsed)
 {
     std::size_t names = 0;
@@ -311,8 +311,8 @@ void for_each_unknown(std::vector<T>& value, Visit const& visit)
         for_each_unknown(element, visit);
 }
 
-/** Objects of unknown kinds are bytes of the document. The DOM has lost these: to be compared, they become what it
-    writes. */
+/** Replaces the bytes of objects of unknown kinds by what the DOM writes for them, because the DOM does not keep the
+    bytes. */
 template <class T>
 void as_the_dom_writes_it(std::string_view document, T& read)
 {
@@ -325,7 +325,7 @@ void as_the_dom_writes_it(std::string_view document, T& read)
     });
 }
 
-/** Compares what the library made of a document with what the DOM says, which goes to `expected`. */
+/** Compares what the library has read from a document with what the DOM reader puts into `expected`. */
 template <class T>
 void compare(std::string_view document, std::optional<ccloud::core::complaint> const& complaint, T read, T& expected)
 {
@@ -340,7 +340,7 @@ void compare(std::string_view document, std::optional<ccloud::core::complaint> c
         require(complaint.has_value(), "what is not valid JSON is refused", document);
         return;
     }
-    // RFC 8259 section 4 leaves open what names mean that come twice.
+    // RFC 8259 section 4 does not define what duplicate names mean.
     if (has_duplicates(document, *parsed) ||
         (complaint && complaint->about == ccloud::core::complaint::kind::too_large))
         return;

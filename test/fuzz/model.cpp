@@ -1,9 +1,9 @@
-/*  The reader into each model, against the DOM of Boost.JSON: both take and refuse the same documents, complain of the
-    same place, and give the same values.
+/*  The reader of each model, compared with the DOM of Boost.JSON: both accept the same documents, report errors at the
+    same place, and return the same values.
 
     The first byte of an input chooses the model, whether the document is one resource or a page of them, and how many
-    of these were asked for. The second one is the size of the slices in which the document is read once more, the third
-    one says how much memory the values may take. In the document a byte 0xfe stands for a hundred empty objects. */
+    items were requested. The second byte is the size of the slices in which the document is read again; the third is
+    the limit for the memory of the values. In the document a byte 0xfe stands for a hundred empty objects. */
 
 #include "core/codec.hpp"
 #include "fuzz_input.hpp"
@@ -28,7 +28,7 @@ using fuzz::require;
 
 namespace fuzz {
 
-// What the API documents of each resource, written down once more.
+// The members of each resource by the API's documentation, independent of the library's description.
 
 template <class Visit>
 void members(ccloud::object_meta& of, Visit visit)
@@ -127,7 +127,7 @@ void members(ccloud::detail::list_metadata& of, Visit visit)
     visit("total_size", of.total_size);
 }
 
-/** The items of a page, of which there may only be so many. */
+/** The items of a page, whose number is limited. */
 template <class T>
 struct items
 {
@@ -147,7 +147,7 @@ misfit convert(json::value const& from, items<T>& to)
 {
     if (auto const wrong = convert(from, to.all))
     {
-        // Of two faults the first one counts.
+        // If there are two faults, the first counts.
         auto const index = wrong->empty() ? 0 : std::stoul(wrong->substr(1));
         return index >= to.most && !wrong->empty() ? '/' + std::to_string(to.most) : *wrong;
     }
@@ -179,7 +179,7 @@ void members(listed<T>& of, Visit visit)
 
 namespace {
 
-/** What one way of reading a document gave. */
+/** The result of one way to read a document. */
 template <class T>
 struct reading
 {
@@ -187,7 +187,7 @@ struct reading
     std::optional<core::complaint> complaint;
 };
 
-/** What is wrong; of text that is no JSON Boost.JSON does not always say the same. */
+/** The complaint. For invalid JSON it is shortened, because Boost.JSON does not always report the same error. */
 std::string_view reason(core::complaint const& complaint)
 {
     constexpr std::string_view invalid = "not valid JSON";
@@ -215,7 +215,7 @@ void compare_slices(std::string_view document, reading<T>& whole, reading<T>& sl
         require(fuzz::shown(whole.value) == fuzz::shown(sliced.value), "slices make no difference", document);
 }
 
-/** How an input wants a document to be read. */
+/** How an input's document is read. */
 struct terms
 {
     bool page = false;

@@ -1,7 +1,8 @@
-/*  The one-ofs `spec.cloud` and `status.cloud`, whose kind may stand anywhere among their members: against the DOM, and in
-    every order of the members.
+/*  The one-ofs `spec.cloud` and `status.cloud`, whose kind may stand anywhere among their members, compared with the
+    DOM and with other orders of the members.
 
-    The first byte of an input chooses the one-of, the second one how the members are turned. The rest is a document. */
+    The first byte of an input chooses the one-of, the second one by how many places the members are rotated. The rest
+    is a document. */
 
 #include "core/codec.hpp"
 #include "fuzz_input.hpp"

@@ -1,7 +1,7 @@
-/*  Page links: the token is that of another reader, and one that is put into a link comes out of it again.
+/*  Page links: another reader finds the same token, and a token that was put into a link is found again.
 
-    The first byte of an input chooses: a link; or a token of so many bytes, what stands before the query, and what comes
-    after the token. */
+    The first byte of an input chooses: a link; or the length of a token, followed by the token, the text before the
+    query, and the text after the token. */
 
 #include "core/cursor.hpp"
 #include "core/url.hpp"
@@ -43,7 +43,7 @@ std::optional<std::string> decoded(std::string_view text)
     return bytes;
 }
 
-/** The first token in a link that is not empty, as RFC 3986 section 3.4 tells the query apart. */
+/** The first token in a link that is not empty. The query is found by RFC 3986 section 3.4. */
 std::optional<std::string> token_of(std::string_view link)
 {
     bool in_query = false, in_value = false;
@@ -91,7 +91,7 @@ void check_round_trip(std::string_view token, std::string_view before, std::stri
     core::append_encoded(link, token);
     link.append("&").append(after);
     check_link(link);
-    // Unless the query has a token before, or there is a fragment.
+    // Does not hold if the query has an earlier token, or if there is a fragment.
     bool const only = before.find_first_of("#?") == std::string_view::npos;
     require(!only || token.empty() || core::page_token(link) == token, "a token comes back as it was", link);
 }

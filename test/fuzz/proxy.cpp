@@ -1,7 +1,7 @@
-/*  Proxy URLs, the requests to proxies, and no_proxy, against another implementation that uses inet_pton.
+/*  Proxy URLs, the requests to proxies, and no_proxy, compared with another implementation that uses inet_pton.
 
     The first byte of an input chooses: a URL of a proxy; or a port (two bytes), a line with a host and a no_proxy list.
-    In a URL each "$" stands for a secret, which no text for people may show. */
+    In a URL each "$" stands for a secret, which must not appear in any text for people. */
 
 #include "core/proxy.hpp"
 
@@ -181,7 +181,7 @@ std::string without_brackets(std::string text)
     return text;
 }
 
-/** A number of digits alone; what is greater than a million counts as a million. */
+/** A number of digits only, cut at a million. */
 std::optional<std::size_t> read_number(std::string_view text)
 {
     std::size_t value = 0;
@@ -218,7 +218,7 @@ std::vector<std::string> labels(std::string name)
     }
 }
 
-/** Whether one entry of a no_proxy list means the host. */
+/** Whether one entry of a no_proxy list matches the host. */
 bool means(std::string entry, std::string const& host, std::uint16_t port)
 {
     auto const target = read_address(host);

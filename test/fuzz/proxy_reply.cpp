@@ -1,9 +1,9 @@
-/*  What proxies answer: replies to CONNECT, and the messages of SOCKS5. However the bytes are split, the verdict is the
-    same, and it is that of another reader.
+/*  Replies of proxies to CONNECT, and the messages of SOCKS5. However the bytes are split, the result is the same, and
+    another reader has the same result.
 
-    The first byte of an input chooses. CONNECT: three bytes say where the reply is split; in the rest, a byte 0xfe
-    stands for a thousand letters. SOCKS5: a byte with the lengths of user and password, a byte with the length of the
-    host, these texts, and then what the proxy sends. */
+    The first byte of an input chooses. CONNECT: three bytes with the places where the reply is split; in the rest, a
+    byte 0xfe stands for a thousand letters. SOCKS5: a byte with the lengths of user and password, a byte with the
+    length of the host, these texts, and then what the proxy sends. */
 
 #include "core/proxy.hpp"
 #include "fuzz_input.hpp"
@@ -27,7 +27,7 @@ bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/** What a stream of bytes says, read byte by byte. */
+/** Reads a reply to CONNECT byte by byte. */
 class reply_stream
 {
 public:
@@ -155,7 +155,7 @@ struct outcome
     int messages = 1; ///< that the client sends
 };
 
-/** RFC 1928 and RFC 1929, on all that the proxy ever sends. */
+/** A client by RFC 1928 and RFC 1929 that has all bytes of the proxy from the start. */
 outcome read_socks5(std::string_view sent, bool credentials)
 {
     auto const at = [sent](std::size_t index) { return static_cast<unsigned char>(sent[index]); };

@@ -1,8 +1,8 @@
-/*  Whole responses, interim ones before them, read from their bytes in random pieces: the same outcome however they are
-    split, and that of Beast's parser where both can read them.
+/*  Complete responses, with interim responses before them: the result is the same however the bytes are split, and it
+    is that of Beast's parser if both can read the response.
 
-    Two bytes of an input are the limits of header and body, one says whether the connection ends, three say where the
-    bytes are split. The rest is what the server sends; a byte 0xfe in it stands for a hundred letters. */
+    Two bytes of an input are the limits of header and body, one chooses whether the connection ends, and three choose
+    where the bytes are split. The rest is what the server sends; a byte 0xfe in it stands for a hundred letters. */
 
 #include "core/content_coding.hpp"
 #include "core/keep_alive.hpp"
@@ -50,7 +50,7 @@ struct outcome
     std::string body;
 };
 
-/** What else is read from the fields of a response. */
+/** Other functions that read the header fields of a response. */
 void check_fields(ccloud::http_headers const& headers)
 {
     auto const coding = ccloud::core::content_coding(headers);
@@ -67,7 +67,7 @@ void check_fields(ccloud::http_headers const& headers)
     );
 }
 
-/** Reads what the server sends as an exchange does, in pieces that end at `ends`. */
+/** Reads the bytes of the server as an exchange does, in pieces that end at `ends`. */
 outcome read(
     std::string_view sent, std::vector<std::size_t> const& ends, bool closed, ccloud::config::size_limits limits
 )
@@ -150,7 +150,7 @@ std::string without_blanks(std::string_view text)
     return other;
 }
 
-/** What Beast reads. */
+/** The response that Beast's parser reads. */
 class beast_reader : public http::basic_parser<false>
 {
 public:
@@ -186,7 +186,7 @@ private:
     void on_finish_impl(error_code&) override {}
 };
 
-/** Compares one complete response with what Beast reads in the same bytes, if it can. */
+/** Compares a complete response with the one that Beast's parser reads from the same bytes, if it can. */
 void compare_with_beast(std::string_view sent, outcome const& read, bool closed)
 {
     beast_reader parser;

@@ -1,4 +1,4 @@
-/*  Feeds what a server may say about waiting to core/server_hint, and checks what must hold of it.
+/*  Header fields by which a server asks to wait, read by core/server_hint, with rules that the result must satisfy.
 
     The first two bytes of an input choose the status and the form of X-RateLimit-Reset. Every line after that is a
     header field: a letter that says which one (see `name_of`), and its value. */
@@ -112,7 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         if (line.empty())
             continue;
         headers.add(name_of(line.front()), line.substr(1));
-        // Once more as it is, for the block refuses control characters.
+        // The value is also read directly, because the block refuses control characters.
         auto const wait = without_allocation([&] { return core::parse_retry_after(line.substr(1), last, false, now); });
         require(!wait || within_bounds(*wait), "a wait is within its bounds");
         last = line.substr(1);

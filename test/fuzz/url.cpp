@@ -1,7 +1,7 @@
-/*  URLs: endpoints, redirects, targets, and what errors show of them.
+/*  URLs: endpoints, redirects, targets, and their text in errors.
 
-    The first byte of an input chooses: an endpoint; a URL with a password, made of lines (scheme, user, what stands
-    around the password, the rest); a redirect, made of lines (target, Location); or a target and a segment. */
+    The first byte of an input chooses: an endpoint; a URL with a password, made of lines (scheme, user, text before
+    and after the password, the rest); a redirect, made of lines (target, Location); or a target and a segment. */
 
 #include "core/url.hpp"
 
@@ -28,7 +28,7 @@ bool shows_secret(std::string_view text)
     return text.find(secret) != std::string_view::npos;
 }
 
-/** What may stand in a line of a log. */
+/** Whether a text has only characters that are allowed in a line of a log. */
 void check_shown(std::string_view text)
 {
     require(text.size() <= 1200, "what is shown of a URL is short", text);
@@ -73,7 +73,7 @@ void check_password(fuzz::input& input)
     auto const end = input.rest();
     std::string url(scheme);
     url.append("://").append(user).append(":").append(before).append(secret).append(after);
-    // Without an "@" behind it, it is a password only where it cannot be taken for a host or a path.
+    // Without an "@" after it, the text counts as a password only if it cannot be a host or a path.
     bool const ended = after.find('@') != std::string_view::npos || end.find('@') != std::string_view::npos;
     bool const told = ended || std::string(user).append(before).find('@') == std::string::npos;
     bool const in_path = !ended && before.find_first_of("/?#") != std::string_view::npos;
@@ -92,7 +92,7 @@ void check_password(fuzz::input& input)
     check_shown(next.refusal);
 }
 
-/** RFC 3986 section 5.2.4, as it is written there. */
+/** The algorithm of RFC 3986 section 5.2.4, step by step. */
 std::string without_dot_segments(std::string in)
 {
     std::string out;
@@ -132,7 +132,7 @@ std::string without_dot_segments(std::string in)
     return out;
 }
 
-/** The target that a Location names within the origin (RFC 3986 section 5.2.2); nothing where it names none. */
+/** The target within the origin that a Location names (RFC 3986 section 5.2.2); nothing if there is none. */
 std::optional<std::string> resolved(std::string location, ccloud::origin const& from, std::string const& target)
 {
     location = location.substr(0, location.find('#'));

@@ -2,10 +2,10 @@
 //
 //   stress [--seconds N] [--seed N] [--shards N] [--callers N] [--plain]
 //
-// Callers on several threads call a server that misbehaves in phases: it is sound, fails some responses, kills every
-// connection, is silent, is down, or throttles. Meanwhile calls are cancelled, and shards are closed and replaced. The
-// program fails if a call ends later than its timeout and 250 ms, if a call never ends, or if a client holds something
-// after all its calls have ended.
+// Callers on several threads call a server that misbehaves in phases: it works, fails some responses, kills every
+// connection, does not respond, is down, or throttles. Meanwhile calls are cancelled, and shards are closed and
+// replaced. The program fails if a call ends later than 250 ms after its timeout, if a call never ends, or if a client
+// holds something after all its calls have ended.
 
 #include <ccloud/client.hpp>
 
@@ -56,7 +56,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-/** What a call may take beyond its timeout. */
+/** How long after its timeout a call may end. */
 constexpr auto tolerance = 250ms;
 
 constexpr auto awaited = asio::as_tuple(asio::use_awaitable);
@@ -101,7 +101,7 @@ char const* to_string(phase now)
     return "";
 }
 
-/** An HTTP/1.1 server on a thread of its own that misbehaves as its phase says. */
+/** An HTTP/1.1 server on a thread of its own, whose behaviour depends on its phase. */
 class faulty_server
 {
 public:
@@ -131,7 +131,7 @@ public:
     std::uint64_t accepted() const noexcept { return accepted_; }
     std::uint64_t requests() const noexcept { return requests_; }
 
-    /** Behaves soundly from now on. */
+    /** Works without faults from now on. */
     void recover() noexcept { recovered_ = true; }
 
 private:
@@ -190,7 +190,7 @@ private:
         co_await converse(stream, peer);
     }
 
-    /** Keeps a connection open, and says nothing. */
+    /** Keeps a connection open, and sends nothing. */
     asio::awaitable<void> hang(tcp::socket& peer)
     {
         asio::steady_timer timer(context_, 20s);
@@ -210,7 +210,7 @@ private:
             auto head = co_await asio::async_read_until(stream, into, "\r\n\r\n", awaited);
             if (std::get<0>(head))
                 co_return;
-            received.clear(); // requests come whole, and their bodies mean nothing
+            received.clear(); // requests arrive in one piece, and their bodies are ignored
             ++requests_;
             bool const fails = phase_ != phase::sound && random_.chance(phase_ == phase::rough ? 60 : 90);
             auto reply = fails ? faulty_reply() : sound_reply();
@@ -319,7 +319,7 @@ private:
     std::thread thread_;
 };
 
-/** How late the event loop of a thread runs what is due: a call cannot be on time where its thread is not. */
+/** Measures how late the event loop of a thread runs timers. A call cannot be on time if its thread is late. */
 class lag_meter
 {
 public:
@@ -333,7 +333,7 @@ public:
             lags_.erase(lags_.begin(), lags_.begin() + 10'000);
     }
 
-    /** The greatest since then. */
+    /** The greatest delay since `from`. */
     nanoseconds most_since(steady_clock::time_point from) const noexcept
     {
         std::lock_guard const lock(mutex_);
@@ -354,7 +354,7 @@ struct totals
     std::atomic<std::uint64_t> ended = 0;
     std::atomic<std::uint64_t> good = 0;
     std::atomic<std::uint64_t> late = 0;
-    std::atomic<std::uint64_t> excused = 0; ///< late, but so was the thread
+    std::atomic<std::uint64_t> excused = 0; ///< calls that were late because their thread was
     std::atomic<std::int64_t> latest = 0;   ///< nanoseconds after the timeout
     std::mutex mutex;
     std::map<std::string, std::uint64_t> by_outcome;
@@ -402,7 +402,7 @@ public:
         settings_.retry.max_attempts = 30;
     }
 
-    /** @return whether all is as it should be */
+    /** @return whether everything is correct */
     bool run()
     {
         for (std::size_t i = 0; i < chosen_.shards; ++i)
@@ -561,7 +561,7 @@ private:
         );
     }
 
-    /** Closes, replaces and disturbs shards until the time is over. */
+    /** Closes, replaces and disturbs shards until the run's time has passed. */
     void disturb()
     {
         random_numbers random(chosen_.seed + 77);
@@ -587,7 +587,7 @@ private:
                 asio::co_spawn(one.context, drain(cloud, milliseconds(random.between(0, 500))), rethrow);
                 break;
             }
-            case 2: one.replace(cloud.on(one.context.get_executor())); break; // the last handle goes with the calls
+            case 2: one.replace(cloud.on(one.context.get_executor())); break; // the calls hold the last handle
             case 3: cloud.network_changed(); break;
             case 4: cloud.close_idle(); break;
             case 5: cloud.warm_up(static_cast<std::size_t>(random.between(0, 8))); break;
@@ -597,7 +597,7 @@ private:
         }
     }
 
-    /** Waits for the end of all calls, and looks at what the clients hold then. */
+    /** Waits for the end of all calls, and then checks that the clients hold nothing. */
     bool finish()
     {
         over_ = true;
