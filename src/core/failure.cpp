@@ -482,8 +482,8 @@ std::string_view refuse_success(int status, http_headers const& request) noexcep
     switch (status)
     {
     case 205: return "205 Reset Content, which no request asks for";
-    case 206: return request.contains("Range") ? "" : "206 Partial Content, and the request has no Range";
-    case 226: return request.contains("A-IM") ? "" : "226 IM Used, and the request has no A-IM";
+    case 206: return request.contains("Range") ? "" : "206 Partial Content, but the request has no Range";
+    case 226: return request.contains("A-IM") ? "" : "226 IM Used, but the request has no A-IM";
     default: return {};
     }
 }

@@ -134,8 +134,8 @@ void connection::meter() noexcept
 
 std::string connection::flood_text()
 {
-    return "more than " + std::to_string(tls_meter::most_messages) + " TLS messages that carry no data, or than " +
-           std::to_string(tls_meter::most_bytes / 1024) + " KiB of them";
+    return "more than " + std::to_string(tls_meter::most_messages) + " TLS handshake messages, or more than " +
+           std::to_string(tls_meter::most_bytes / 1024) + " KiB, without application data";
 }
 
 void connection::trim() noexcept

@@ -112,11 +112,11 @@ std::string dialer::describe(dial_job::step at) const
     using step = dial_job::step;
     switch (at)
     {
-    case step::resolving: return "name look-up of " + (proxy_ ? proxy_->host : to_.host());
+    case step::resolving: return "name lookup of " + (proxy_ ? proxy_->host : to_.host());
     case step::connecting: return "TCP connect to " + next_hop();
     case step::proxy_tls: return "TLS handshake with " + next_hop();
     case step::proxy_reply: return (proxy_->speaks_http() ? "CONNECT reply of " : "SOCKS5 reply of ") + next_hop();
-    case step::resolving_origin: return "name look-up of " + to_.host();
+    case step::resolving_origin: return "name lookup of " + to_.host();
     case step::tls: break;
     }
     return "TLS handshake with " + to_.to_string();
@@ -228,7 +228,7 @@ asio::awaitable<dialer::failure> dialer::find(
     {
         auto const& cause = wait.answer.failure;
         if (how == detail::wake::expired && !cause)
-            whom += ": no answer to the look-up of its name within config::pool.resolve_timeout (" +
+            whom += ": no response to the name lookup within config::pool.resolve_timeout (" +
                     core::readable(resolve_timeout_) + ')';
         auto why =
             exchange::failed(errc::name_resolution_failed, progress::not_sent, cause, with_shortage(whom, cause));

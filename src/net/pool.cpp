@@ -545,7 +545,7 @@ std::string connection_pool::situation() const
         text += "; one is being made for " + core::readable(now - dials_.front()->began) +
                 ", now: " + dialer_.describe(dials_.front()->at);
     else if (core_.waiters() > 0 && core_.dials_from() > now)
-        text += "; the next one will be made in " + core::readable(core_.dials_from() - now);
+        text += "; the next connection attempt begins in " + core::readable(core_.dials_from() - now);
     if (!last_failure_.empty())
         text += "; the last one could not be made: " + last_failure_;
     return text + ')';

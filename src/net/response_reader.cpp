@@ -197,7 +197,7 @@ void response_reader::on_response_impl(int code, text, int version, error_code& 
     if (code < 100 || code > 599)
         fail(fault::malformed, "the status code " + std::to_string(code) + " is not in 100 to 599");
     else if (code == 101)
-        fail(fault::malformed, "101 Switching Protocols, and no request asked for that");
+        fail(fault::malformed, "101 Switching Protocols, which no request asked for");
     if (fault_ != fault::none)
         failed = http::error::bad_status;
 }
@@ -243,7 +243,7 @@ std::optional<std::string_view> response_reader::next_line(std::string_view& res
         line = line_.append(line);
 
     if (sizes_chunk && !core::hex_digit(line.front()))
-        fail(fault::malformed, "no size of a chunk: \"" + core::printable(line, 32) + '"');
+        fail(fault::malformed, "not a chunk size: \"" + core::printable(line, 32) + '"');
     else if (counted > header_left_)
         fail(fault::too_large, limit_of("response_header", header_limit_));
     else if (ended && !line.ends_with("\r\n"))
@@ -351,12 +351,12 @@ void response_reader::read_chunk_size(std::string_view line)
     for (; !rest.empty() && core::hex_digit(rest.front()); rest.remove_prefix(1))
     {
         if (size >> 60 != 0)
-            return fail(fault::malformed, "the size of a chunk has more than 64 bits");
+            return fail(fault::malformed, "the chunk size has more than 64 bits");
         size = size << 4 | *core::hex_digit(rest.front());
     }
     auto const extension = core::trim(rest);
     if ((!extension.empty() && extension.front() != ';') || !core::is_field_value(rest))
-        return fail(fault::malformed, "no size of a chunk: \"" + core::printable(line, 32) + '"');
+        return fail(fault::malformed, "not a chunk size: \"" + core::printable(line, 32) + '"');
     if (size == 0)
         state_ = state::trailers;
     else if (!only_explains_ && size > body_limit_ - body_.size())
@@ -379,7 +379,7 @@ void response_reader::read_trailer(std::string_view line)
     auto const colon = line.find(':');
     bool const is_field = colon != std::string_view::npos && core::is_token(line.substr(0, colon));
     if ((!is_field && !is_blank(line.front())) || !core::is_field_value(line))
-        fail(fault::malformed, "a trailer after the last chunk is no field: \"" + core::printable(line, 32) + '"');
+        fail(fault::malformed, "not a trailer field: \"" + core::printable(line, 32) + '"');
 }
 
 void response_reader::read_data(std::string_view& rest, state next)

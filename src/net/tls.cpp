@@ -135,7 +135,7 @@ void trust_directories(SSL_CTX* context, std::string const& list)
         return std::filesystem::is_directory(folder, no_such);
     });
     if (folders.empty() || !all_there)
-        refuse("tls.ca_directory: \"" + list + '"', "is not a directory, or names one that is not there");
+        refuse("tls.ca_directory: \"" + list + '"', "is not a directory, or lists one that does not exist");
     if (::SSL_CTX_load_verify_dir(context, list.c_str()) != 1)
         refuse("tls.ca_directory: \"" + list + "\" cannot be used");
 }
@@ -148,7 +148,7 @@ void trust(SSL_CTX* context, config::tls_options const& options)
         trust_system(context);
     bool const has_text = !options.ca_file.empty() || !options.ca_pem.empty();
     if (has_text && !trust_text(context, given.text))
-        refuse(given.option, "has no certificate that can be read");
+        refuse(given.option, "cannot be read as PEM certificates");
     if (!options.ca_directory.empty())
         trust_directories(context, options.ca_directory);
 }

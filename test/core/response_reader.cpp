@@ -161,7 +161,7 @@ TEST_CASE(
         }
         CHECK(reader.broken() == fault::malformed);
         CHECK(taken == good);
-        CHECK(reader.complaint().starts_with("no status line of HTTP/1: \""));
+        CHECK(reader.complaint().starts_with("not an HTTP/1 status line: \""));
     }
 }
 

@@ -406,9 +406,9 @@ TEST_CASE("pool 15: what ends by a timeout while a connection is made names the 
     auto const plain = on_port("http://api.example.test");
     auto const secure = on_port("https://api.example.test");
     std::vector<row> const table{
-        {on_port("http://slow.example.test"), "", "name look-up of slow.example.test"},
-        {plain, on_port("http://slow.example.test"), "name look-up of slow.example.test"},
-        {on_port("http://slow.example.test"), on_port("socks5://127.0.0.1"), "name look-up of slow.example.test"},
+        {on_port("http://slow.example.test"), "", "name lookup of slow.example.test"},
+        {plain, on_port("http://slow.example.test"), "name lookup of slow.example.test"},
+        {on_port("http://slow.example.test"), on_port("socks5://127.0.0.1"), "name lookup of slow.example.test"},
         {"http://127.0.0.2:" + std::to_string(hole.port()), "",
          "TCP connect to http://127.0.0.2:" + std::to_string(hole.port())},
         {secure, "http://127.0.0.2:" + std::to_string(hole.port()),
@@ -520,13 +520,13 @@ TEST_CASE("pool 14: a look-up that hangs ends by each timeout, by cancellation a
     {
         settings.pool.resolve_timeout = 30ms;
         code = errc::name_resolution_failed;
-        says = settings.endpoint + ": no answer to the look-up of its name within config::pool.resolve_timeout (30 ms)";
+        says = settings.endpoint + ": no response to the name lookup within config::pool.resolve_timeout (30 ms)";
     }
     SUBCASE("connect_timeout")
     {
         settings.pool.connect_timeout = 30ms;
         code = errc::connect_timeout;
-        says = "name look-up of slow.example.test took longer than config::pool.connect_timeout, 30 ms";
+        says = "name lookup of slow.example.test took longer than config::pool.connect_timeout, 30 ms";
     }
     SUBCASE("the call's deadline")
     {
