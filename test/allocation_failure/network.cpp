@@ -262,7 +262,7 @@ TEST_CASE("memory: the same while calls are cancelled, closed and drained" * doc
 }
 
 TEST_CASE(
-    "memory: the same while a client is made, shared with another shard, and told to change its connections" *
+    "memory: the same while a client is made, shared with another shard, and closes or poisons its connections" *
     doctest::skip(under_tsan)
 )
 {
@@ -299,7 +299,7 @@ TEST_CASE("memory: the same over TLS" * doctest::skip(under_tsan))
 }
 
 TEST_CASE(
-    "memory: what OpenSSL lacks memory for fails a handshake, and soon the next one succeeds" *
+    "memory: a failed allocation in OpenSSL fails a handshake, and soon the next handshake succeeds" *
     doctest::skip(under_tsan)
 )
 {

@@ -211,7 +211,7 @@ TEST_CASE("RFC 3986 section 3.4: a page link with an empty query and a fragment 
     }
 }
 
-TEST_CASE("what an error shows of a page link is bounded and printable, without user, password and query")
+TEST_CASE("an error shows a page link bounded and printable, without user, password and query")
 {
     for (std::string const& link :
          {std::string("https://alice:hunter2@x.example/y"), std::string("https://:hunter2/z"),
@@ -238,7 +238,7 @@ TEST_CASE("what an error shows of a page link is bounded and printable, without 
     }
 }
 
-TEST_CASE("what an error shows of a page token that comes again is bounded and printable")
+TEST_CASE("an error shows a repeated page token bounded and printable")
 {
     for (std::string const& token : {std::string(10'000, 'A'), std::string("%00%1b%0d%0a")})
     {
@@ -255,7 +255,7 @@ TEST_CASE("what an error shows of a page token that comes again is bounded and p
     }
 }
 
-TEST_CASE("a page link that no request line could hold is malformed, and both sizes are named")
+TEST_CASE("a page link that is too long for a request line is malformed, and the error names both sizes")
 {
     auto wire = script();
     wire->reply(200, page_text({"a"}, std::string(16 * 1024, 'T'))).reply(200, e);

@@ -218,7 +218,7 @@ TEST_CASE("X1: the caller may cancel while a long response is decoded; status an
         }
 }
 
-TEST_CASE("a long response that cannot be read is complained of as a short one")
+TEST_CASE("an invalid long response has the same error as a short one")
 {
     for (std::size_t const padding : {std::size_t(10), 5 * slice})
         for (std::string const end : {R"(","id":7})", R"(","id":"x"} y)", R"(","id":"x")", R"(","id":tru})"})
@@ -239,7 +239,8 @@ TEST_CASE("a long response that cannot be read is complained of as a short one")
         }
 }
 
-TEST_CASE("a page has ten times the items that were asked for at most, or 500; beyond it is malformed, naming both")
+TEST_CASE("a page has at most ten times the requested items, or 500; a longer page is malformed, and the error names "
+          "both numbers")
 {
     struct row
     {
@@ -272,7 +273,7 @@ TEST_CASE("a page has ten times the items that were asked for at most, or 500; b
     }
 }
 
-TEST_CASE("nulls count as items of a page, for they take as long to read")
+TEST_CASE("nulls count as items of a page, because reading them takes as long")
 {
     auto wire = script();
     std::string nulls = "null";
@@ -291,7 +292,9 @@ TEST_CASE("nulls count as items of a page, for they take as long to read")
     });
 }
 
-TEST_CASE("config::limits.decoded_response bounds what a response takes in memory, short or long, one or a page")
+TEST_CASE(
+    "config::limits.decoded_response bounds the memory of a decoded response, short or long, one resource or a page"
+)
 {
     std::string blocks = "\"\"";
     for (int i = 0; i < 40'000; ++i)

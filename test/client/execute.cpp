@@ -365,7 +365,7 @@ TEST_CASE("malformed JSON gives the path and the byte offset, and keeps the stat
     CHECK(got.failure.attempts().size() == 1);
 }
 
-TEST_CASE("a creation whose 201 broke, or cannot be read, tells that the object was created, and where")
+TEST_CASE("if the body of a 201 is incomplete or invalid, the error says that the object was created, and where")
 {
     for (errc const code :
          {errc::connection_lost, errc::attempt_timeout, errc::malformed_response, errc::response_too_large})
@@ -397,7 +397,7 @@ TEST_CASE("a creation whose 201 broke, or cannot be read, tells that the object 
     CHECK(made.failure.detail().ends_with("; the server created the object, Location: /iam/v2/ip-groups/ipg-1"));
 }
 
-TEST_CASE("what the head of a broken response said is kept through the tries that follow")
+TEST_CASE("the header section of an incomplete response is kept through later attempts")
 {
     auto settings = support::test_config();
     settings.retry.max_attempts = 2;
@@ -442,7 +442,7 @@ ccloud::result<ccloud::removed> remove_group(
 
 } // namespace
 
-TEST_CASE("a removal is done once the head of a response said so, whatever came of the rest and of the tries after it")
+TEST_CASE("a removal has succeeded once a 2xx status came, even if the body and later attempts fail")
 {
     for (errc const code : {errc::connection_lost, errc::attempt_timeout, errc::deadline_exceeded})
         for (int const status : {200, 202, 204})
@@ -466,7 +466,7 @@ TEST_CASE("a removal is done once the head of a response said so, whatever came 
     CHECK(remove_group(then_lost).has_value());
 }
 
-TEST_CASE("a removal that was cancelled, or refused, is none, whatever came of the rest of the response")
+TEST_CASE("a removal that was cancelled or refused has not succeeded, even if the response is incomplete")
 {
     for (errc const code : {errc::cancelled, errc::client_closed, errc::malformed_response})
     {
@@ -495,9 +495,7 @@ TEST_CASE("a removal that was cancelled, or refused, is none, whatever came of t
     CHECK(perhaps->already_gone);
 }
 
-TEST_CASE(
-    "Retry-After of a broken refusal is honoured; that of a broken success is about the object, not about the call"
-)
+TEST_CASE("Retry-After of an incomplete error response is honoured; that of an incomplete 2xx is not")
 {
     auto settings = support::test_config();
     settings.retry.max_attempts = 2;
@@ -518,7 +516,7 @@ TEST_CASE(
     CHECK(got.failure.attempts()[0].server_hint == 7s);
 }
 
-TEST_CASE("a classifier is shown the head of a broken response, and what broke it")
+TEST_CASE("a classifier receives the header section of an incomplete response, and its fault")
 {
     auto settings = support::test_config();
     settings.retry.max_attempts = 2;
@@ -539,7 +537,7 @@ TEST_CASE("a classifier is shown the head of a broken response, and what broke i
     CHECK(asked == 1);
 }
 
-TEST_CASE("after a broken 401 the source of tokens is not asked for others: it is repeated as what broke it, if at all")
+TEST_CASE("after an incomplete 401 the token source is not asked again: the fault of the body decides about the retry")
 {
     auto settings = support::test_config();
     std::vector<std::string> rejected;
@@ -575,7 +573,7 @@ public:
 
 } // namespace
 
-TEST_CASE("an error that ended a wait has neither the cause nor the detail of the try before it")
+TEST_CASE("an error that ended a wait has neither the cause nor the detail of the attempt before it")
 {
     auto const wire = std::make_shared<telling_transport>();
     wire->reply(404, "{").break_off(errc::connection_lost);

@@ -787,7 +787,7 @@ TEST_CASE("G3: while an endpoint is probed, the pauses between the tries hold fo
     CHECK(on.cloud().metrics().waiting == 0);
 }
 
-TEST_CASE("G3: the pause between probes is five seconds at most, so that the end of an outage is noticed soon")
+TEST_CASE("G3: the pause between probes is at most five seconds, so the end of an outage is noticed soon")
 {
     auto settings = test_config();
     settings.retry.max_attempts = 100;

@@ -80,7 +80,7 @@ TEST_CASE("digits are read up to the greatest number, and anything else is no nu
     }
 }
 
-TEST_CASE("a list is split at its separators, and parts without content are none")
+TEST_CASE("a list is split at its separators, and empty parts are dropped")
 {
     using parts = std::vector<std::string_view>;
     CHECK(core::split("", ':') == parts{});

@@ -42,7 +42,7 @@ TEST_CASE("a checkpoint comes back from its text as it was (P3)")
     CHECK(checkpoint::parse(checkpoint().to_string()) == checkpoint());
 }
 
-TEST_CASE("a checkpoint comes back from its text for every offset (P3)")
+TEST_CASE("a checkpoint is parsed from its own text for every offset (P3)")
 {
     auto const greatest = std::numeric_limits<std::size_t>::max();
     for (auto const offset : {greatest / 2 - 1, greatest / 2, greatest / 2 + 1, greatest - 1, greatest})

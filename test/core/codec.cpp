@@ -290,7 +290,7 @@ std::string_view own_bytes(codec_test::water const& value)
 
 } // namespace
 
-TEST_CASE("a one-of of a kind nobody knows keeps the bytes of the document (RFC 8259 section 6: numbers of any size)")
+TEST_CASE("a one-of of an unknown kind keeps the bytes of the document (RFC 8259 section 6: numbers of any size)")
 {
     for (auto const object : unknown_objects)
     {
@@ -542,7 +542,7 @@ TEST_CASE("a document that is nested too deeply is refused wherever it is")
     CHECK(!complaint_about("{\"near\":{\"a\":" + repeat("[", 30) + repeat("]", 30) + "}}").has_value());
 }
 
-TEST_CASE("numbers of any size pass by, and none of them is an integer")
+TEST_CASE("numbers of any size are skipped in unknown members, and are not accepted as integers")
 {
     auto const digits = repeat("9", 40);
     auto const many_digits = repeat("9", 100'000);
@@ -608,7 +608,7 @@ constexpr growing documents_that_grow[]{
 
 } // namespace
 
-TEST_CASE("values take no more memory than they may, whatever they are made of")
+TEST_CASE("values of every kind count against the limit of memory")
 {
     constexpr std::size_t limit = 100'000;
     for (auto const& [name, make, path] : documents_that_grow)
@@ -631,7 +631,7 @@ TEST_CASE("values take no more memory than they may, whatever they are made of")
     }
 }
 
-TEST_CASE("a one-of has a limit of its own, for it is collected before it is read")
+TEST_CASE("a one-of has a limit of its own, because it is collected before it is read")
 {
     constexpr std::string_view text = "the object takes more than 1048576 bytes of memory";
     for (std::string_view const element : {"1", "{}", "[]", "\"x\"", "null", "true", "1.5", "18446744073709551615"})
@@ -693,7 +693,7 @@ std::string text_of(codec_test::place const& value)
 
 } // namespace
 
-TEST_CASE("a document in slices of any size is read as in one, and so are its faults")
+TEST_CASE("a document read in slices of any size gives the same values and faults as in one piece")
 {
     std::vector<std::string> documents{
         std::string(sample),

@@ -172,7 +172,7 @@ TEST_CASE("each failure without an answer has its conditions and no other")
     }
 }
 
-TEST_CASE("a status counts, though the body of its response broke; but a 403 then tells nothing of keys and objects")
+TEST_CASE("a status counts even if its body is incomplete, but such a 403 says nothing about keys and objects")
 {
     struct row
     {
@@ -214,7 +214,7 @@ TEST_CASE("a status counts, though the body of its response broke; but a 403 the
     check_exactly(bad_key, {condition::forbidden, condition::unauthenticated, condition::network});
 }
 
-TEST_CASE("a 403 whose words are coded in a way that cannot be read may be about the API key: it is not gone")
+TEST_CASE("a 403 with an unknown content coding may be about the API key, so it is not gone")
 {
     error failure;
     ccloud::http_headers headers;

@@ -101,7 +101,7 @@ TEST_CASE("endpoint and CA file of the environment are taken")
     CHECK(from(with_key({{"CONFLUENT_CLOUD_ENDPOINT", "http://localhost:1"}})).endpoint == "http://localhost:1");
 }
 
-TEST_CASE("SSL_CERT_DIR of the environment is taken, with the folders of its list that are there")
+TEST_CASE("SSL_CERT_DIR of the environment is used, with those of its directories that exist")
 {
     auto const folder = std::filesystem::path(support::fixture_path("README.md")).parent_path().string();
     for (auto const& [list, taken] : {

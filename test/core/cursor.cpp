@@ -64,7 +64,7 @@ TEST_CASE(
     CHECK(core::page_token("https://x/y?b?page_token=x&page_token=a") == "a");
 }
 
-TEST_CASE("of a page link only the query is read, and of the query only page_token")
+TEST_CASE("only the query of a page link is read, and only page_token in the query")
 {
     struct row
     {
@@ -175,7 +175,7 @@ TEST_CASE("a token is remembered for ever, by itself or beyond ten thousand by i
     CHECK(!seen.insert("token"));
 }
 
-TEST_CASE("long tokens are remembered in bounded memory, and still told apart")
+TEST_CASE("long tokens are remembered in bounded memory, and still distinguished")
 {
     core::page_memory seen;
     std::string const start(core::page_memory::most_exact_bytes / 4, 'x');

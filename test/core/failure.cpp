@@ -363,7 +363,7 @@ TEST_CASE("the first MiB of an error body is searched for problems")
     CHECK(many.omitted_problems() == (searched - 11) / 13 - 32 + 1); // the last one is cut, but says something
 }
 
-TEST_CASE("the texts of a problem are bounded, and a cut is told by dots at the end of a character")
+TEST_CASE("the texts of a problem are bounded; a cut is between characters and marked by dots")
 {
     constexpr std::size_t most = 4096;
     for (std::string_view const member :
@@ -569,7 +569,7 @@ TEST_CASE("statuses have their names, or none")
     }
 }
 
-TEST_CASE("a success that answers what was not asked for is told by its status and the fields of the request")
+TEST_CASE("a 2xx that does not fit the request is recognized by its status and the request's header fields")
 {
     ccloud::http_headers const plain;
     ccloud::http_headers ranged;
@@ -586,7 +586,9 @@ TEST_CASE("a success that answers what was not asked for is told by its status a
     }
 }
 
-TEST_CASE("the head of a response tells what became of the request: it never shows the query or the user of a Location")
+TEST_CASE(
+    "the status of a response says what the server did with the request, and never shows query or user of a Location"
+)
 {
     using ccloud::method;
     auto const outcome = [](method verb, int status, std::string_view location) {

@@ -164,7 +164,7 @@ TEST_CASE("a member with any one bit flipped gives nothing, or what it held")
         }
 }
 
-TEST_CASE("a member followed by anything but a member gives nothing")
+TEST_CASE("a gzip member followed by anything except a member is damaged")
 {
     CHECK(gunzip(plain + 'x', plenty) == std::nullopt);
     CHECK(gunzip(plain + '\0', plenty) == std::nullopt);
@@ -230,7 +230,7 @@ TEST_CASE("a long body is inflated in slices: of 1 MiB of content, of 64 KiB of 
     CHECK(slices(large, mebi - 1) < slices(large, 3 * mebi)); // stops at the limit
 }
 
-TEST_CASE("a length in the trailer that is not true makes a body damaged, and costs no memory")
+TEST_CASE("a wrong length in the trailer makes a body damaged, and costs no memory")
 {
     for (std::uint32_t const told : {0U, 1U, 15U, 100'000U, 0xffffffffU})
     {

@@ -218,7 +218,7 @@ TEST_CASE("a name and a value may be views into the block that they go to")
     }
 }
 
-TEST_CASE("a set() that is refused takes out the earlier fields, and remembers the first name that was refused")
+TEST_CASE("a refused set() removes the earlier fields, and remembers the first refused name")
 {
     http_headers block;
     block.add("A", "1").add("bad name", "2").set("A", "3\r\n");

@@ -98,7 +98,7 @@ TEST_CASE("a two-digit year more than fifty years ahead is one of the century be
     }
 }
 
-TEST_CASE("more than fifty years ahead is told to the second (RFC 9110 section 5.6.7)")
+TEST_CASE("\"more than fifty years in the future\" is exact to the second (RFC 9110 section 5.6.7)")
 {
     struct row
     {

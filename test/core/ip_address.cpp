@@ -94,7 +94,7 @@ TEST_CASE("RFC 4291 section 2.2: addresses are read as the C library reads them,
     CHECK(bytes_of(std::string_view("1.2.3.4\0", 8)) == std::nullopt);
 }
 
-TEST_CASE("texts made at random are addresses where they are to the C library")
+TEST_CASE("random texts are addresses exactly if the C library accepts them")
 {
     std::mt19937 dice(42);
     constexpr std::array<std::string_view, 20> parts{

@@ -670,8 +670,7 @@ TEST_CASE("pool 10: dials that fail together count once")
     CHECK(since_start(pool.wake_at()) == 310ms);
 }
 
-TEST_CASE(
-    "pool 10: who has waited for the longest backoff hears of a failed dial with the oldest, unless others may serve it"
+TEST_CASE("pool 10: a failed dial also ends waits that are as long as the longest backoff, unless others may serve them"
 )
 {
     origin_pool pool(backing_off(4));
@@ -738,7 +737,9 @@ TEST_CASE("pool 10: a response ends the backoff, and a dial that succeeds does n
     REQUIRE(dials(pool, at(3ms)) == 1);
 }
 
-TEST_CASE("pool 10: only the first response of a connection ends the backoff: a server may serve those it has alone")
+TEST_CASE(
+    "pool 10: only the first response of a connection ends the backoff: a server may serve only its present connections"
+)
 {
     origin_pool pool(backing_off(2));
     std::array<pool_waiter, 2> waiters;
@@ -754,9 +755,7 @@ TEST_CASE("pool 10: only the first response of a connection ends the backoff: a 
     CHECK(since_start(pool.wake_at()) == 100ms);
 }
 
-TEST_CASE(
-    "pool 10: a connection that its peer ends before it has carried a response is a failed dial, at whatever it was"
-)
+TEST_CASE("pool 10: a connection that its peer ends before a response counts as a failed dial, in every state")
 {
     nanoseconds const most[] = {100ms, 200ms, 400ms, 800ms, 1s, 1s, 1s};
     enum class end { when_granted, in_use, idle, dial };
@@ -808,7 +807,7 @@ TEST_CASE(
         }
 }
 
-TEST_CASE("pool 10: new connections that their peer ends together count once, with the dials that fail beside them")
+TEST_CASE("pool 10: new connections that their peer ends together count once, together with concurrent failed dials")
 {
     origin_pool pool(backing_off(4));
     std::array<pool_waiter, 9> waiters;
@@ -830,9 +829,7 @@ TEST_CASE("pool 10: new connections that their peer ends together count once, wi
     CHECK(since_start(pool.wake_at()) == 311ms);
 }
 
-TEST_CASE(
-    "pool 10: the end of a connection is no failed dial where it has responded, or has lived for the longest backoff"
-)
+TEST_CASE("pool 10: the end of a connection is not a failed dial after a response, or after the longest backoff")
 {
     origin_pool pool(backing_off(2));
     pool_waiter waiter, next;
@@ -865,7 +862,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "pool 10: who is given a dead connection has failed where it was dialled meanwhile; else its place is at the front"
+    "pool 10: a dead connection fails its waiter if it was dialled meanwhile; else the waiter is at the front again"
 )
 {
     origin_pool pool(backing_off(1));
@@ -902,7 +899,7 @@ TEST_CASE(
     CHECK(waiter.since == steady_time(1ms));
 }
 
-TEST_CASE("pool 23: a warm-up ends where the server ends what it made")
+TEST_CASE("pool 23: a warm-up ends if the server closes its connections")
 {
     auto limits = backing_off(16);
     limits.max_dials = 2;

@@ -880,7 +880,7 @@ void hopeless::step()
 
 } // namespace
 
-TEST_CASE("pool 10: a server that ends every connection without a response is dialled no more than there are attempts")
+TEST_CASE("pool 10: a server that ends every connection without a response gets at most one dial per attempt")
 {
     for (unsigned seed = 1; seed <= 20; ++seed)
         for (std::size_t const most_dials : {1u, 4u, 16u})

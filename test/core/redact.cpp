@@ -9,7 +9,7 @@
 
 namespace core = ccloud::core;
 
-TEST_CASE("a URL is shown without what may be a secret, in one line of bounded length")
+TEST_CASE("a URL is shown without possible secrets, in one line of bounded length")
 {
     struct row
     {

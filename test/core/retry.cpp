@@ -384,7 +384,7 @@ TEST_CASE("what an outcome says of the server does not depend on whether the req
     }
 }
 
-TEST_CASE("A4: a response whose body broke is repeated as what broke it, whatever its status")
+TEST_CASE("A4: a response with an incomplete body is retried by its fault, whatever its status")
 {
     for (int const status : {200, 201, 204, 301, 401, 404, 409})
         for (bool const replayable : {true, false})
@@ -410,7 +410,7 @@ TEST_CASE("A4: a response whose body broke is repeated as what broke it, whateve
             }
 }
 
-TEST_CASE("what a status says of the server counts, though the call was cancelled during the body")
+TEST_CASE("a status counts for the server's health even if the call was cancelled during the body")
 {
     auto cancelled = failure(errc::cancelled, progress::answered, true);
     cancelled.status = 429;

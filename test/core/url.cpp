@@ -213,7 +213,7 @@ TEST_CASE("a password in a base URL is never shown, however the URL is broken")
         }
 }
 
-TEST_CASE("a password without \"@\" is not shown either: a colon that begins no port hides what follows")
+TEST_CASE("a password without \"@\" is not shown either: the text after a colon that does not begin a port is hidden")
 {
     for (std::string_view const url :
          {"https://u:pASS",

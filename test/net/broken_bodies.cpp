@@ -149,7 +149,9 @@ bool is_ours(errc code)
 
 } // namespace
 
-TEST_CASE("a head that has arrived is answered, and keeps its status and fields, however its body breaks")
+TEST_CASE(
+    "a response whose header section has arrived is answered, and keeps status and fields, however its body breaks"
+)
 {
     for (std::string_view const status :
          {"200 OK", "201 Created", "202 Accepted", "400 Bad Request", "401 No", "403 Forbidden", "404 Not Found",
@@ -185,7 +187,7 @@ TEST_CASE("a head that has arrived is answered, and keeps its status and fields,
             }
 }
 
-TEST_CASE("a status counts for the conditions of an error, though the body of the response broke")
+TEST_CASE("a status counts for the conditions of an error even if the body of the response is incomplete")
 {
     auto const cut = breakages().front();
     for (auto const& [status, holds] : std::vector<std::pair<std::string_view, std::vector<condition>>>{
@@ -215,7 +217,7 @@ TEST_CASE("a status counts for the conditions of an error, though the body of th
     }
 }
 
-TEST_CASE("the error of a POST whose 201 broke tells that the object was created, and where")
+TEST_CASE("the error of a POST with an incomplete 201 says that the object was created, and where")
 {
     for (auto const& how : breakages())
     {
@@ -236,7 +238,7 @@ TEST_CASE("the error of a POST whose 201 broke tells that the object was created
     CHECK(!mentions(read.call->error().what(), "the server"));
 }
 
-TEST_CASE("what is repeated after a broken body is what was repeated before: a POST never, the others where they can")
+TEST_CASE("after an incomplete body a POST is not retried, and replayable requests are")
 {
     for (std::string_view const status : {"200 OK", "201 Created", "404 Not Found", "409 Conflict"})
         for (auto const& how : breakages())
@@ -254,7 +256,7 @@ TEST_CASE("what is repeated after a broken body is what was repeated before: a P
             }
 }
 
-TEST_CASE("I5: what may be sent again by its status counts as that status, however its body breaks")
+TEST_CASE("I5: a status that allows a retry counts as that status, however its body breaks")
 {
     for (std::string_view const status :
          {"500 No", "503 No", "429 Too Many Requests", "502 Bad Gateway", "408 Request Timeout"})
@@ -289,9 +291,7 @@ TEST_CASE("I5: what may be sent again by its status counts as that status, howev
         }
 }
 
-TEST_CASE(
-    "I5: a response that may be repeated counts by its status, though its framing cannot be read (RFC 9112 section 6)"
-)
+TEST_CASE("I5: a status that allows a retry counts even if the framing is invalid (RFC 9112 section 6)")
 {
     for (std::string_view const framing :
          {"Transfer-Encoding: banana\r\n", "Transfer-Encoding: gzip, chunked\r\n", "Content-Length: x\r\n",
@@ -326,7 +326,7 @@ TEST_CASE("a cancelled or closed call whose 503 has arrived keeps its status")
             }
 }
 
-TEST_CASE("limits that a broken response tells of are learnt")
+TEST_CASE("rate limits in the fields of an incomplete response are learnt")
 {
     auto const cut = breakages().front();
     for (std::string_view const status : {"200 OK", "404 Not Found"})
@@ -384,7 +384,7 @@ ccloud::error ended_by_us(errc how, std::string_view received, std::string uploa
 
 } // namespace
 
-TEST_CASE("a call that we ended ourselves has no cause, and its error tells what was awaited")
+TEST_CASE("a call that the client ended has no cause, and its error says what it waited for")
 {
     struct row
     {
@@ -415,7 +415,7 @@ TEST_CASE("a call that we ended ourselves has no cause, and its error tells what
         }
 }
 
-TEST_CASE("a call that we ended while it wrote its request tells how much of it was written, and has no cause")
+TEST_CASE("a call that the client ended while writing the request says how much was written, and has no cause")
 {
     for (errc const how : {errc::attempt_timeout, errc::deadline_exceeded, errc::cancelled, errc::client_closed})
     {
@@ -429,7 +429,7 @@ TEST_CASE("a call that we ended while it wrote its request tells how much of it 
     }
 }
 
-TEST_CASE("a connection that is lost keeps its cause, and the error tells what was awaited")
+TEST_CASE("a lost connection keeps its cause, and the error says what the call waited for")
 {
     for (auto const& [received, awaited] : std::vector<std::pair<std::string, std::string>>{
              {"", "the first byte of the response"},
@@ -469,7 +469,7 @@ begun_call& remove(caller& client, puppet_server& server, std::string_view bytes
 
 } // namespace
 
-TEST_CASE("the body of a DELETE is no reason to fail: its coding, its damage, its length")
+TEST_CASE("a DELETE does not fail because of the coding, the damage or the length of its body")
 {
     std::string const length = "Content-Length: 9\r\n";
     struct row
@@ -512,7 +512,7 @@ TEST_CASE("the body of a DELETE is no reason to fail: its coding, its damage, it
         }
 }
 
-TEST_CASE("a DELETE that is answered by its removal is done, though every response to it is cut off")
+TEST_CASE("a DELETE that is answered with 2xx has succeeded, even if every response to it is cut off")
 {
     for (bool const resets : {false, true})
     {

@@ -302,7 +302,7 @@ TEST_CASE("RFC 9110 section 8.4: several fields of Content-Encoding are one list
     CHECK(says(other.got.error().detail(), "gzip, br"));
 }
 
-TEST_CASE("an answer whose content cannot be read keeps its status, its fields, and its body as it came")
+TEST_CASE("an error response whose content cannot be decoded keeps its status, its fields, and its body as it came")
 {
     for (auto const& damaged : {coded("200 OK", "gzip", cut_short), coded("200 OK", "br", gzipped)})
     {
@@ -324,7 +324,7 @@ TEST_CASE("an answer whose content cannot be read keeps its status, its fields, 
     }
 }
 
-TEST_CASE("a 403 whose words cannot be read is not taken for the answer to a deleted object")
+TEST_CASE("a 403 with an unreadable body does not count as the response for a deleted object")
 {
     for (auto const& unreadable : {coded("403 No", "br", gzipped), coded("403 No", "gzip", cut_short)})
     {

@@ -184,7 +184,7 @@ constexpr death deaths[] = {
 
 } // namespace
 
-TEST_CASE("pool 10: a server that ends each new connection costs one dial an attempt, and the error says what it did")
+TEST_CASE("pool 10: a server that ends each new connection costs one dial per attempt, and the error says what it did")
 {
     authority const ca;
     for (auto const& [name, how, version, sure, told, code] : deaths)
@@ -365,7 +365,8 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("pool 10: a proxy that closes what it has opened costs one dial an attempt: the TLS handshake fails")
+TEST_CASE("pool 10: a proxy that closes the tunnel after opening it costs one dial per attempt: the TLS handshake fails"
+)
 {
     hostile_server proxy(hostile_server::manner::opens_tunnel_and_closes);
     auto settings = settings_for("https://origin.example.test");
@@ -404,7 +405,7 @@ TEST_CASE("pool 15: the address of a server that ends each new connection is tri
     }
 }
 
-TEST_CASE("pool 23: connections made ahead of need that the server ends are not made up for, and nobody hears of them")
+TEST_CASE("pool 23: warmed-up connections that the server ends are not replaced, and no call fails because of them")
 {
     authority const ca;
     tls_server server(without_tickets(TLS1_2_VERSION, ca));
@@ -426,7 +427,7 @@ TEST_CASE("pool 23: connections made ahead of need that the server ends are not 
     CHECK(call.how->response().attempts() == 1);
 }
 
-TEST_CASE("pool 11: idle connections that all are dead cost a call no attempt, and one dial")
+TEST_CASE("pool 11: if all idle connections are dead, a call uses up no attempt for them, and one dial follows")
 {
     authority const ca;
     for (int const version : {TLS1_2_VERSION, TLS1_3_VERSION})
@@ -450,8 +451,7 @@ TEST_CASE("pool 11: idle connections that all are dead cost a call no attempt, a
     }
 }
 
-TEST_CASE(
-    "tls: a certificate of ours that a TLS 1.3 server refuses after the handshake costs one dial for all that wait"
+TEST_CASE("tls: a client certificate that a TLS 1.3 server refuses after the handshake costs one dial for all that wait"
 )
 {
     authority const ca;

@@ -385,7 +385,7 @@ TEST_CASE("pool 15: where every address is silent, a call ends by connect_timeou
     CHECK(client.connections().connect_timed_out == 1);
 }
 
-TEST_CASE("pool 15: what ends by a timeout while a connection is made names the step that hangs, and no cause but that")
+TEST_CASE("pool 15: a timeout while a connection is made names the step that hangs, and has no other cause")
 {
     // It accepts connections, by the kernel, and says nothing.
     asio::io_context context;
@@ -661,9 +661,7 @@ TEST_CASE("pool 14: where a later look-up fails or hangs, the addresses from bef
     CHECK(server.counts().accepted == 4);
 }
 
-TEST_CASE(
-    "pool 14: a look-up has answered in time where its answer is there, though the executor has been busy meanwhile"
-)
+TEST_CASE("pool 14: a lookup that finished in time counts, even if the executor was busy until after the timeout")
 {
     asio::io_context context;
     bool fails = false;

@@ -96,9 +96,7 @@ bool trusts(ccloud::config const& settings, X509* authority)
 
 } // namespace
 
-TEST_CASE(
-    "the environment is read by from_environment() alone: a config made by hand knows no SSL_CERT_FILE and SSL_CERT_DIR"
-)
+TEST_CASE("only from_environment() reads the environment: a config made by hand ignores SSL_CERT_FILE and SSL_CERT_DIR")
 {
     authority const ca;
     authority const other("other CA");

@@ -123,7 +123,7 @@ TEST_CASE("TLS: a connection is closed in the middle of a flood without waiting 
     }
 }
 
-TEST_CASE("TLS: a flood instead of a response ends the call with what the server did, while others go on")
+TEST_CASE("TLS: a flood instead of a response ends the call, and the error says what the server did; other calls go on")
 {
     authority const ca;
     for (auto const& [what, with, version] : floods)
@@ -213,8 +213,7 @@ TEST_CASE("TLS: sixteen tickets and key updates at once, before and during a cal
     }
 }
 
-TEST_CASE(
-    "TLS: between two pieces of data a server may send 32 messages or 64 KiB that carry none, and not a message more"
+TEST_CASE("TLS: between two pieces of data a server may send 32 messages or 64 KiB without data, and not a message more"
 )
 {
     struct sent

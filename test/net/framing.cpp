@@ -141,7 +141,7 @@ TEST_CASE("each framing of RFC 9112 section 6.3 is read, and decides about the c
     }
 }
 
-TEST_CASE("what is no answer is refused, and says whether a head came: else the request may have been executed")
+TEST_CASE("an invalid response is refused, and progress says whether a header section came")
 {
     struct row
     {
@@ -385,7 +385,7 @@ TEST_CASE("I5: an answer that ends soon leaves its connection to the next reques
     }
 }
 
-TEST_CASE("I5: other answers are read whole, and are no success before they are whole")
+TEST_CASE("I5: other responses are read completely, and are not a success before that")
 {
     constexpr std::size_t size = 1024 * 1024;
     for (std::string_view const status : {"200 OK", "404 Not Found"})

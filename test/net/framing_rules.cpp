@@ -141,9 +141,7 @@ TEST_CASE("RFC 9112 section 7: chunked is known in any case of letters, and amon
     }
 }
 
-TEST_CASE(
-    "RFC 9112 section 6.3: Transfer-Encoding beside Content-Length is malformed, whatever the coding and the order"
-)
+TEST_CASE("RFC 9112 section 6.3: Transfer-Encoding together with Content-Length is malformed, in any order and coding")
 {
     for (std::string_view const coding : {"chunked", "gzip", "chunked, gzip", "gzip, chunked", "identity", ""})
         for (bool const length_first : {true, false})
@@ -252,7 +250,7 @@ TEST_CASE("RFC 9110 section 8.6, RFC 9112 section 6.3: a response without a body
     }
 }
 
-TEST_CASE("RFC 9110 section 15.2.2: 101 is no interim response, and nobody asked to switch protocols")
+TEST_CASE("RFC 9110 section 15.2.2: 101 is not an interim response, and no request asks to switch protocols")
 {
     for (std::string_view const fields : {"", "Upgrade: websocket\r\nConnection: Upgrade\r\n", "Upgrade: h2c\r\n"})
         for (bool const final_follows : {false, true})
@@ -297,7 +295,7 @@ TEST_CASE("RFC 9110 section 15: a status code outside 100 to 599, or not of thre
         }
 }
 
-TEST_CASE("RFC 9112 section 4: what does not begin with a status line is malformed at its first wrong byte")
+TEST_CASE("RFC 9112 section 4: bytes that do not begin with a status line are malformed at the first wrong byte")
 {
     for (std::string_view const answer :
          {"SSH-2.0-OpenSSH", "HTTP/2 200", "HTTP/2.0 200 OK\r\n\r\n", "http/1.1 200 OK\r\n\r\n", "\x15\x03\x03", "{",
@@ -330,7 +328,8 @@ TEST_CASE("RFC 9112 section 4: a status line may come without a reason, but not 
     }
 }
 
-TEST_CASE("RFC 9110 sections 15.3.6 and 15.3.7: 205 and 206 that nobody asked for are no success, and not repeated")
+TEST_CASE("RFC 9110 sections 15.3.6 and 15.3.7: 205 and 206 that the request did not ask for are not a success, and "
+          "not retried")
 {
     for (std::string_view const status : {"205 Reset Content", "206 Partial Content", "226 IM Used"})
         for (auto const verb : {method::get, method::post, method::patch, method::del})
@@ -542,7 +541,7 @@ TEST_CASE("RFC 9112 section 7.1.1: blanks may follow the size of a chunk, before
         }
 }
 
-TEST_CASE("RFC 9112 section 7.1: what is no chunk is malformed, and an endless extension is too large")
+TEST_CASE("RFC 9112 section 7.1: an invalid chunk is malformed, and an endless extension is too large")
 {
     std::string const head = "HTTP/1.1 200 OK\r\nX-Request-Id: r-1\r\nTransfer-Encoding: chunked\r\n\r\n";
     struct row

@@ -100,7 +100,7 @@ subject called(std::string common_name, std::vector<std::string> names, std::vec
 } // namespace
 
 TEST_CASE(
-    "RFC 6066 section 3: TLS knows a host without the dot at its end, and the look-up has it (RFC 1034 section 3.1)"
+    "RFC 6066 section 3: TLS uses a host without the dot at its end, the lookup uses the dot (RFC 1034 section 3.1)"
 )
 {
     struct row
@@ -152,7 +152,7 @@ TEST_CASE("RFC 6761 section 6.3: localhost with a dot at its end is this machine
     CHECK(names.asked().empty());
 }
 
-TEST_CASE("RFC 6066 section 3: a dot at the end of a host makes no certificate good that is for another host")
+TEST_CASE("RFC 6066 section 3: with a dot at the end of a host, a certificate for another host is still refused")
 {
     authority const ca;
     for (std::string const certificate : {"other.example.test", "example.test", "test", "*.test"})
@@ -172,7 +172,7 @@ TEST_CASE("RFC 6066 section 3: a dot at the end of a host makes no certificate g
     }
 }
 
-TEST_CASE("RFC 9110 section 4.3.4: the common name of a certificate is no identity")
+TEST_CASE("RFC 9110 section 4.3.4: the common name of a certificate is not compared with the host")
 {
     struct row
     {
@@ -241,9 +241,7 @@ ccloud::net::session_pointer session_with(tls_server const& server, authority co
 
 } // namespace
 
-TEST_CASE(
-    "RFC 9110 section 4.3.4: a resumed session is checked like a new one: a common name is no identity there, either"
-)
+TEST_CASE("RFC 9110 section 4.3.4: a resumed session is checked like a new one: the common name is not compared")
 {
     struct row
     {

@@ -96,7 +96,7 @@ constexpr std::string_view gzip = "Content-Encoding: gzip\r\n";
 
 } // namespace
 
-TEST_CASE("while a long body is inflated other work of the executor has its turn, after each MiB of content")
+TEST_CASE("while a long body is inflated, other handlers of the executor run after each MiB of content")
 {
     for (std::string_view const fields : {gzip, std::string_view()})
     {
@@ -108,7 +108,7 @@ TEST_CASE("while a long body is inflated other work of the executor has its turn
     }
 }
 
-TEST_CASE("a body of less than a slice costs no turn")
+TEST_CASE("a body of less than a slice is inflated without an interruption")
 {
     for (auto const& body : {std::string("plain"), members(1), members(10)})
     {
@@ -118,7 +118,9 @@ TEST_CASE("a body of less than a slice costs no turn")
     }
 }
 
-TEST_CASE("a call that is cancelled or closed while its body is inflated ends so, and keeps what the head said")
+TEST_CASE(
+    "a call that is cancelled or closed while its body is inflated ends with that error, and keeps status and fields"
+)
 {
     for (errc const how : {errc::cancelled, errc::client_closed})
     {
@@ -140,7 +142,7 @@ TEST_CASE("a call that is cancelled or closed while its body is inflated ends so
     }
 }
 
-TEST_CASE("inflating ends by the attempt's timeout; a refusal counts by its status all the same")
+TEST_CASE("the attempt's timeout ends inflating; an error response still counts by its status")
 {
     auto const past_timeout = [](long_call& now) { std::this_thread::sleep_until(now.begun + 1'100ms); };
     long_call const late("200 OK", gzip, members(120), past_timeout);

@@ -1008,7 +1008,7 @@ TEST_CASE("pool 23: warm_up() makes connections ahead of need, up to the cap, an
     CHECK(server.counts().accepted == 6);
 }
 
-TEST_CASE("pool 4: what a call waits for a connection is no part of attempt_timeout, and is told")
+TEST_CASE("pool 4: the wait for a connection is not part of attempt_timeout, and is reported")
 {
     struct waits final : ccloud::observer
     {
@@ -1064,7 +1064,7 @@ TEST_CASE("pool 24: a connection is counted with what it took to make, how long 
     CHECK(seen.requests.total() == 1);
 }
 
-TEST_CASE("pool 21: a connection that was granted when close() came, and not taken, leaves the books")
+TEST_CASE("pool 21: a connection that was granted but not taken when close() came is no longer counted")
 {
     http_server server;
     caller client(server.settings());

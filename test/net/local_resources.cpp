@@ -212,7 +212,7 @@ name_answer answer_of(asio::io_context& context, resolver& names, ccloud::steady
 
 } // namespace
 
-TEST_CASE("a lack of resources of this machine is told from what a name, an address or a peer does")
+TEST_CASE("a lack of local resources is distinguished from faults of a name, an address or a peer")
 {
     for (auto const& [number, what] : {
              std::pair(EMFILE, "file descriptors of this process"),
@@ -237,7 +237,7 @@ TEST_CASE("a lack of resources of this machine is told from what a name, an addr
     CHECK(ccloud::net::shortage_of({EMFILE, ccloud::error_category()}) == "");
 }
 
-TEST_CASE("a name is said not to exist only where the look-up could be made")
+TEST_CASE("a name is reported as unknown only if the lookup was possible")
 {
     // A label has at most 63 letters (RFC 1035 section 2.3.4), so no server of names is asked.
     auto const no_such_name = std::string(64, 'a') + ".test";
@@ -264,7 +264,7 @@ TEST_CASE("a name is said not to exist only where the look-up could be made")
     }
 }
 
-TEST_CASE("a look-up that this machine cannot make is no failure of the name: it is asked for again at once")
+TEST_CASE("a lookup that fails for lack of local resources is not cached: the next one begins immediately")
 {
     for (int const number : {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN})
     {
@@ -283,7 +283,7 @@ TEST_CASE("a look-up that this machine cannot make is no failure of the name: it
     }
 }
 
-TEST_CASE("a look-up whose thread runs out of memory is told as that")
+TEST_CASE("a lookup whose thread runs out of memory reports that")
 {
     asio::io_context context;
     resolver names(
@@ -293,7 +293,7 @@ TEST_CASE("a look-up whose thread runs out of memory is told as that")
     CHECK(got.failure == std::make_error_condition(std::errc::not_enough_memory));
 }
 
-TEST_CASE("a look-up that cannot begin says what this machine lacks, and the next one begins as soon as it can")
+TEST_CASE("a lookup that cannot begin names the missing resource, and the next one begins as soon as possible")
 {
     enum class lack { pair, descriptors, one_descriptor, threads };
     for (auto const what : {lack::pair, lack::descriptors, lack::one_descriptor, lack::threads})
@@ -337,7 +337,7 @@ TEST_CASE("a look-up that cannot begin says what this machine lacks, and the nex
     }
 }
 
-TEST_CASE("a second look-up that cannot begin leaves its wait to the first one")
+TEST_CASE("if a second lookup for a name cannot begin, its wait gets the result of the first")
 {
     struct gate
     {
@@ -375,9 +375,7 @@ TEST_CASE("a second look-up that cannot begin leaves its wait to the first one")
     CHECK(second.answer.addresses == std::vector<std::string>{"127.0.0.1"});
 }
 
-TEST_CASE(
-    "a call that this machine has no descriptors for says so, is not sent, may be repeated, and the next one works"
-)
+TEST_CASE("without a free descriptor a call says so, is not_sent and retryable, and the next call works")
 {
     http_server server;
     auto const settings = settings_for(host, server.port());
@@ -409,7 +407,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("a socket that cannot be made says so, is not sent, may be repeated, and the next one works")
+TEST_CASE("if a socket cannot be opened, the error says so, is not_sent and retryable, and the next call works")
 {
     http_server server;
     auto const settings = settings_for("127.0.0.1", server.port());
@@ -450,7 +448,7 @@ TEST_CASE("a socket that cannot be made says so, is not sent, may be repeated, a
     CHECK(client.get() == "");
 }
 
-TEST_CASE("a call is repeated until this machine has descriptors again")
+TEST_CASE("a call is retried until this machine has descriptors again")
 {
     http_server server;
     auto settings = settings_for(host, server.port());
@@ -489,7 +487,7 @@ struct lost_race
 
 } // namespace
 
-TEST_CASE("a lack of resources is held against no address")
+TEST_CASE("after a lack of local resources, no address is tried later than others")
 {
     std::vector<std::string> const addresses{"127.0.0.2", "127.0.0.3", "::1"};
     for (int const number : {EMFILE, ENFILE, ENOBUFS, ENOMEM})
@@ -518,7 +516,7 @@ TEST_CASE("a lack of resources is held against no address")
     }
 }
 
-TEST_CASE("a folder of authorities that cannot be read for want of descriptors makes no certificate bad")
+TEST_CASE("a CA directory that cannot be read for lack of descriptors is not reported as a bad certificate")
 {
     authority const ca;
     support::rehashed const folder(ca);
@@ -558,9 +556,7 @@ TEST_CASE("a folder of authorities that cannot be read for want of descriptors m
     }
 }
 
-TEST_CASE(
-    "authorities that cannot be read for want of descriptors are not left out: the constructor and reload_tls say so"
-)
+TEST_CASE("the constructor and reload_tls fail if certificate authorities cannot be read for lack of descriptors")
 {
     authority const ca;
     support::rehashed const folder(ca);
@@ -596,7 +592,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("a handshake that fails for want of memory or descriptors is not the peer's fault, and may be tried again")
+TEST_CASE("a handshake that fails for lack of memory or descriptors is not permanent")
 {
     struct row
     {
@@ -675,7 +671,7 @@ opened since(std::set<int> const& before, std::uint16_t port)
 
 } // namespace
 
-TEST_CASE("what a client opens is close-on-exec: for look-ups, for connects that win and that lose, in use and idle")
+TEST_CASE("all descriptors of a client are close-on-exec: of lookups, of connects that win or lose, in use and idle")
 {
     authority const ca;
     tls_server server(of_version(TLS1_3_VERSION, ca));

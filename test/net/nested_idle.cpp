@@ -329,7 +329,7 @@ TEST_CASE("pool 16: the certificate of the client is shown to the origin, and no
     }
 }
 
-TEST_CASE("RFC 6066 section 3: TLS knows proxy and origin without the dots at the ends of their names")
+TEST_CASE("RFC 6066 section 3: the server names in TLS, of proxy and origin, have no dot at the end")
 {
     authority const ca;
     for (int const version : tls_versions)
@@ -348,7 +348,7 @@ TEST_CASE("RFC 6066 section 3: TLS knows proxy and origin without the dots at th
     }
 }
 
-TEST_CASE("TLS: a flood within either layer of an https proxy ends the connection, wherever it meets the client")
+TEST_CASE("TLS: a flood within either layer of an https proxy ends the connection, in every phase of a call")
 {
     authority const ca;
     for (auto const where : {flooded_layer::outer, flooded_layer::inner})
@@ -382,7 +382,7 @@ TEST_CASE("TLS: a flood within either layer of an https proxy ends the connectio
         }
 }
 
-TEST_CASE("TLS: a long handshake with the origin is no flood to the layer below it, that of an https proxy")
+TEST_CASE("TLS: a long handshake with the origin does not count as a flood in the layer of an https proxy")
 {
     authority const ca;
     for (int const version : tls_versions)
@@ -397,7 +397,7 @@ TEST_CASE("TLS: a long handshake with the origin is no flood to the layer below 
     }
 }
 
-TEST_CASE("pool 23: behind an https proxy, too, the origin is told goodbye (RFC 8446 section 6.1)")
+TEST_CASE("pool 23: behind an https proxy, too, the origin gets close_notify (RFC 8446 section 6.1)")
 {
     authority const ca;
     for (int const version : tls_versions)
@@ -411,7 +411,9 @@ TEST_CASE("pool 23: behind an https proxy, too, the origin is told goodbye (RFC 
     }
 }
 
-TEST_CASE("observer: a connection without TLS to its origin says nothing of TLS, though the way to its proxy has it")
+TEST_CASE(
+    "observer: a connection without TLS to its origin reports no TLS, even if the connection to the proxy uses TLS"
+)
 {
     authority const ca;
     tunnel proxy(ca, TLS1_3_VERSION, goodbye::never);

@@ -118,7 +118,8 @@ bool contains(std::string const& text, std::string_view part)
 
 } // namespace
 
-TEST_CASE("RFC 8446 section 5.1: a peer whose answer is no TLS record is told from one of another version of TLS")
+TEST_CASE("RFC 8446 section 5.1: a peer whose response is not a TLS record is distinguished from a peer with another "
+          "TLS version")
 {
     struct row
     {
@@ -159,9 +160,7 @@ TEST_CASE("RFC 8446 section 5.1: a peer whose answer is no TLS record is told fr
     }
 }
 
-TEST_CASE(
-    "RFC 8446 section 4.1.3: a peer that answers with TLS of another version, or objects to ours, is said to do so"
-)
+TEST_CASE("RFC 8446 section 4.1.3: a peer with another TLS version, or that refuses the client's, is reported as such")
 {
     struct row
     {
@@ -189,9 +188,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE(
-    "RFC 8446 section 5.1: what is no TLS record after a ServerHello is a broken handshake, not a peer without TLS"
-)
+TEST_CASE("RFC 8446 section 5.1: bytes that are not a TLS record, after a ServerHello, are a failed handshake")
 {
     auto const hello = server_hello("\x03\x03"sv, "\x00\x05\xff\x01\x00\x01\x00"sv); // with renegotiation_info
     blunt_server server({hello + "HTTP/1.1 400 Bad Request\r\n\r\n"});
@@ -204,7 +201,7 @@ TEST_CASE(
     CHECK(!contains(got.error().what(), "did not answer with TLS"));
 }
 
-TEST_CASE("RFC 8446 section 5.1: a peer that ends before its first record may do better the next time")
+TEST_CASE("RFC 8446 section 5.1: a peer that closes before its first record is retried")
 {
     for (std::string_view const answer : {""sv, "no"sv, "\x16\x03\x03\x00"sv})
     {

@@ -638,7 +638,7 @@ std::set<int> descriptors()
 
 } // namespace
 
-TEST_CASE("what a simulator opens is close-on-exec, so that a program that a test starts does not keep its port")
+TEST_CASE("the sockets of a simulator are close-on-exec, so that a program that a test starts does not keep its port")
 {
     namespace asio = boost::asio;
     asio::io_context io;

@@ -23,7 +23,7 @@ std::size_t after(std::size_t length)
 
 } // namespace
 
-TEST_CASE("RFC 1952: sound gzip of any length is inflated, at every level, and next to each size of a buffer")
+TEST_CASE("RFC 1952: valid gzip of any length is inflated, at every level, and near each buffer size")
 {
     auto const text = support::page_text(longest);
     for (int level = 0; level <= 9; ++level)
@@ -52,7 +52,7 @@ TEST_CASE("RFC 1951: each kind of block is inflated: stored, with fixed and with
             }
 }
 
-TEST_CASE("a content of many slices is what was compressed, over members that end anywhere in a slice")
+TEST_CASE("content of many slices is inflated correctly, with members that end anywhere in a slice")
 {
     auto const text = support::page_text(3'000'000) + support::noise(500'000);
     constexpr std::size_t plenty = 16 * 1024 * 1024;
@@ -68,7 +68,7 @@ TEST_CASE("a content of many slices is what was compressed, over members that en
     }
 }
 
-TEST_CASE("a body that is cut anywhere, or has a bit flipped, gives nothing, or what it held")
+TEST_CASE("a body that is cut anywhere, or has a flipped bit, is refused or gives its original content")
 {
     auto const text = support::page_text(3'000);
     auto const body = support::deflated(text, 6);
