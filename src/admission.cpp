@@ -205,7 +205,7 @@ void gatekeeper::pump(gate_scope& scope) noexcept
         auto& woken = static_cast<turn&>(waiter);
         woken.answer_ = what;
         --shared_->waiting_;
-        woken.keeper_.tell(woken);
+        woken.keeper_.add_woken(woken);
         if (&woken.keeper_ != this)
             woken.keeper_.post_wake();
     };
@@ -243,7 +243,7 @@ bool gatekeeper::arm(timer_node& node, steady_time when) noexcept
 }
 
 /** Appends a call that has left its gate to the list of calls to wake. */
-void gatekeeper::tell(turn& answered) noexcept
+void gatekeeper::add_woken(turn& answered) noexcept
 {
     answered.told_ = true;
     answered.previous = last_woken_;
@@ -253,7 +253,7 @@ void gatekeeper::tell(turn& answered) noexcept
 }
 
 /** Removes a call from that list, if it is there. */
-void gatekeeper::forget(turn& answered) noexcept
+void gatekeeper::remove_woken(turn& answered) noexcept
 {
     if (!std::exchange(answered.told_, false))
         return;
@@ -271,7 +271,7 @@ void gatekeeper::deliver(lock& held) noexcept
     while (first_woken_)
     {
         auto& next = static_cast<turn&>(*first_woken_);
-        forget(next);
+        remove_woken(next);
         held.unlock();
         next.finish(wake::granted);
         held.lock();
@@ -373,7 +373,7 @@ turn::end turn::conclude() noexcept
     result.probing = gate.probing();
     if (auto const opens = gate.opens_at(now))
         result.opens_in = *opens - now;
-    keeper_.forget(*this);
+    keeper_.remove_woken(*this);
     if (answer_ == answer::granted)
     {
         permit_.hold(keeper_, claim_.scope, pass_);
@@ -418,7 +418,7 @@ void turn::ring() noexcept
 void turn::step_out() noexcept
 {
     auto& gate = claim_.scope->gate;
-    keeper_.forget(*this);
+    keeper_.remove_woken(*this);
     if (queued)
     {
         gate.leave(*this);

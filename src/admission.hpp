@@ -176,8 +176,8 @@ private:
 
     void pump(gate_scope& scope) noexcept;
     bool arm(timer_node& node, steady_time when) noexcept;
-    void tell(turn& answered) noexcept;
-    void forget(turn& answered) noexcept;
+    void add_woken(turn& answered) noexcept;
+    void remove_woken(turn& answered) noexcept;
     void deliver(lock& held) noexcept;
     void wake() noexcept;
     void hand_over() noexcept;

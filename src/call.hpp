@@ -138,7 +138,7 @@ public:
     }
 
     /** What the client can have done on its executor even if the heap has no memory. Flags. */
-    enum asked_for : unsigned {
+    enum maintenance : unsigned {
         closing = 1,
         closing_idle = 2,
         changing_network = 4,
@@ -146,7 +146,7 @@ public:
 
     /** The same. If there is no memory for that, has `instead` done. */
     template <class Ask>
-    void ask_wire(Ask ask, asked_for instead) noexcept
+    void ask_wire(Ask ask, maintenance instead) noexcept
     {
         try
         {
@@ -154,7 +154,7 @@ public:
         }
         catch (...)
         {
-            ask_surely(instead);
+            post_maintenance(instead);
         }
     }
 
@@ -198,8 +198,8 @@ private:
     void begin_drain() noexcept;
     void note_drained(exchange const& got) noexcept;
     void close_now() noexcept;
-    void ask_surely(unsigned what) noexcept;
-    void do_asked() noexcept;
+    void post_maintenance(unsigned what) noexcept;
+    void run_maintenance() noexcept;
 
     config const settings_;
     asio::any_io_executor executor_;
@@ -214,8 +214,8 @@ private:
     std::size_t on_wire_ = 0; ///< calls that the transport has
     drained drained_;         ///< of those, since `begin_drain`
     parking_lot onlookers_;   ///< who waits for calls to end: drains, and who wants a page that is fetched ahead
-    std::atomic<unsigned> asked_{0};
-    std::shared_ptr<post_memory> const ask_memory_ = std::make_shared<post_memory>();
+    std::atomic<unsigned> maintenance_{0};
+    std::shared_ptr<post_memory> const maintenance_memory_ = std::make_shared<post_memory>();
     bool draining_ = false; ///< nothing more is sent
     bool closed_ = false;
 };

@@ -219,20 +219,20 @@ void client_core::close() noexcept
     }
     catch (...)
     {
-        ask_surely(closing);
+        post_maintenance(closing);
     }
 }
 
-void client_core::ask_surely(unsigned what) noexcept
+void client_core::post_maintenance(unsigned what) noexcept
 {
-    if (asked_.fetch_or(what) == 0 &&
-        !post_surely(executor_, ask_memory_, [self = shared_from_this()] { self->do_asked(); }))
-        asked_ = 0;
+    if (maintenance_.fetch_or(what) == 0 &&
+        !post_surely(executor_, maintenance_memory_, [self = shared_from_this()] { self->run_maintenance(); }))
+        maintenance_ = 0;
 }
 
-void client_core::do_asked() noexcept
+void client_core::run_maintenance() noexcept
 {
-    auto const what = asked_.exchange(0);
+    auto const what = maintenance_.exchange(0);
     if ((what & closing) != 0)
         close_now();
     if (closed_)
@@ -272,15 +272,15 @@ void client_core::close_now() noexcept
 
 operation<drained> client_core::drain(std::chrono::milliseconds timeout)
 {
-    struct in_any_case
+    struct close_on_exit
     {
         client_core& core;
-        ~in_any_case() { core.close_now(); }
+        ~close_on_exit() { core.close_now(); }
     };
     begin_drain();
     auto const before = drained_;
     {
-        in_any_case const end{*this};
+        close_on_exit const end{*this};
         if (on_wire_ > 0 && !closed_ && timeout > std::chrono::milliseconds(0))
         {
             parked node;

@@ -25,10 +25,10 @@ constexpr std::size_t collected_value_bytes = 96;
 constexpr std::size_t most_collected_bytes = 1024 * 1024;
 
 /** Finds the braces of valid JSON, except those in strings. */
-class brace_walk
+class brace_scanner
 {
 public:
-    brace_walk(std::string_view text, std::size_t position) noexcept : text_(text), position_(position) {}
+    brace_scanner(std::string_view text, std::size_t position) noexcept : text_(text), position_(position) {}
 
     /** Advances past the next brace and returns it; returns 0 if there is none. */
     char next() noexcept
@@ -430,7 +430,7 @@ private:
     /** Stores the bytes of the collected object, which has just ended, in its place. */
     bool take_collected_text(error_code& failed)
     {
-        brace_walk walk(document_, marked_);
+        brace_scanner walk(document_, marked_);
         for (std::size_t passed = 0; passed < collected_object_;)
             passed += walk.next() != '}';
         auto const begin = walk.position() - 1;

@@ -227,7 +227,7 @@ private:
     }
 
     /** The problem that is being read. */
-    raw_problem& told() noexcept
+    raw_problem& current_problem() noexcept
     {
         for (std::size_t i = depth_; i-- > 0;)
             if (places_[i] == place::listed)
@@ -283,7 +283,7 @@ private:
             keep(element_);
         else if (left == place::entry)
         {
-            auto& details = told().details;
+            auto& details = current_problem().details;
             auto const& text = entry_.detail.empty() ? entry_.message : entry_.detail;
             if (!details.empty() && !text.empty())
                 append_counted(details, "; ");
@@ -333,11 +333,11 @@ private:
             has_inner_ = false;
         }
         if (complains(here()) && key_ == "details")
-            told().details.clear();
+            current_problem().details.clear();
         if (complains(here()) && key_ == "source")
         {
-            told().pointer.clear();
-            told().parameter.clear();
+            current_problem().pointer.clear();
+            current_problem().parameter.clear();
         }
     }
 
@@ -383,8 +383,8 @@ private:
                 return text;
             [[fallthrough]];
         case place::listed:
-        case place::inner: return find(of_problem, told());
-        case place::source: return find(of_source, told());
+        case place::inner: return find(of_problem, current_problem());
+        case place::source: return find(of_source, current_problem());
         case place::entry: return find(of_entry, entry_);
         default: return nullptr;
         }
@@ -496,10 +496,10 @@ std::string outcome_of(method verb, response_info const& response)
         return "the server accepted the request";
     if (response.status() != 201)
         return "the server carried out the request";
-    std::string told = "the server created the object";
+    std::string text = "the server created the object";
     if (auto const location = response.location(); !location.empty())
-        told.append(", Location: ").append(shown_url(location));
-    return told;
+        text.append(", Location: ").append(shown_url(location));
+    return text;
 }
 
 std::string joined(std::string first, std::string_view second)

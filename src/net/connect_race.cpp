@@ -39,8 +39,8 @@ void open(tcp_socket& socket, tcp const& protocol, error_code& failed)
 /** The attempts. */
 struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_race::lanes>
 {
-    lanes(asio::any_io_executor with, transport& clock, note_failure hears)
-        : executor(std::move(with)), timers(clock), failed(std::move(hears))
+    lanes(asio::any_io_executor with, transport& clock, note_failure on_failure)
+        : executor(std::move(with)), timers(clock), failed(std::move(on_failure))
     {
         fire = [](timer_node& node) noexcept { static_cast<lanes&>(node).begin_next(); };
     }

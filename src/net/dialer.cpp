@@ -137,16 +137,16 @@ exchange dialer::timed_out(dial_job const& job) const noexcept
 }
 
 /** Who may have ended a connection: "https://api.example: the server", or the server or the proxy. */
-std::string dialer::far_end() const
+std::string dialer::peer_text() const
 {
     return to_.to_string() + (proxy_ ? ": the server or " + next_hop() : ": the server");
 }
 
-exchange dialer::dead_on_arrival(connection const& made, defect const& found) const
+exchange dialer::closed_before_request(connection const& made, defect const& found) const
 {
     if (auto refused = made.refusal(found.cause, to_))
         return *std::move(refused);
-    auto why = far_end();
+    auto why = peer_text();
     if (made.is_flooded())
         why += " sent " + connection::flood_text();
     else if (found.reason == close_reason::unsolicited)
@@ -160,13 +160,13 @@ exchange dialer::dead_on_arrival(connection const& made, defect const& found) co
     return exchange::failed(errc::connect_failed, progress::not_sent, found.cause, std::move(why));
 }
 
-exchange dialer::dead_without_response() const
+exchange dialer::closed_without_response() const
 {
-    auto why = far_end() + " ended a new connection without a response to its first request";
+    auto why = peer_text() + " ended a new connection without a response to its first request";
     return exchange::failed(errc::connection_lost, progress::maybe_sent, {}, std::move(why));
 }
 
-void dialer::distrust(connection const& made)
+void dialer::deprioritize(connection const& made)
 {
     auto address = std::string_view(made.info->remote);
     address = address.substr(0, address.rfind(':'));
@@ -425,7 +425,7 @@ asio::awaitable<dialer::failure> dialer::await_verdict_on_us(dial_job& job, nano
     auto const found = made.look();
     if (!found)
         co_return std::nullopt;
-    co_return dead_on_arrival(made, *found);
+    co_return closed_before_request(made, *found);
 }
 
 } // namespace ccloud::net

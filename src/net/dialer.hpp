@@ -76,13 +76,13 @@ public:
     exchange timed_out(dial_job const& job) const noexcept;
 
     /** The error for a new connection that its peer ended before a request was sent over it. */
-    exchange dead_on_arrival(connection const& made, defect const& found) const;
+    exchange closed_before_request(connection const& made, defect const& found) const;
 
     /** The error for a new connection that its peer ended before the first response. */
-    exchange dead_without_response() const;
+    exchange closed_without_response() const;
 
     /** For a while, dials try the address of this connection last. */
-    void distrust(connection const& made);
+    void deprioritize(connection const& made);
 
     /** Forgets addresses. */
     void forget() noexcept { resolver_.forget(); }
@@ -108,7 +108,7 @@ private:
 
     /** "proxy http://proxy.example:3128" or the origin: whom a failure is about. */
     std::string next_hop() const;
-    std::string far_end() const;
+    std::string peer_text() const;
     failure proxy_failed(errc code, std::string const& why, bool permanent, std::error_code cause = {}) const;
 
     asio::any_io_executor executor_;

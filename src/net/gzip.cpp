@@ -71,8 +71,8 @@ gzip_reader::gzip_reader(std::string_view body, std::size_t limit) : rest_(body)
     if (body.size() < header_size + trailer_size)
         return;
     // Of a body with one member, the last four bytes are the length of its content.
-    auto const told = static_cast<std::size_t>(little_endian(body.substr(body.size() - 4)));
-    content_.reserve((std::min)({told, limit, body.size() * greatest_ratio}));
+    auto const declared = static_cast<std::size_t>(little_endian(body.substr(body.size() - 4)));
+    content_.reserve((std::min)({declared, limit, body.size() * greatest_ratio}));
 }
 
 std::string gzip_reader::take_content()
@@ -148,8 +148,8 @@ bool gzip_reader::end_member()
 void gzip_reader::make_room(std::size_t most)
 {
     constexpr std::size_t least = 16 * 1024;
-    auto const told = content_.capacity();
-    auto const wanted = filled_ < told ? told : filled_ + (std::max)(least, filled_);
+    auto const reserved = content_.capacity();
+    auto const wanted = filled_ < reserved ? reserved : filled_ + (std::max)(least, filled_);
     auto const ceiling = limit_ < content_.max_size() ? limit_ + 1 : limit_;
     content_.resize((std::min)({wanted, most, ceiling}));
 }

@@ -77,7 +77,7 @@ void one_exchange::end_write(moved const& written)
     if (!failed)
         return;
     fail(code_for(errc::write_failed, failed), failed);
-    ended_.detail = writing(bytes);
+    ended_.detail = describe_write(bytes);
     if (auto const found = ended_.code == errc::write_failed ? used_->look() : std::nullopt)
         take_refusal(found->cause);
     // Less than one TLS record, or nothing: the server cannot have seen a request.
@@ -157,7 +157,7 @@ void one_exchange::break_off(error_code const& failed)
         code_for(upload.failed ? errc::write_failed : errc::connection_lost, failed),
         upload.failed ? upload.failed : failed
     );
-    ended_.detail = awaited();
+    ended_.detail = describe_wait();
     if (used_->is_flooded())
     {
         ended_.cause.clear();
@@ -197,22 +197,22 @@ bool one_exchange::needs_no_body(int status) const noexcept
     return removes_ && core::is_success(status);
 }
 
-std::string one_exchange::writing(std::size_t written) const
+std::string one_exchange::describe_write(std::size_t written) const
 {
     return "writing the request, " + std::to_string(written) + " of " + std::to_string(used_->outgoing.size()) +
            " bytes";
 }
 
 /** The step that the exchange waited for, as text for people. */
-std::string one_exchange::awaited() const
+std::string one_exchange::describe_wait() const
 {
     auto const& upload = used_->uploading();
     if (upload.failed || (upload.under_way && !ended_.response_begun))
-        return writing(upload.written);
+        return describe_write(upload.written);
     if (interims_ > 0 && !reader_->begun())
         return "waiting for the response after " + std::to_string(interims_) +
                (interims_ == 1 ? " interim response" : " interim responses");
-    return "waiting for " + reader_->awaited();
+    return "waiting for " + reader_->describe_wait();
 }
 
 bool one_exchange::decodes()

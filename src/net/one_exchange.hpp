@@ -83,8 +83,8 @@ private:
     void refuse();
     void take_refusal(boost::system::error_code const& failed);
     bool needs_no_body(int status) const noexcept;
-    std::string writing(std::size_t written) const;
-    std::string awaited() const;
+    std::string describe_write(std::size_t written) const;
+    std::string describe_wait() const;
 
     void end_reading();
     void begin_decoding();

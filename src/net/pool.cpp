@@ -237,8 +237,8 @@ std::optional<exchange> connection_pool::found_dead(
     auto failure = out_of_memory();
     try
     {
-        dialer_.distrust(granted);
-        failure = dialer_.dead_on_arrival(granted, found);
+        dialer_.deprioritize(granted);
+        failure = dialer_.closed_before_request(granted, found);
         if (failure.permanent)
             refusal_ = failure;
     }
@@ -254,16 +254,16 @@ std::optional<exchange> connection_pool::found_dead(
 void connection_pool::cut_off(connection& used, steady_time now) noexcept
 {
     if (core_.cut_off(used, now, owner_.roll()))
-        blame(used, nullptr);
+        note_broken(used, nullptr);
 }
 
 /** Records that a connection failed, for the errors of calls that wait and for the order of addresses. */
-void connection_pool::blame(connection const& gone, defect const* found) noexcept
+void connection_pool::note_broken(connection const& gone, defect const* found) noexcept
 {
     try
     {
-        dialer_.distrust(gone);
-        note_failure(found ? dialer_.dead_on_arrival(gone, *found) : dialer_.dead_without_response());
+        dialer_.deprioritize(gone);
+        note_failure(found ? dialer_.closed_before_request(gone, *found) : dialer_.closed_without_response());
     }
     catch (std::bad_alloc const&)
     {
@@ -313,7 +313,7 @@ void connection_pool::look_at_idle() noexcept
 void connection_pool::lose_idle(connection& gone, defect const& found) noexcept
 {
     if (core_.lost_idle(gone, owner_.now(), owner_.roll()))
-        blame(gone, &found);
+        note_broken(gone, &found);
     discard(gone, found.reason);
 }
 
@@ -369,7 +369,7 @@ void connection_pool::watch_those_idle() noexcept
 void connection_pool::watch(connection& idle) noexcept
 {
     idle.trim();
-    auto heard = [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
+    auto on_readable = [owner = owner_.weak_from_this(), this, watched = idle.shared_from_this()](error_code failed) {
         watched->watched = false;
         auto const alive = owner.lock();
         if (!alive || !alive->is_open() || failed || !watched->idle)
@@ -382,7 +382,7 @@ void connection_pool::watch(connection& idle) noexcept
     };
     try
     {
-        idle.socket().async_wait(tcp_socket::wait_read, std::move(heard));
+        idle.socket().async_wait(tcp_socket::wait_read, std::move(on_readable));
         idle.watched = true;
     }
     catch (...)

@@ -93,7 +93,7 @@ private:
     void look_at_idle() noexcept;
     void lose_idle(connection& gone, defect const& found) noexcept;
     void cut_off(connection& used, steady_time now) noexcept;
-    void blame(connection const& gone, defect const* found) noexcept;
+    void note_broken(connection const& gone, defect const* found) noexcept;
     void note_failed_dial(exchange const& of) noexcept;
     void note_failure(exchange const& of) noexcept;
     void discard(connection& gone, close_reason why) noexcept;

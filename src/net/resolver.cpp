@@ -41,7 +41,7 @@ struct address_list
 };
 
 /** Why this process cannot open a descriptor; empty if it can. */
-std::error_code without_descriptors() noexcept
+std::error_code descriptor_shortage() noexcept
 {
     int const made = ::eventfd(0, EFD_CLOEXEC);
     if (made < 0)
@@ -57,7 +57,7 @@ std::error_code why_not_found(int failed, int system_error) noexcept
     std::error_code const cause(system_error, std::system_category());
     if (!shortage_of(cause).empty() || (failed == EAI_SYSTEM && cause))
         return cause;
-    if (auto const lacking = without_descriptors())
+    if (auto const lacking = descriptor_shortage())
         return lacking;
     switch (failed)
     {

@@ -93,7 +93,7 @@ http_response response_reader::take()
     return http_response(status_, std::move(headers_), std::move(body_));
 }
 
-std::string response_reader::awaited() const
+std::string response_reader::describe_wait() const
 {
     switch (state_)
     {

@@ -54,7 +54,7 @@ public:
     std::string const& complaint() const noexcept { return complaint_; }
 
     /** What the reader waits for, as text for people: "the rest of the body, 5 of 9 bytes". */
-    std::string awaited() const;
+    std::string describe_wait() const;
 
     int status() const noexcept { return status_; }
     bool interim() const noexcept { return status_ >= 100 && status_ < 200; }

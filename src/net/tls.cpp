@@ -219,7 +219,7 @@ std::error_code cause_of(error_code const& failed) noexcept
 }
 
 /** Whether OpenSSL failed internally, mostly for lack of memory, according to the error queue of this thread. */
-bool failed_inside() noexcept
+bool is_internal_failure() noexcept
 {
     return ERR_FATAL_ERROR(::ERR_peek_error()) != 0 || ERR_FATAL_ERROR(::ERR_peek_last_error()) != 0;
 }
@@ -228,7 +228,7 @@ bool failed_inside() noexcept
 int verify_chain(X509_STORE_CTX* chain, void*) noexcept
 {
     int const good = ::X509_verify_cert(chain);
-    if (good != 1 && failed_inside())
+    if (good != 1 && is_internal_failure())
         ::X509_STORE_CTX_set_error(chain, X509_V_ERR_OUT_OF_MEM);
     return good;
 }
@@ -241,7 +241,7 @@ void read_extensions(X509_STORE* trusted)
     ::ERR_clear_error();
     for (int i = 0; i < sk_X509_OBJECT_num(all); ++i)
         if (auto* const one = ::X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i)))
-            if (::X509_check_purpose(one, -1, 0) != 1 && failed_inside())
+            if (::X509_check_purpose(one, -1, 0) != 1 && is_internal_failure())
                 throw std::bad_alloc();
 }
 
@@ -254,7 +254,7 @@ int reason_of(error_code const& failed) noexcept
 }
 
 /** Whether the first bytes of the peer were not a TLS record, but for instance plain HTTP or an SSH banner. */
-bool is_without_tls(SSL* ssl, error_code const& failed) noexcept
+bool is_not_tls(SSL* ssl, error_code const& failed) noexcept
 {
     auto const reason = reason_of(failed);
     bool const no_record =
@@ -477,13 +477,13 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
     if (failed)
     {
         // An objection of TLS itself is permanent; a broken connection and an internal failure of OpenSSL are not.
-        if (is_without_tls(ssl, failed))
+        if (is_not_tls(ssl, failed))
             return {errc::tls_failed, "the peer did not answer with TLS (plain HTTP on this port?)", true, {}};
         if (is_about_version(reason_of(failed)))
             return {errc::tls_version_unsupported, {}, true, cause};
         if (rejects_our_certificate(failed))
             return {errc::client_certificate_rejected, {}, true, cause};
-        bool const permanent = reason_of(failed) != 0 && !may_pass(reason_of(failed)) && !failed_inside();
+        bool const permanent = reason_of(failed) != 0 && !may_pass(reason_of(failed)) && !is_internal_failure();
         return {errc::tls_failed, {}, permanent, cause};
     }
     if (speaks_other_protocol(ssl))
@@ -494,7 +494,7 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
     ::ERR_clear_error();
     if (is_for(shown.get(), host_))
         return {};
-    if (failed_inside())
+    if (is_internal_failure())
         return out_of_memory();
     return {errc::certificate_wrong_host, ::X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), true, {}};
 }

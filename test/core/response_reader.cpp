@@ -114,7 +114,7 @@ std::vector<std::string> const samples{
 
 } // namespace
 
-TEST_CASE("a response is read alike, however its bytes are split")
+TEST_CASE("a response is read in the same way however its bytes are split")
 {
     for (auto const& text : samples)
         for (bool const closed : {false, true})
@@ -137,7 +137,7 @@ TEST_CASE("a response is read alike, however its bytes are split")
 }
 
 TEST_CASE(
-    "RFC 9112 section 4: what is no status line is malformed at its first wrong byte, though bytes come one by one"
+    "RFC 9112 section 4: an invalid status line is malformed at its first wrong byte, even if bytes come one by one"
 )
 {
     struct row
@@ -165,7 +165,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("what is left over belongs to something else, and is not touched")
+TEST_CASE("bytes after the end of a response are not consumed")
 {
     CHECK(read(samples[1]).taken == samples[1].size() - std::string_view(" and more").size());
     CHECK(read(samples[3]).taken == samples[3].size() - 5);
@@ -240,7 +240,7 @@ TEST_CASE("limits.response_body is exact in each framing")
     CHECK(read(chunked + "ffffffffffffffff\r\n").broken == fault::too_large);
 }
 
-TEST_CASE("what is awaited is told")
+TEST_CASE("the reader describes what it waits for")
 {
     net::spare_bodies spares;
     auto const awaited = [&spares](std::string_view text) {
@@ -248,7 +248,7 @@ TEST_CASE("what is awaited is told")
         net::response_reader reader(limits, spares);
         if (!text.empty())
             reader.put(text);
-        return reader.awaited();
+        return reader.describe_wait();
     };
     CHECK(awaited("") == "the first byte of the response");
     CHECK(awaited("H") == "the rest of the response header");

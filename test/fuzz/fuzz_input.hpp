@@ -38,6 +38,22 @@ inline void require(bool holds, char const* rule, std::string_view about)
     require(false, rule);
 }
 
+/** Whether a text has no control characters. */
+inline bool is_printable(std::string_view text)
+{
+    return std::none_of(text.begin(), text.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+}
+
+/** A password in inputs that must not appear in any text for people. */
+inline constexpr std::string_view secret = "S3cr3t";
+
+inline bool shows_secret(std::string_view text)
+{
+    return text.find(secret) != std::string_view::npos;
+}
+
 /** A copy in an allocation of exactly its size, so that AddressSanitizer detects reads beyond its end. */
 class exact_copy
 {

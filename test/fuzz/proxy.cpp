@@ -21,24 +21,12 @@
 #include <vector>
 
 namespace core = ccloud::core;
+using fuzz::is_printable;
 using fuzz::require;
+using fuzz::secret;
+using fuzz::shows_secret;
 
 namespace {
-
-constexpr std::string_view secret = "S3cr3t";
-
-bool shows_secret(std::string_view text)
-{
-    return text.find(secret) != std::string_view::npos;
-}
-
-bool is_printable(std::string_view text)
-{
-    for (char const c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            return false;
-    return true;
-}
 
 std::string percent_encoded(std::string_view text)
 {

@@ -109,12 +109,11 @@ outcome read(
         reader->put_end();
     end.complete = reader->complete();
     end.broken = reader->broken();
-    require(end.broken == fault::none || !end.complete, "what is complete has no fault", sent);
-    require(reader->complaint().empty() == (end.broken == fault::none), "a fault is told", sent);
-    require(reader->complaint().size() <= 400, "what is told is short", reader->complaint());
-    for (char const c : reader->complaint())
-        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "what is told is printable", reader->complaint());
-    require(end.complete || !reader->awaited().empty(), "what is awaited has a name", sent);
+    require(end.broken == fault::none || !end.complete, "a complete response has no fault", sent);
+    require(reader->complaint().empty() == (end.broken == fault::none), "a fault has a complaint", sent);
+    require(reader->complaint().size() <= 400, "a complaint is short", reader->complaint());
+    require(fuzz::is_printable(reader->complaint()), "a complaint is printable", reader->complaint());
+    require(end.complete || !reader->describe_wait().empty(), "the next step has a description", sent);
     end.has_head = reader->has_head();
     end.framed = reader->is_framed();
     end.only_explains = reader->only_explains();

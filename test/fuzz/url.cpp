@@ -17,23 +17,18 @@
 #include <variant>
 
 namespace core = ccloud::core;
+using fuzz::is_printable;
 using fuzz::require;
+using fuzz::secret;
+using fuzz::shows_secret;
 
 namespace {
 
-constexpr std::string_view secret = "S3cr3t";
-
-bool shows_secret(std::string_view text)
-{
-    return text.find(secret) != std::string_view::npos;
-}
-
-/** Whether a text has only characters that are allowed in a line of a log. */
+/** A URL in a message has to be short and printable. */
 void check_shown(std::string_view text)
 {
-    require(text.size() <= 1200, "what is shown of a URL is short", text);
-    for (char const c : text)
-        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "what is shown is printable", text);
+    require(text.size() <= 1200, "a shown URL is short", text);
+    require(is_printable(text), "a shown URL is printable", text);
 }
 
 void check_endpoint(std::string_view url)
@@ -83,7 +78,7 @@ void check_password(fuzz::input& input)
         return;
     auto const shown = core::shown_url(url);
     check_shown(shown);
-    require(!shows_secret(shown), "what is shown of a URL has no password", shown);
+    require(!shows_secret(shown), "a shown URL has no password", shown);
     auto const parsed = core::parse_endpoint(url, true);
     if (auto const* const complaint = std::get_if<std::string>(&parsed))
         require(!shows_secret(*complaint), "a complaint has no password", *complaint);
