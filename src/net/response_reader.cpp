@@ -107,14 +107,14 @@ std::string response_reader::describe_wait() const
     }
 }
 
-/** Reads on in the header section. Until it is there it is kept in `line_`: Beast's parser gets it in one piece, for what
-    it finds in a piece depends on where that ends. */
+/** Reads more of the header section. The bytes are kept in `line_` until the section is complete, because the result of
+    Beast's parser depends on where a piece ends. */
 void response_reader::read_header(std::string_view& rest)
 {
     auto const kept = line_.size();
     auto const received = kept > 0 ? std::string_view(line_.append(rest)) : rest;
     if (!core::begins_like_status_line(received))
-        return fail(fault::malformed, "no status line of HTTP/1: \"" + core::printable(received, 32) + '"');
+        return fail(fault::malformed, "not an HTTP/1 status line: \"" + core::printable(received, 32) + '"');
     auto const size = find_end_of_header(received.substr(0, header_limit_), kept);
     if (fault_ != fault::none)
         return;
@@ -132,8 +132,8 @@ void response_reader::read_header(std::string_view& rest)
     line_.clear();
 }
 
-/** The size of the header section; 0 where its end has not come. Before `checked` it does not end, and no line is
-    malformed. */
+/** The size of the header section; 0 if its end has not come. The bytes before `checked` were searched before: there
+    is no end, and no malformed line. */
 std::size_t response_reader::find_end_of_header(std::string_view received, std::size_t checked)
 {
     for (auto at = received.find('\n', checked); at != std::string_view::npos; at = received.find('\n', at + 1))
@@ -168,7 +168,7 @@ void response_reader::parse_header(std::string_view section)
 /** Beast's parser has refused the first line of `received`. */
 void response_reader::refuse_line(std::string_view received)
 {
-    fail(fault::malformed, "a line of the header is no field: \"" + core::printable(received, 32) + '"');
+    fail(fault::malformed, "not a header field: \"" + core::printable(received, 32) + '"');
 }
 
 /** Reads a framing field that Beast's parser has refused, so that the parser can read the rest of the header section,

@@ -21,9 +21,9 @@ namespace beast = boost::beast;
 /** Reads one response of HTTP/1 (RFC 9112) from its bytes, however they are split: the fields into one block, the body
     into one string. Trailers and the extensions of chunks are checked and dropped.
 
-    Beast's parser reads the header section, once it is there. The body is delimited here: the parser of Boost 1.81 refuses blanks after the
-    size of a chunk (section 7.1.1), takes fields from trailers for fields of the header, and counts its limits by how the
-    bytes arrive.
+    Beast's parser reads the header section, once it is there. The body is delimited here: the parser of Boost 1.81
+    refuses blanks after the size of a chunk (section 7.1.1), takes fields from trailers for fields of the header, and
+    counts its limits by how the bytes arrive.
 
     The header section, its empty line included, has at most `limits.response_header` bytes. The same limit holds for
     the trailers and the extensions of all chunks together. The body has at most `limits.response_body` bytes. If the
@@ -146,7 +146,7 @@ private:
 
     spare_bodies& spares_;
     std::size_t header_limit_;
-    std::size_t header_left_ = 0; ///< what is left of it for what frames the body
+    std::size_t header_left_ = 0; ///< the rest of the limit for trailers and chunk extensions
     std::size_t body_limit_;
     std::string line_;             ///< a line or header section whose end has not come yet
     std::uint64_t length_ = 0;     ///< Content-Length

@@ -128,7 +128,7 @@ outcome read(
     return end;
 }
 
-/** Of a response that only explains, what comes after enough of its body makes no difference. */
+/** A difference that is allowed: if only the first part of a body is needed, the bytes after it do not matter. */
 bool same(outcome const& a, outcome const& b)
 {
     if (a.interims != b.interims || a.has_head != b.has_head || a.only_explains != b.only_explains)
