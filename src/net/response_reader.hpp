@@ -21,9 +21,9 @@ namespace beast = boost::beast;
 /** Reads one response of HTTP/1 (RFC 9112) from its bytes, however they are split: the fields into one block, the body
     into one string. Trailers and the extensions of chunks are checked and dropped.
 
-    Beast's parser reads the header section, once it is there. The body is delimited here: the parser of Boost 1.81
-    refuses blanks after the size of a chunk (section 7.1.1), takes fields from trailers for fields of the header, and
-    counts its limits by how the bytes arrive.
+    Beast's parser reads the header section, after all of it has come. This class finds the end of the body itself,
+    because the parser of Boost 1.81 refuses blanks after a chunk size (section 7.1.1), treats trailers as header fields,
+    and applies its limits differently, depending on how the bytes arrive.
 
     The header section, its empty line included, has at most `limits.response_header` bytes. The same limit holds for
     the trailers and the extensions of all chunks together. The body has at most `limits.response_body` bytes. If the
