@@ -553,7 +553,7 @@ TEST_CASE("after an incomplete 401 the token source is not asked again: the faul
 
 namespace {
 
-/** Tells a cause and a detail of each exchange that fails, as the real transport does. */
+/** Adds a cause and a detail to each exchange that fails, as the real transport does. */
 class telling_transport : public ccloud::testing::scripted_transport
 {
 public:

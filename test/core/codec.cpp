@@ -268,7 +268,7 @@ TEST_CASE("a one-of of a kind nobody knows keeps its text")
 
 namespace {
 
-/** Objects of a kind that nobody knows, which a writer of JSON would not write as they are. */
+/** Objects of an unknown kind, which a JSON writer would not reproduce byte by byte. */
 constexpr std::string_view unknown_objects[] = {
     R"({"kind":"Pond","n":1e400})",
     R"({"kind":"Pond","n":-1e400,"m":[1E+400]})",
@@ -559,14 +559,15 @@ TEST_CASE("numbers of any size are skipped in unknown members, and are not accep
         else
             CHECK(wrong->text == "expected an integer, found a number");
     }
-    // RFC 8259 section 6 lets a parser set limits on the range of numbers; that of Boost.JSON is an exponent of 32 bits.
+    // RFC 8259 section 6 lets a parser set limits on the range of numbers; that of Boost.JSON is an exponent of 32
+    // bits.
     for (auto const& number : std::vector<std::string>{"1e" + digits, digits + "e" + digits})
         CHECK(complaint_about("{\"u\":" + number + "}")->text == "not valid JSON (exponent overflow)");
 }
 
 namespace {
 
-/** A document whose values take more memory the larger `size` is, and where they are when it is too much. */
+/** A document whose values take more memory the larger `size` is, and the path at which the limit is exceeded. */
 struct growing
 {
     std::string_view name;
@@ -651,7 +652,7 @@ TEST_CASE("a one-of has a limit of its own, because it is collected before it is
     );
     CHECK(complaint_about("{\"near\":{\"a\":\"" + repeat("\\u0001", 600'000) + "\"}}")->text == text);
 
-    // Blanks and digits count where they are kept: in the bytes of an unknown kind.
+    // Blanks and digits count in the bytes of an unknown kind, because they are kept there.
     for (std::string_view const kept : {" ", "1"})
     {
         CAPTURE(kept);

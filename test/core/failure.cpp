@@ -287,7 +287,7 @@ private:
     }
 };
 
-/** An error body made at random of what such bodies are made of. */
+/** A random error body, made of the parts of real ones. */
 std::string random_value(std::mt19937& dice, int depth)
 {
     static constexpr std::array names{

@@ -55,7 +55,7 @@ net::gzip_reader::state end_of(std::string_view body, std::size_t most)
     return support::inflate_all(reader);
 }
 
-/** A member of one stored block after the other. */
+/** A gzip member that consists of stored blocks. */
 std::string stored_member(std::string_view text, std::size_t block)
 {
     std::string member = header;

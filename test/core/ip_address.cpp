@@ -16,7 +16,7 @@ using ccloud::core::ip_address;
 
 namespace {
 
-/** What the C library makes of a text; nothing where it is no address. */
+/** The address that the C library reads from a text; nothing if it is not an address. */
 std::optional<std::string> reference(std::string const& text)
 {
     std::array<char, 16> bytes{};

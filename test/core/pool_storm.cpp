@@ -393,7 +393,7 @@ void player::come_back(connection& what)
     becomes_idle(what);
 }
 
-/** The head of a response, perhaps the first one of the connection. */
+/** The header section of a response has come, perhaps the first of the connection. */
 void player::respond(connection& what)
 {
     require(pool_.responded(what.shared) == !what.responded, "it knows the first response of a connection");
@@ -401,7 +401,7 @@ void player::respond(connection& what)
         no_dial_before_ = quota_until_ = {};
 }
 
-/** A call is over that has used its connection, and so is the connection. */
+/** A call has ended, and the server has ended its connection. */
 void player::lose(connection& what)
 {
     what.holder->here = false;
@@ -429,7 +429,7 @@ void player::die_idle(connection& what)
     gone(what);
 }
 
-/** The server had closed it: its waiter has failed, or goes back to the front of the line. */
+/** The server had closed a granted connection: its waiter fails, or goes back to the front of the queue. */
 void player::found_dead(connection& what)
 {
     auto& who = *what.holder;
@@ -446,7 +446,8 @@ void player::found_dead(connection& what)
         line_.insert(line_.begin(), &who);
 }
 
-/** Whether the end of a connection is a failed dial; then the next one waits, but for those that were begun together. */
+/** Whether the end of a connection counts as a failed dial. Then the next dial waits, except if it began together with
+        the failed one. */
 bool player::fails_a_dial(connection const& what, nanoseconds pause)
 {
     auto const now = world_.now.steady;
@@ -488,7 +489,7 @@ void player::dial_succeeded(std::uint64_t epoch)
 void player::dial_failed()
 {
     auto const now = world_.now.steady;
-    // So it is drawn, however many failed before.
+    // The pause is drawn from this range, however many dials failed before.
     nanoseconds const pause = world_.up_to(limits_.dial_backoff);
     auto* const oldest = line_.empty() ? nullptr : line_.front();
     auto* const told = pool_.dial_failed(now, dice_of(pause));
@@ -505,7 +506,7 @@ void player::dial_failed()
     ++ended_;
 }
 
-/** Who hears of a failed dial with the oldest waiter. */
+/** The waiters that fail together with the oldest one after a failed dial. */
 void player::tell_overdue()
 {
     for (;;)
@@ -734,7 +735,7 @@ TEST_CASE("pool 21: two million random events, many of them cancellations, break
 
 namespace {
 
-/** Attempts against a server that ends every connection without a response, and the books of what they cost. */
+/** Attempts against a server that ends every connection without a response, and the counts of attempts and dials. */
 class hopeless
 {
 public:

@@ -16,7 +16,7 @@ using fault = net::response_reader::fault;
 
 namespace {
 
-/** What a reader makes of some bytes. */
+/** The result of reading some bytes. */
 struct reading
 {
     int status = 0;
@@ -41,7 +41,7 @@ ccloud::config::size_limits limits_of(std::size_t header = 64 * 1024, std::size_
     return limits;
 }
 
-/** Reads `text` in pieces that end at these places, and at its end; `closed`: the connection ends then. */
+/** Reads `text` in pieces that end at these places, and at its end. With `closed` the connection ends then. */
 reading read(
     std::string_view text, std::vector<std::size_t> const& ends = {}, bool closed = false,
     ccloud::config::size_limits const& limits = limits_of()
@@ -52,7 +52,7 @@ reading read(
     reading all;
     std::size_t at = 0;
     auto const put = [&](std::size_t end) {
-        // A copy of the exact size, so that a sanitizer sees each byte that is read beyond it.
+        // A copy in an allocation of the exact size, so that a sanitizer detects reads beyond its end.
         std::vector<char> const piece(
             text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end)
         );
@@ -209,7 +209,7 @@ TEST_CASE("trailers, and the extensions of all chunks together, are bounded by l
         CAPTURE(chunks);
         CHECK(got.complete == (chunks < 6)); // 2 bytes are left for the end of the trailers
     }
-    // Plain sizes are no extension, however many there are.
+    // Plain sizes do not count as extensions, however many there are.
     std::string many = chunked;
     for (int i = 0; i < 10'000; ++i)
         many += "1\r\nc\r\n";

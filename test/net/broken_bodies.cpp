@@ -1,4 +1,5 @@
-// A response whose head has arrived and whose body breaks: what is kept of it, what the error tells, what is repeated.
+// Responses with a complete header section and an incomplete or damaged body: the parts that are kept, the error, and
+// the retries.
 #include <ccloud/ccloud.hpp>
 #include <ccloud/transport.hpp>
 
@@ -87,7 +88,7 @@ std::vector<breakage> breakages()
     };
 }
 
-/** Makes a call whose first response breaks; `answers` the requests that follow by 200. */
+/** Makes a call whose first response breaks. Later requests are answered with 200. */
 struct broken_call
 {
     broken_call(breakage const& how, std::string_view status, method verb, int attempts = 1)
@@ -352,7 +353,7 @@ TEST_CASE("rate limits in the fields of an incomplete response are learnt")
 
 namespace {
 
-/** Ends a call by our own doing at some point of an exchange; gives its error. */
+/** Ends a call from the client's side at some point of an exchange. Returns its error. */
 ccloud::error ended_by_us(errc how, std::string_view received, std::string upload = {})
 {
     puppet_server server;
@@ -457,7 +458,7 @@ TEST_CASE("a lost connection keeps its cause, and the error says what the call w
 
 namespace {
 
-/** A DELETE, answered so. */
+/** A DELETE with this response. */
 begun_call& remove(caller& client, puppet_server& server, std::string_view bytes)
 {
     auto& call = client.begin(request_of(method::del));

@@ -163,8 +163,8 @@ tls_server_options without_tickets(int version, authority const& ca)
     return options;
 }
 
-/** Over TLS 1.3 the client's handshake is over before the server's, so that an end after the server's may come when the
-    request is on its way. */
+/** Over TLS 1.3 the client's handshake ends before the server's. So if the server closes after its handshake, the
+    client may have sent a request already. */
 constexpr death deaths[] = {
     {"FIN", ending::fin, TLS1_2_VERSION, true, closed},
     {"close_notify and FIN", ending::goodbye, TLS1_2_VERSION, true, closed},
@@ -277,7 +277,8 @@ TEST_CASE("pool 10: without TLS, too, a connection that its server ends before a
         }
         else
             CHECK(failed.progress() == progress::maybe_sent);
-        // What is no response is not asked for again; in which attempt it comes too late for a failed dial is chance.
+        // Bytes that are not a response are not retried. It is chance in which attempt they arrive too late for a
+        // failed dial.
         CHECK((failed == errc::malformed_response || failed.attempts().size() == 3));
     }
 }
@@ -296,7 +297,7 @@ TEST_CASE("pool 10: two hundred callers of an unreachable server do not wait for
     REQUIRE(client.until([&] { return client.all_over(); }));
     for (auto const& call : client.calls)
         CHECK(call.error() == errc::connect_failed);
-    // Those that have waited for a second hear of the same failure: four dials a round, with pauses of up to a second.
+    // Calls that have waited for a second fail with the same dial: four dials per round, with pauses of up to a second.
     CHECK(client.connections().connect_failed < 100);
     CHECK(client.connections().waiting == 0);
 }
@@ -344,7 +345,7 @@ TEST_CASE(
         CHECK(client.connections().waiting == 0);
         CHECK(client.connections().active == 0);
 
-        // The same client: calls that wait already when the server gets well, and calls after them.
+        // The same client: calls that already wait when the server recovers, and calls after them.
         client.forget();
         for (std::size_t i = 0; i < 200; ++i)
             client.begin("/scope/" + std::to_string(i), {.timeout = 30s});

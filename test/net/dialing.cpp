@@ -387,7 +387,7 @@ TEST_CASE("pool 15: where every address is silent, a call ends by connect_timeou
 
 TEST_CASE("pool 15: a timeout while a connection is made names the step that hangs, and has no other cause")
 {
-    // It accepts connections, by the kernel, and says nothing.
+    // The kernel accepts connections for it; it sends nothing.
     asio::io_context context;
     asio::ip::tcp::acceptor const silent(context, {asio::ip::address_v4::loopback(), 0});
     auto const port = silent.local_endpoint().port();
@@ -684,7 +684,7 @@ TEST_CASE("pool 14: a lookup that finished in time counts, even if the executor 
     name_wait second;
     CHECK(!names.ask(host, first, now, 5s));
     CHECK(!names.ask(host, second, now, 5s));
-    // The time of the first one has come; the executor hears of the answer later.
+    // The first wait has expired; the executor handles the result of the lookup later.
     auto const last = now + 10s;
     do
         names.expire(host, first, now + 5s);

@@ -65,7 +65,7 @@ errc code_of(driven_client::outcome const& got)
     return got.has_value() ? errc::unset : got.error().code();
 }
 
-/** An authority of the system's folder, with which it vouches for itself; null where there is none. */
+/** A self-signed CA of the system's directory; null if there is none. */
 certificate_pointer authority_of_the_system()
 {
     std::error_code none;

@@ -25,10 +25,10 @@ using support::tls_server_counts;
 
 namespace {
 
-/** So many messages a server sends at most, so that a test that fails ends. */
+/** Most messages that a server sends, so that a failing test ends. */
 constexpr std::size_t without_end = 300'000;
 
-/** What lies in the sockets when the client closes, and what the client takes in one turn, at most. */
+/** Most bytes that are in the sockets when the client closes, and that the client reads in one turn. */
 constexpr std::size_t most_taken = 40'000;
 
 struct row

@@ -36,7 +36,7 @@ ccloud::http_request request_of(method verb)
     return request;
 }
 
-/** Policy and timeouts with which a response that is waited for in vain ends soon, and anything retried is seen. */
+/** Policy and timeouts with which a call ends soon if no response comes, and with which every retry is noticed. */
 ccloud::config settings_for(puppet_server const& server)
 {
     auto settings = server.settings();
@@ -48,7 +48,7 @@ ccloud::config settings_for(puppet_server const& server)
     return settings;
 }
 
-/** Makes a call whose first request the server answers by `bytes`, and leaves the connection open. */
+/** Makes a call to whose first request the server sends `bytes`, leaving the connection open. */
 begun_call& ask(caller& client, puppet_server& server, method verb, std::string_view bytes)
 {
     auto const connection = server.accepted();
@@ -59,7 +59,7 @@ begun_call& ask(caller& client, puppet_server& server, method verb, std::string_
     return call;
 }
 
-/** Whether the client works on, and on which connection. */
+/** Checks that the client still works, and on which connection. */
 void next_call_works(caller& client, puppet_server& server, std::size_t connection)
 {
     auto& call = client.begin();

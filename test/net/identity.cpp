@@ -39,7 +39,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/** Finds every name on this machine, and keeps what it was asked for. */
+/** A lookup that resolves every name to this machine, and records the names. */
 class local_names
 {
 public:
@@ -216,7 +216,7 @@ TEST_CASE("RFC 9110 section 4.3.4: the common name of a certificate is not compa
 
 namespace {
 
-/** A session with the server, made by somebody who trusts the authority and does not look at the name. */
+/** A session with the server, made by a TLS client that trusts the CA and does not check the name. */
 ccloud::net::session_pointer session_with(tls_server const& server, authority const& ca, int version)
 {
     asio::io_context io;

@@ -1,4 +1,4 @@
-// A long compressed body is inflated a slice at a time, between which the executor does other work.
+// A long compressed body is inflated in slices, between which the executor runs other handlers.
 #include <ccloud/ccloud.hpp>
 
 #include "caller.hpp"

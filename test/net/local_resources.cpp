@@ -66,8 +66,8 @@ using support::of_version;
 using support::tls_server;
 namespace asio = boost::asio;
 
-// What a client opens, and what becomes of it where there is nothing left to open. Calls of the system fail as the test says,
-// on its own thread, by the linker's --wrap.
+// The descriptors that a client opens, and its behaviour without free ones. System calls of the test's thread fail as
+// the test says, by the linker's --wrap.
 
 namespace {
 
@@ -118,7 +118,7 @@ int __wrap_connect(int fd, sockaddr const* to, socklen_t size)
 
 namespace {
 
-/** Calls of this thread fail while it lives. */
+/** While it exists, system calls of this thread fail. */
 class failing
 {
 public:
@@ -131,7 +131,7 @@ private:
     int system_calls::*which_;
 };
 
-/** No thread can be started while it lives: its stack would be larger than all memory. */
+/** While it exists, no thread can be started, because its stack would be larger than all memory. */
 class no_threads
 {
 public:
@@ -329,7 +329,7 @@ TEST_CASE("a lookup that cannot begin names the missing resource, and the next o
         CHECK(answer_of(context, names, now).addresses == std::vector<std::string>{"127.0.0.1"});
         CHECK(*asked == 1);
 
-        // Addresses from before are better than none.
+        // Addresses known from before are used.
         auto const known = lacking();
         CHECK(!known.failure);
         CHECK(known.addresses == std::vector<std::string>{"127.0.0.1"});
@@ -465,7 +465,7 @@ TEST_CASE("a call is retried until this machine has descriptors again")
 
 namespace {
 
-/** Runs a race to its end while a call of the system fails, and gives why nobody won. */
+/** Runs a race to its end while a system call fails. Returns why no connect succeeded. */
 struct lost_race
 {
     lost_race(std::vector<std::string> const& addresses, int system_calls::*which, int why_it_fails)
@@ -641,7 +641,7 @@ std::set<int> descriptors()
     return open;
 }
 
-/** What a client has opened, and what of it a program has that another thread starts. */
+/** The descriptors that a client has opened, and those that a program inherits that another thread starts. */
 struct opened
 {
     std::size_t all = 0;
@@ -649,7 +649,7 @@ struct opened
     std::size_t inherited = 0;
 };
 
-/** What has been opened since, but for the sockets of a server that listens at that port. */
+/** The descriptors that were opened since then, except the sockets of a server that listens at that port. */
 opened since(std::set<int> const& before, std::uint16_t port)
 {
     opened found;

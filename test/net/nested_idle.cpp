@@ -50,7 +50,7 @@ enum class goodbye { never, with_handshake, with_answer };
 /** Where the first tunnel is flooded with KeyUpdate messages (RFC 8446 section 4.6.3). */
 enum class flooded_layer { none, outer, inner };
 
-/** When: before it is open, instead of an answer, or after one. */
+/** The phase of the flood: before the tunnel is open, instead of a response, or after one. */
 enum class moment { before_tunnel, instead_of_answer, after_answer };
 
 /** An HTTPS proxy, and the origin behind it, on a thread of its own: TLS in TLS, one connection after the other. The
@@ -103,7 +103,7 @@ public:
         ::SSL_CTX_set_verify(tls_.native_handle(), SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
     }
 
-    /** So many certificates follow the origin's own, from the next connection on. */
+    /** From the next connection on, this number of certificates follows the origin's own. */
     std::atomic<int> further_certificates = 0;
 
     int accepted() const noexcept { return accepted_; }
@@ -111,7 +111,7 @@ public:
     int goodbyes() const noexcept { return goodbyes_; } ///< of the innermost layer
     int flooded() const noexcept { return flooded_; }   ///< messages
 
-    /** What a client says of itself and of whom it means, in a handshake; "none" where it says nothing. */
+    /** The names that a client sends in a handshake; "none" if it sends none. */
     struct greeting
     {
         std::string name;        ///< SNI

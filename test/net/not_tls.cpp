@@ -28,7 +28,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/** A TCP server that reads something of each client before each of its answers, and then ends its side. */
+/** A TCP server that reads some bytes of each client before each of its responses, and then closes its side. */
 class blunt_server
 {
 public:

@@ -10,7 +10,7 @@
 // For programs that are linked with zlib.
 namespace support {
 
-/** A gzip member with this content, as zlib makes it. */
+/** A gzip member with this content, made by zlib. */
 inline std::string deflated(std::string_view content, int level, int strategy = Z_DEFAULT_STRATEGY)
 {
     constexpr int gzip_with_largest_window = 15 + 16;
@@ -27,7 +27,7 @@ inline std::string deflated(std::string_view content, int level, int strategy = 
     return member;
 }
 
-/** Text as a page of the API has it, of exactly so many bytes. */
+/** Text like that of an API page, of exactly `size` bytes. */
 inline std::string page_text(std::size_t size)
 {
     std::string text;

@@ -11,14 +11,15 @@
 
 namespace support {
 
-/** Leaves this process so many descriptors, for as long as it lives. */
+/** While it exists, this process can open only a given number of further descriptors. */
 class few_descriptors
 {
 public:
     explicit few_descriptors(std::size_t left)
     {
         ::getrlimit(RLIMIT_NOFILE, &before_);
-        // The limit is one for numbers: below it all are taken, and then some are given back.
+        // The limit of the system is one for descriptor numbers: all numbers below it are taken, and then some are
+        // freed.
         rlimit low = before_;
         low.rlim_cur = highest_ + 1;
         ::setrlimit(RLIMIT_NOFILE, &low);

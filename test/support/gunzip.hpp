@@ -10,7 +10,7 @@
 
 namespace support {
 
-/** How reading a gzip body ends, all its slices one after the other. */
+/** The final state after all slices of a gzip body. */
 inline ccloud::net::gzip_reader::state inflate_all(ccloud::net::gzip_reader& reader)
 {
     auto how = ccloud::net::gzip_reader::state::unfinished;
@@ -19,7 +19,7 @@ inline ccloud::net::gzip_reader::state inflate_all(ccloud::net::gzip_reader& rea
     return how;
 }
 
-/** The content of a gzip body; nothing where it is damaged, or larger than `most`. */
+/** The content of a gzip body; nothing if it is damaged, or larger than `most`. */
 inline std::optional<std::string> gunzip(std::string_view body, std::size_t most)
 {
     ccloud::net::gzip_reader reader(body, most);

@@ -18,7 +18,7 @@
 
 namespace support {
 
-/** A plain server that does what the test says, when it says so, and nothing by itself. Connections are numbered by
+/** A server without TLS that does only what the test tells it to do. Connections are numbered by
     their order. */
 class puppet_server
 {

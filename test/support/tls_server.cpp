@@ -477,7 +477,7 @@ private:
         if (to.floods == flood::answered_updates)
             while (::recv(to.fd, answers.data(), answers.size(), MSG_DONTWAIT) > 0)
                 ;
-        // OpenSSL overlooks that a ticket cannot be sent any more.
+        // OpenSSL does not report that a ticket cannot be sent any more.
         pollfd state{to.fd, 0, 0};
         ::poll(&state, 1, 0);
         to.over = state.revents != 0;

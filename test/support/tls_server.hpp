@@ -44,20 +44,20 @@ struct tls_server_options
 
 inline constexpr int tls_versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-/** How a server ends a connection without having answered a request. */
+/** How a server ends a connection before any response. */
 enum class ending : unsigned char {
     none,
     fin,                ///< FIN without close_notify, in one segment with the end of the handshake
     goodbye,            ///< close_notify and FIN, likewise
     reset,              ///< RST after the end of the handshake
-    data,               ///< application data that nobody asked for, with the server's last flight; then silence
+    data,               ///< unrequested application data, with the server's last flight; then silence
     fin_midway,         ///< TLS 1.3: FIN with the server's flight, before the client's Finished is read
     fin_on_request,     ///< FIN once a request is there
     goodbye_on_request, ///< close_notify and FIN, likewise
     reset_on_request,   ///< RST, likewise
 };
 
-/** What a server sends without end, and without reading what the client sends. */
+/** The messages that a server sends without end, and without reading from the client. */
 enum class flood : unsigned char {
     none,
     tickets,          ///< TLS 1.3: NewSessionTicket
@@ -141,7 +141,7 @@ public:
     /** Every further connection ends like this. */
     void end_all(ending how);
 
-    /** Sends up to so many messages on every open connection, or on every further one after its handshake. */
+    /** Sends up to a number of messages on every open connection, or on every later connection after its handshake. */
     void flood_open(flood with, std::size_t most);
     void flood_new(flood with, std::size_t most);
 

@@ -1,4 +1,4 @@
-// Gzip as zlib makes it. Every length up to 200,000 at every level is tried by test/long/gzip_lengths.cpp.
+// Gzip made by zlib. Every length up to 200,000 at every level is tried by test/long/gzip_lengths.cpp.
 #include "net/gzip.hpp"
 
 #include "deflated.hpp"
