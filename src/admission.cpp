@@ -140,12 +140,19 @@ nanoseconds gatekeeper::close_gate(permit const& of, nanoseconds delay, bool tol
     return opens ? *opens - now : nanoseconds(0);
 }
 
-gatekeeper::probe gatekeeper::note_failure(permit const& of) noexcept
+gatekeeper::probe gatekeeper::note_failure(permit const& of, std::string how) noexcept
 {
     lock const held(shared_->mutex_);
     auto& gate = of.scope_->gate;
     gate.failed();
+    of.scope_->last_failure.swap(how);
     return {gate.probing(), gate.probing() && gate.waiting() > 0};
+}
+
+std::string gatekeeper::last_failure(gate_claim const& of) const
+{
+    lock const held(shared_->mutex_);
+    return of.scope->last_failure;
 }
 
 void gatekeeper::end(permit& done, ending const& how) noexcept

@@ -34,6 +34,7 @@ struct gate_scope
 
     core::gate gate;
     steady_time last_used{};
+    std::string last_failure; ///< of an attempt that failed as if the server were down
 };
 
 /** What the shards of a client share to keep within the server's limits: a gate for each scope, one retry budget.
@@ -133,13 +134,14 @@ public:
     /** The request was turned away: closes the gate for so long. @return until it opens */
     std::chrono::nanoseconds close_gate(permit const& of, std::chrono::nanoseconds delay, bool told) noexcept;
 
-    /** The request failed as if the server were down. */
+    /** The request failed as if the server were down. `how` is for the errors of calls that wait for the probes. */
     struct probe
     {
         bool probing = false;    ///< the gate lets one call at a time try, with pauses between
         bool for_others = false; ///< and others wait for what becomes of it
     };
-    probe note_failure(permit const& of) noexcept;
+    probe note_failure(permit const& of, std::string how) noexcept;
+    std::string last_failure(gate_claim const& of) const;
 
     /** How a try ended. */
     struct ending

@@ -8,6 +8,7 @@
 #include "core/redirect.hpp"
 #include "core/request.hpp"
 #include "core/server_hint.hpp"
+#include "core/shortage.hpp"
 #include "settings.hpp"
 
 #include <algorithm>
@@ -61,6 +62,15 @@ std::string ask(token_source const& source, std::string_view rejected)
     {
         return {};
     }
+}
+
+/** "https://api.example: Connection refused" or "HTTP status 503": for the error of a call that waits. */
+std::string summary_of(exchange const& got)
+{
+    if (got.answered())
+        return "HTTP status " + std::to_string(got.response.status());
+    auto const reason = (got.cause ? got.cause : make_error_code(got.code)).message();
+    return got.detail.empty() ? reason : got.detail + ": " + reason;
 }
 
 bool may_have_run(attempt const& one) noexcept
@@ -165,14 +175,12 @@ call_failure call_record::end_wait(turn::end const& how_it_ended)
     };
     switch (how_it_ended.how)
     {
-    case answer::waits:
-    case answer::granted: return std::nullopt;
-    case answer::too_late:
-        return fail_waiting(
-            errc::deadline_exceeded, how_it_ended.probing
-                                         ? "waiting in line: the endpoint fails, and is tried by one call at a time"
-                                         : "waiting in line"
-        );
+    case answer::waits: return std::nullopt;
+    case answer::granted:
+        if (core_.wire().now() < how.deadline)
+            return std::nullopt;
+        return fail_waiting(errc::deadline_exceeded, describe_wait(how_it_ended.probing));
+    case answer::too_late: return fail_waiting(errc::deadline_exceeded, describe_wait(how_it_ended.probing));
     case answer::will_not_do: core_.counts().refused.add(); return held_back(gave_up::deadline_would_pass);
     case answer::exhausted: core_.counts().refused.add(); return held_back(gave_up::limit_exhausted);
     case answer::queue_full:
@@ -180,6 +188,17 @@ call_failure call_record::end_wait(turn::end const& how_it_ended)
         return fail_waiting(errc::queue_full, "see config::max_pending");
     }
     return std::nullopt;
+}
+
+/** What a call waited for at the gate. */
+std::string call_record::describe_wait(bool probing) const
+{
+    if (!probing)
+        return "waiting in line";
+    std::string text = "waiting in line: the endpoint fails, and is tried by one call at a time";
+    if (tries_ == 0 || past_->last->answered()) // else the error tells of this call's own last attempt
+        text = core::joined(std::move(text), "the last failure: " + core_.gates().last_failure(claim_));
+    return text;
 }
 
 call_failure call_record::prepare_try()
@@ -200,16 +219,20 @@ call_failure call_record::prepare_try()
     return std::nullopt;
 }
 
-void call_record::begin_try()
+call_failure call_record::begin_try()
 {
+    auto const now = core_.wire().now();
+    if (now >= how.deadline)
+        return fail_waiting(errc::deadline_exceeded, "before an attempt could begin");
     prepared_ = false;
     if (charged_ > 0)
         spent_ = std::exchange(charged_, 0);
     ++tries_;
     core_.counts().attempts.add();
-    try_started_ = core_.wire().now();
+    try_started_ = now;
     if (auto const& eye = core_.settings().observer)
         eye->attempt_start(seen(), tries_);
+    return std::nullopt;
 }
 
 void call_record::end_try(exchange const& got) const
@@ -239,7 +262,7 @@ call_failure call_record::judge(exchange&& got)
     auto wait = draw_wait(tried, why);
     if (core_.settings().classifier && !core::is_called_off(tried.ended))
         why = ask_classifier(got, tried.ended, why, wait);
-    bool const waits_at_gate = report_to_gate(tried, why, wait);
+    bool const waits_at_gate = report_to_gate(got, tried, why, wait);
 
     auto const now = core_.wire().now();
     nanoseconds const remaining = how.deadline == steady_time::max() ? nanoseconds::max() : how.deadline - now;
@@ -331,11 +354,17 @@ error call_record::fail_waiting(errc code, std::string why)
 {
     if (tries_ == 0)
         return refuse(code, std::move(why));
-    auto failure = fail(*past_->last, gave_up::not_retryable);
+    auto& last = *past_->last;
+    bool const was_redirected = is_redirect(last);
+    if (!last.answered() && code == errc::deadline_exceeded)
+        why = core::joined(std::move(why), "the last attempt: " + summary_of(last));
+    auto failure = fail(last, gave_up::not_retryable);
     failure.edit().code = code;
-    if (!why.empty() || !past_->last->answered())
-        failure.edit().detail = std::move(why); // the detail and the cause of the last attempt are about that attempt
-    failure.edit().cause = {};
+    if (!why.empty() || !last.answered())
+        failure.edit().detail = std::move(why);
+    failure.edit().cause = {}; // that was of the last attempt
+    if (was_redirected && !may_have_been_executed(failure.attempts()))
+        failure.edit().progress = progress::not_sent; // a redirect is no execution
     return failure;
 }
 
@@ -359,6 +388,7 @@ call_record::tried_once call_record::look_at(exchange const& got)
     ended.reused = got.reused;
     ended.response_begun = got.response_begun;
     ended.permanent = got.permanent;
+    ended.local = !core::shortage_of(got.cause).empty();
     ended.replayable = call_.replayable;
     ended.new_credentials = got.answered() && ended.status == 401 && has_new_credentials();
     if (ended.status != 0)
@@ -396,7 +426,7 @@ core::wait_time call_record::draw_wait(tried_once const& tried, retry_reason why
     delays no call for longer than the client's own policy allows, and pauses a failing endpoint for
     `longest_probe_pause` at most. Changes `wait` to the pause of all calls, and sets the gate's pause between probes.
     @return whether the call is to wait at the gate; else it waits by itself */
-bool call_record::report_to_gate(tried_once& tried, retry_reason why, core::wait_time& wait)
+bool call_record::report_to_gate(exchange const& got, tried_once& tried, retry_reason why, core::wait_time& wait)
 {
     auto& gates = core_.gates();
     auto const& ours = core_.settings().retry;
@@ -412,7 +442,7 @@ bool call_record::report_to_gate(tried_once& tried, retry_reason why, core::wait
     }
     if (tried.ending.health != core::health::failing)
         return false;
-    auto const probe = gates.note_failure(permit_);
+    auto const probe = gates.note_failure(permit_, summary_of(got));
     if (!probe.probing || wait.length > ours.max_delay)
         return false;
     if (probe.for_others)

@@ -44,10 +44,11 @@ public:
     /** After a wait at the gate: the error it ended in. */
     call_failure end_wait(turn::end const& how);
 
-    /** Gets the request of a try ready, with credentials as they are now; the error where there are none. */
+    /** Gets the request of a try ready, with credentials as they are now; the error where there are none. Then begins the
+        try; the error where the deadline has come. */
     bool prepared() const noexcept { return prepared_; }
     call_failure prepare_try();
-    void begin_try();
+    call_failure begin_try();
     void end_try(exchange const& got) const;
     http_request& request() const noexcept
     {
@@ -101,7 +102,7 @@ private:
     retry_reason ask_classifier(
         exchange const& got, core::outcome const& ended, retry_reason why, core::wait_time& wait
     ) const;
-    bool report_to_gate(tried_once& tried, retry_reason why, core::wait_time& wait);
+    bool report_to_gate(exchange const& got, tried_once& tried, retry_reason why, core::wait_time& wait);
     void note(attempt entry, core::decision const& next, core::wait_time const& wait);
     bool has_new_credentials();
     bool pay(core::decision& next);
@@ -109,6 +110,7 @@ private:
 
     error fail(exchange& got, ccloud::gave_up why);
     error refuse(errc code, std::string why);
+    std::string describe_wait(bool probing) const;
     std::unique_ptr<error::data> start();
 
     attempt entry_for(exchange const& got) const;

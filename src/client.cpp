@@ -133,7 +133,9 @@ asio::awaitable<call_failure> client_core::run(planned_call& planned)
                 continue;
             }
 
-            call.begin_try();
+            failure = call.begin_try();
+            if (failure)
+                break;
             on_wire counted(*this);
             auto got = co_await wire_->send(call.request(), endpoint_.where, call.how);
             if (draining_)

@@ -90,6 +90,8 @@ retry_reason classify(outcome const& ended) noexcept
 
 health health_of(outcome const& ended) noexcept
 {
+    if (ended.local)
+        return health::unknown;
     auto as_if_replayable = ended;
     as_if_replayable.replayable = true;
     auto why = ended.status != 0 ? classify_status(as_if_replayable) : retry_reason::none;
@@ -148,6 +150,8 @@ decision next_step(
     auto const stop = [](gave_up because) { return decision{action::stop, retry_reason::none, because, 0}; };
     if (is_free(why))
     {
+        if (ended.status != 0 && remaining < policy.min_attempt_budget)
+            return stop(gave_up::deadline_would_pass); // else a response that is known is lost
         used.free_replays |= bit_of(why);
         return {action::replay, why, {}, 0};
     }

@@ -19,6 +19,7 @@ struct outcome
     bool reused = false;                          ///< on a connection that had served before
     bool response_begun = false;                  ///< some of the answer came
     bool permanent = false;                       ///< can only fail again
+    bool local = false;                           ///< this machine lacked a resource
     bool replayable = false;                      ///< the request may be executed twice
     bool new_credentials = false;                 ///< after a 401: there are others to try
     bool retry_after = false;                     ///< it came with one: turned away before it was processed

@@ -1,6 +1,7 @@
 #include "net/connect_race.hpp"
 
-#include "net/shortage.hpp"
+#include "core/shortage.hpp"
+
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -101,7 +102,7 @@ struct connect_race::lanes : timer_node, std::enable_shared_from_this<connect_ra
     void note(std::size_t lane, error_code const& ended) noexcept
     {
         last = ended;
-        if (!failed || !shortage_of(ended).empty())
+        if (!failed || !core::shortage_of(ended).empty())
             return;
         try
         {

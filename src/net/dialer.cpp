@@ -1,8 +1,8 @@
 #include "net/dialer.hpp"
 
 #include "core/duration.hpp"
+#include "core/shortage.hpp"
 #include "core/url.hpp"
-#include "net/shortage.hpp"
 
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -71,7 +71,7 @@ std::optional<core::proxy> proxy_for(config::proxy_options const& options, origi
 /** Adds to `whom`, the peer of a failure, the resource that this machine lacks, if that is the cause. */
 std::string with_shortage(std::string whom, std::error_code const& cause)
 {
-    if (auto const lacking = shortage_of(cause); !lacking.empty())
+    if (auto const lacking = core::shortage_of(cause); !lacking.empty())
         whom.append(": out of ").append(lacking);
     return whom;
 }

@@ -1,6 +1,7 @@
 #include "net/resolver.hpp"
 
-#include "net/shortage.hpp"
+#include "core/shortage.hpp"
+
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -55,7 +56,7 @@ std::error_code why_not_found(int failed, int system_error) noexcept
 {
     // Without a free descriptor, getaddrinfo reports an unknown name, and errno may come from a later step.
     std::error_code const cause(system_error, std::system_category());
-    if (!shortage_of(cause).empty() || (failed == EAI_SYSTEM && cause))
+    if (!core::shortage_of(cause).empty() || (failed == EAI_SYSTEM && cause))
         return cause;
     if (auto const lacking = descriptor_shortage())
         return lacking;
@@ -286,7 +287,7 @@ name_answer resolver::learn(std::string const& name, name_answer const& found, s
 {
     if (!found.failure)
         cache_.found(name, found.addresses, now);
-    else if (shortage_of(found.failure).empty())
+    else if (core::shortage_of(found.failure).empty())
         cache_.failed(name, found.failure, now);
     return found.failure ? instead_of(found.failure, name, now) : found;
 }

@@ -1,9 +1,9 @@
 #include "net/tls.hpp"
 
 #include "core/ascii.hpp"
+#include "core/shortage.hpp"
 #include "core/url.hpp"
 #include "net/shared_network.hpp"
-#include "net/shortage.hpp"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -118,7 +118,7 @@ void trust_system(SSL_CTX* context)
     std::string const file = ::X509_get_default_cert_file();
     auto const content = content_of(file);
     auto const* failed = std::get_if<std::error_code>(&content);
-    if (failed && !shortage_of(*failed).empty()) // the file may exist
+    if (failed && !core::shortage_of(*failed).empty()) // the file may exist
         refuse("tls: cannot read \"" + file + '"', failed->message());
     if (!failed)
         trust_text(context, std::get<std::string>(content));
@@ -329,7 +329,7 @@ tls_peer::verdict out_of(std::string_view lacking, std::error_code const& cause)
 tls_peer::verdict out_of_memory()
 {
     auto const cause = std::make_error_code(std::errc::not_enough_memory);
-    return out_of(shortage_of(cause), cause);
+    return out_of(core::shortage_of(cause), cause);
 }
 
 bool is_too_old(SSL_SESSION const* session) noexcept
@@ -466,7 +466,7 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
 {
     auto const cause = cause_of(failed);
     // First, because OpenSSL reads a directory of CAs during the handshake, and verification fails if it cannot.
-    if (auto const lacking = shortage_of(cause); !lacking.empty())
+    if (auto const lacking = core::shortage_of(cause); !lacking.empty())
         return out_of(lacking, cause);
     auto const verified = ::SSL_get_verify_result(ssl);
     if (verified == X509_V_ERR_OUT_OF_MEM)

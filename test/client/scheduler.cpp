@@ -756,6 +756,86 @@ TEST_CASE("G3: after five failures in a row the endpoint is tried by one call at
     check_quiet(on, 500);
 }
 
+TEST_CASE("G3: the error of a call that waited for the probes of a failing endpoint names the last failure")
+{
+    auto const once = ccloud::retry_policy::none();
+    std::string const waits = "waiting in line: the endpoint fails, and is tried by one call at a time; ";
+    SUBCASE("a status, of another call")
+    {
+        bool down = true;
+        auto wire = talk([&down](ccloud::http_request const&) { return down ? said(503) : said(200).after(1h); });
+        stage on(wire);
+        for (int i = 0; i < 5; ++i)
+            CHECK(on.ask(get("/a/v1/things"), {.retry = once}).error().status() == 503);
+        down = false;
+        on.call(get("/a/v1/things"), {.timeout = 8s, .retry = once});
+        auto& waiting = on.call(get("/a/v1/things"), {.timeout = 3s, .retry = once});
+        on.run();
+        CHECK(waiting.failure() == errc::deadline_exceeded);
+        CHECK(waiting.failure().attempts().empty());
+        CHECK(waiting.failure().detail() == waits + "the last failure: HTTP status 503");
+    }
+    SUBCASE("a connection that could not be made, of another call")
+    {
+        auto wire = script();
+        for (int i = 0; i < 5; ++i)
+            wire->fail(errc::connect_failed, progress::not_sent);
+        wire->hang();
+        stage on(wire);
+        for (int i = 0; i < 5; ++i)
+            CHECK(on.ask(get("/a/v1/things"), {.retry = once}).error() == errc::connect_failed);
+        on.call(get("/a/v1/things"), {.timeout = 8s, .retry = once});
+        auto& waiting = on.call(get("/a/v1/things"), {.timeout = 3s, .retry = once});
+        on.run();
+        CHECK(waiting.failure() == errc::deadline_exceeded);
+        CHECK(waiting.failure().attempts().empty());
+        auto const reason = ccloud::make_error_code(errc::connect_failed).message();
+        CHECK(waiting.failure().detail() == waits + "the last failure: " + reason);
+    }
+}
+
+TEST_CASE("the error of a call whose deadline comes while it waits names the failure of its own last attempt")
+{
+    auto wire = script();
+    wire->fail(errc::connect_failed, progress::not_sent).hang();
+    wire->dice(~std::uint64_t(0));
+    stage on(wire, with_connections(1));
+    auto& failed = on.call(get("/a/v1/things/1"), {.timeout = 3s});
+    on.call(get("/a/v1/things/2")); // takes the only place while the first one backs off
+    on.run();
+    CHECK(failed.failure() == errc::deadline_exceeded);
+    CHECK(failed.failure().attempts().size() == 1);
+    auto const reason = ccloud::make_error_code(errc::connect_failed).message();
+    CHECK(failed.failure().detail() == "waiting in line; the last attempt: " + reason);
+}
+
+TEST_CASE("T1: no attempt begins once the deadline has come")
+{
+    SUBCASE("in line, when the call before it ends in that moment")
+    {
+        auto wire = talk([](ccloud::http_request const&) { return said(200).after(1h); });
+        stage on(wire, with_connections(1));
+        on.call(get("/a/v1/things/1"), {.timeout = 5s});
+        auto& second = on.call(get("/a/v1/things/2"), {.timeout = 5s});
+        on.run();
+        CHECK(second.failure() == errc::deadline_exceeded);
+        CHECK(second.failure().attempts().empty());
+        CHECK(second.failure().detail() == "waiting in line");
+        CHECK(wire->requests().size() == 1);
+        CHECK(on.cloud().metrics().attempts == 1);
+    }
+    SUBCASE("after a redirect")
+    {
+        auto wire =
+            talk([](ccloud::http_request const&) { return said(307).with("Location", "/a/v1/things/2").after(5s); });
+        stage on(wire);
+        auto const got = on.ask(get("/a/v1/things/1"), {.timeout = 5s, .attempt_timeout = 0ms});
+        REQUIRE(!got.has_value());
+        CHECK(got.error() == errc::deadline_exceeded);
+        CHECK(got.error().attempts().size() == 1);
+    }
+}
+
 TEST_CASE("G3: while an endpoint is probed, the pauses between the tries hold for all of its calls")
 {
     int failures = 7;

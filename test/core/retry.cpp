@@ -310,7 +310,7 @@ TEST_CASE("A3: what is free of charge is what the server cannot be blamed for, a
         CAPTURE(why);
         CHECK(core::is_free(why));
         tally used;
-        auto const next = core::next_step(retry_policy(), used, answer(307, false), why, 0ns, 0ns);
+        auto const next = core::next_step(retry_policy(), used, stale(false), why, 0ns, 0ns);
         CHECK(next.what == action::replay); // without time for a wait, too
         CHECK(next.reason == why);
         CHECK(next.cost == 0);
@@ -323,6 +323,38 @@ TEST_CASE("A3: what is free of charge is what the server cannot be blamed for, a
         CAPTURE(why);
         CHECK(!core::is_free(why));
     }
+}
+
+TEST_CASE("A3: a response is not given up for a replay that has no time: it is the result of the call")
+{
+    using enum retry_reason;
+    auto const policy = retry_policy::defaults();
+    for (auto const why : {misdirected, too_early, new_credentials})
+        for (int const status : {401, 421, 425})
+        {
+            CAPTURE(why);
+            CAPTURE(status);
+            tally used;
+            auto const ended = answer(status, true);
+            auto const late = core::next_step(policy, used, ended, why, 0ns, policy.min_attempt_budget - 1ns);
+            CHECK(late.what == action::stop);
+            CHECK(late.why == gave_up::deadline_would_pass);
+            CHECK(core::next_step(policy, used, ended, why, 0ns, policy.min_attempt_budget).what == action::replay);
+        }
+}
+
+TEST_CASE("a lack of resources on this machine says nothing of the server, and is retried all the same")
+{
+    for (auto const code : {errc::name_resolution_failed, errc::connect_failed, errc::tls_failed, errc::write_failed})
+        for (auto const reached : {progress::not_sent, progress::maybe_sent})
+        {
+            CAPTURE(code);
+            auto ended = failure(code, reached, true);
+            CHECK(core::health_of(ended) == health::failing);
+            ended.local = true;
+            CHECK(core::health_of(ended) == health::unknown);
+            CHECK(core::classify(ended) == retry_reason::transient);
+        }
 }
 
 TEST_CASE("a redirect is no failure, neither of the call nor of the server")

@@ -9,7 +9,7 @@
 #include "net/factory.hpp"
 #include "net/resolver.hpp"
 #include "net/shared_network.hpp"
-#include "net/shortage.hpp"
+#include "core/shortage.hpp"
 #include "net/tls.hpp"
 #include "printers.hpp"
 #include "rehashed.hpp"
@@ -224,17 +224,17 @@ TEST_CASE("a lack of local resources is distinguished from faults of a name, an 
              std::pair(ENOSPC, "epoll watches"),
          })
     {
-        CHECK(ccloud::net::shortage_of(system_error(number)) == what);
-        CHECK(ccloud::net::shortage_of({number, std::generic_category()}) == what);
-        CHECK(ccloud::net::shortage_of(boost::system::error_code(number, boost::system::system_category())) == what);
+        CHECK(ccloud::core::shortage_of(system_error(number)) == what);
+        CHECK(ccloud::core::shortage_of({number, std::generic_category()}) == what);
+        CHECK(ccloud::core::shortage_of(boost::system::error_code(number, boost::system::system_category())) == what);
     }
     for (int const number :
          {0, ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EPIPE, EACCES, EPERM, ENOENT})
-        CHECK(ccloud::net::shortage_of(system_error(number)) == "");
+        CHECK(ccloud::core::shortage_of(system_error(number)) == "");
     std::error_code const not_found = boost::system::error_code(asio::error::host_not_found);
-    CHECK(ccloud::net::shortage_of(not_found) == "");
+    CHECK(ccloud::core::shortage_of(not_found) == "");
     // Other categories have numbers of their own.
-    CHECK(ccloud::net::shortage_of({EMFILE, ccloud::error_category()}) == "");
+    CHECK(ccloud::core::shortage_of({EMFILE, ccloud::error_category()}) == "");
 }
 
 TEST_CASE("a name is reported as unknown only if the lookup was possible")
@@ -461,6 +461,30 @@ TEST_CASE("a call is retried until this machine has descriptors again")
     few.reset();
     REQUIRE(client.until([&] { return call.over(); }));
     CHECK(call.good());
+}
+
+TEST_CASE("a lack of descriptors does not make the rate gate probe: every call hears of it, and none waits for another")
+{
+    http_server server;
+    auto settings = settings_for(host, server.port());
+    settings.retry.max_attempts = 2;
+    settings.retry.base_delay = settings.retry.max_delay = 1ms;
+    caller client(settings, always({"127.0.0.1"}));
+    {
+        few_descriptors const none(0);
+        client.begin_all(20);
+        REQUIRE(client.until([&] { return client.all_over(); }));
+    }
+    for (auto const& call : client.calls)
+    {
+        REQUIRE(!call.good());
+        CHECK(call.error() == errc::name_resolution_failed);
+        CHECK(contains(call.error().detail(), "out of file descriptors of this process"));
+    }
+    client.begin_all(20);
+    CHECK(client.cloud->metrics().waiting == 0);
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    CHECK(client.calls.back().good());
 }
 
 namespace {

@@ -1,6 +1,6 @@
-#include "net/shortage.hpp"
+#include "core/shortage.hpp"
 
-namespace ccloud::net {
+namespace ccloud::core {
 
 std::string_view shortage_of(std::error_code const& failed) noexcept
 {
@@ -20,4 +20,4 @@ std::string_view shortage_of(std::error_code const& failed) noexcept
     }
 }
 
-} // namespace ccloud::net
+} // namespace ccloud::core
