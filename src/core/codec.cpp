@@ -87,7 +87,7 @@ public:
         return begin_object(failed);
     }
 
-    bool on_object_end(std::size_t size, error_code& failed)
+    [[gnu::always_inline]] bool on_object_end(std::size_t size, error_code& failed)
     {
         if (collecting_)
         {
@@ -151,7 +151,7 @@ public:
 
     bool on_string_part(json::string_view part, std::size_t, error_code& failed) { return append(part, failed); }
 
-    bool on_string(json::string_view part, std::size_t, error_code& failed)
+    [[gnu::always_inline]] bool on_string(json::string_view part, std::size_t, error_code& failed)
     {
         if (collecting_)
         {
@@ -277,7 +277,7 @@ private:
     }
 
     /** Sets `next_` to the place of the value that begins. Not to be called for values that are skipped. */
-    bool place(error_code& failed)
+    [[gnu::always_inline]] bool place(error_code& failed)
     {
         if (depth_ == 0 || !stack_[depth_ - 1].list)
             return true; // the root or a member, whose place is known
@@ -290,23 +290,16 @@ private:
 
     bool count_element(frame& list, error_code& failed)
     {
-        if (++list.count <= list.most)
-            return true;
-        refusal_ = list.target.type->too_many(list.target.to);
-        return stop(complaint::kind::too_many, failed);
+        return ++list.count <= list.most || refuse_element(list, failed);
     }
 
     /** Subtracts `bytes` from the memory that is left for values. `name` is the name of the member they are for. */
     bool charge(std::size_t bytes, std::string_view name, error_code& failed)
     {
-        if (bytes <= memory_left_)
-        {
-            memory_left_ -= bytes;
-            return true;
-        }
-        refused_ = name;
-        refusal_ = "the values take more than " + std::to_string(memory_) + " bytes of memory";
-        return stop(complaint::kind::too_large, failed);
+        if (bytes > memory_left_)
+            return refuse_memory(name, failed);
+        memory_left_ -= bytes;
+        return true;
     }
 
     /** The same for a collected object: its values, the characters of its keys and texts, and its own text. */
@@ -351,7 +344,7 @@ private:
         objects_ = 0;
     }
 
-    bool begin_object(error_code& failed)
+    [[gnu::always_inline]] bool begin_object(error_code& failed)
     {
         if (collecting_)
             return ++collecting_, collect(1, 0, failed);
@@ -386,6 +379,21 @@ private:
         return true;
     }
 
+    // Refusals are not inlined, so that the events of sound documents are.
+
+    [[gnu::cold, gnu::noinline]] bool refuse_element(frame const& list, error_code& failed)
+    {
+        refusal_ = list.target.type->too_many(list.target.to);
+        return stop(complaint::kind::too_many, failed);
+    }
+
+    [[gnu::cold, gnu::noinline]] bool refuse_memory(std::string_view name, error_code& failed)
+    {
+        refused_ = name;
+        refusal_ = "the values take more than " + std::to_string(memory_) + " bytes of memory";
+        return stop(complaint::kind::too_large, failed);
+    }
+
     bool stop(complaint::kind kind, error_code& failed) noexcept
     {
         kind_ = kind;
@@ -393,7 +401,7 @@ private:
         return false;
     }
 
-    bool refuse(slot const& target, char const* found, error_code& failed)
+    [[gnu::cold, gnu::noinline]] bool refuse(slot const& target, char const* found, error_code& failed)
     {
         refused_ = target.name;
         refusal_ = std::string("expected ") + target.type->expected + ", found " + found;
