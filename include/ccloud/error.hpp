@@ -65,7 +65,7 @@
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
 
     `error::progress()` says which of not sent, maybe sent and answered it was. A response with a status that may be
-    retried (408, 413, 421, 425, 429, 5xx) is `http_status` even if the rest of the response did not come. */
+    retried (408, 413, 421, 425, 429, 500 and more) is `http_status` even if the rest of the response did not come. */
 
 namespace ccloud {
 
@@ -120,7 +120,7 @@ enum class condition {
     quota_exceeded,     ///< 402, or a 400 whose text says what the organization is limited to
     throttled,          ///< 429, or rate_limited: the server's limit kept the call from being sent
     invalid_request,    ///< 400 or 422, or an argument refused before sending
-    server_failure,     ///< 5xx
+    server_failure,     ///< 5xx, and 600 or more (RFC 9110 section 15)
     timed_out,          ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
     cancelled,          ///< cancelled, or the client was closed
     network,            ///< resolution, connection, proxy, TLS or transfer failed

@@ -40,7 +40,7 @@ struct send_options
 
     Once the header section of a final response has come, `progress` is `answered`, whatever fails afterwards.
     `response` then has the status, the header fields, and what came of the body. A response with a status that may be
-    retried (408, 413, 421, 425, 429, 5xx) counts as complete once its header section has come. */
+    retried (408, 413, 421, 425, 429, 500 and more) counts as complete once its header section has come. */
 struct exchange
 {
     errc code = errc::unset; ///< `unset`: the response is complete

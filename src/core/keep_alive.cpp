@@ -45,7 +45,7 @@ bool may_be_repeated(int status) noexcept
     case 421:
     case 425:
     case 429: return true;
-    default: return status >= 500 && status < 600;
+    default: return status >= 500;
     }
 }
 

@@ -34,8 +34,9 @@ constexpr bool is_success(int status) noexcept
     return status >= 200 && status < 300;
 }
 
-/** Whether a request that was answered so may be sent again: 408, 413, 421, 425, 429 and 5xx. Of such an answer the
-    status and the fields count, and little of its body is waited for. */
+/** Whether a request that was answered so may be sent again: 408, 413, 421, 425, 429, 5xx, and 600 or more, which counts
+    as 5xx (RFC 9110 section 15). Of such an answer the status and the fields count, and little of its body is waited
+    for. */
 bool may_be_repeated(int status) noexcept;
 
 } // namespace ccloud::core

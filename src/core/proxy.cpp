@@ -244,7 +244,9 @@ std::string connect_request(proxy const& through, origin const& to)
 
 bool connect_reply::permanent() const noexcept
 {
-    return status >= 400 && status < 500 && status != 408 && status != 421 && status != 425 && status != 429;
+    if (is != state::refused && is != state::unauthenticated)
+        return false;
+    return status != 408 && status != 429 && (status < 500 || status > 599);
 }
 
 connect_reply read_connect_reply(std::string_view received)

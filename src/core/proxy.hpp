@@ -60,7 +60,7 @@ struct connect_reply
     int status = 0;
     std::string reason; ///< the status line without its version, printable: "403 Filtered"; or what is malformed
 
-    /** Whether the same request can only be refused again: 4xx but 408, 421, 425 and 429. */
+    /** Whether the same request can only be refused again: every refusal except 408, 429 and 5xx. */
     bool permanent() const noexcept;
 };
 

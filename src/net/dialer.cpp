@@ -119,7 +119,7 @@ std::string dialer::describe(dial_job::step at) const
     case step::resolving_origin: return "name lookup of " + to_.host();
     case step::tls: break;
     }
-    return "TLS handshake with " + to_.to_string();
+    return "TLS handshake with " + origin_text();
 }
 
 exchange dialer::timed_out(dial_job const& job) const noexcept
@@ -134,6 +134,12 @@ exchange dialer::timed_out(dial_job const& job) const noexcept
     {
     }
     return late;
+}
+
+/** The origin, and the proxy that leads to it: "https://api.example through proxy http://proxy.example:3128". */
+std::string dialer::origin_text() const
+{
+    return to_.to_string() + (proxy_ ? " through " + next_hop() : "");
 }
 
 /** Who may have ended a connection: "https://api.example: the server", or the server or the proxy. */
@@ -375,7 +381,6 @@ asio::awaitable<dialer::failure> dialer::shake_hands(
 )
 {
     auto const began = timers_.now();
-    auto const whom = job.at == dial_job::step::proxy_tls ? next_hop() : to_.to_string();
     auto& made = *job.made;
     auto& peer = made.add_tls(std::move(profile), std::move(host), port);
     auto failed = peer.prepare(made.tls());
@@ -390,7 +395,9 @@ asio::awaitable<dialer::failure> dialer::shake_hands(
     auto const verdict = peer.judge(made.tls(), failed);
     if (verdict.code != errc::unset)
     {
-        auto detail = verdict.why.empty() ? whom : whom + ": " + verdict.why;
+        auto detail = job.at == dial_job::step::proxy_tls ? next_hop() : origin_text();
+        if (!verdict.why.empty())
+            detail.append(": ").append(verdict.why);
         auto why = exchange::failed(verdict.code, progress::not_sent, verdict.cause, std::move(detail));
         why.permanent = verdict.permanent;
         co_return why;

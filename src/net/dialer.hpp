@@ -108,6 +108,7 @@ private:
 
     /** "proxy http://proxy.example:3128" or the origin: whom a failure is about. */
     std::string next_hop() const;
+    std::string origin_text() const;
     std::string peer_text() const;
     failure proxy_failed(errc code, std::string const& why, bool permanent, std::error_code cause = {}) const;
 

@@ -20,7 +20,7 @@ namespace {
 /** Responses such as 100 and 103 that may come before the real one. */
 constexpr int most_interims = 8;
 
-/** How long a body may take after its head where it only explains (rule I5). */
+/** How long a body may take after its head if it only explains (rule I5), or does not matter. */
 constexpr std::chrono::seconds longest_explanation{1};
 
 /** Whether this side ended an exchange with this code. Then the error of the layer below is only a consequence. */
@@ -92,7 +92,7 @@ bool one_exchange::wants_more()
         auto const unread = used_.unread();
         if (unread.size() == 0)
         {
-            if (reader_->only_explains() && !std::exchange(hurried_, true))
+            if ((needs_no_rest() || reader_->is_oversized()) && !std::exchange(hurried_, true))
                 from_.arm(*used_, (std::min)(due_, from_.now() + longest_explanation));
             return true;
         }
@@ -149,8 +149,14 @@ void one_exchange::break_off(error_code const& failed)
     if (failed == asio::error::eof && reader_->put_end())
         return;
     bool const left = used_->torn_by() == torn::closed || failed == asio::error::operation_aborted;
-    if (reader_->only_explains() && (!left || used_->torn_by() == torn::timed_out))
+    bool const timed_out = used_->torn_by() == torn::timed_out;
+    if ((reader_->only_explains() && !left) || (needs_no_rest() && timed_out))
         return; // the head is there, and so much of the body will do
+    if (reader_->is_oversized() && (!left || timed_out))
+    {
+        reader_->refuse_rest();
+        return refuse();
+    }
 
     auto const& upload = used_->uploading();
     fail(
@@ -184,7 +190,7 @@ void one_exchange::take_refusal(error_code const& failed)
 void one_exchange::refuse()
 {
     over_ = true;
-    if (reader_->only_explains() || (reader_->is_framed() && needs_no_body(reader_->status())))
+    if (needs_no_rest())
         return; // its head counts
     bool const too_large = reader_->broken() == response_reader::fault::too_large;
     fail(too_large ? errc::response_too_large : errc::malformed_response, {});
@@ -195,6 +201,12 @@ void one_exchange::refuse()
 bool one_exchange::needs_no_body(int status) const noexcept
 {
     return removes_ && core::is_success(status);
+}
+
+/** Whether the head has come, and the exchange succeeds without the rest of the body. */
+bool one_exchange::needs_no_rest() const noexcept
+{
+    return reader_->only_explains() || (reader_->is_framed() && needs_no_body(reader_->status()));
 }
 
 std::string one_exchange::describe_write(std::size_t written) const

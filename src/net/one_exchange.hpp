@@ -83,6 +83,7 @@ private:
     void refuse();
     void take_refusal(boost::system::error_code const& failed);
     bool needs_no_body(int status) const noexcept;
+    bool needs_no_rest() const noexcept;
     std::string describe_write(std::size_t written) const;
     std::string describe_wait() const;
 

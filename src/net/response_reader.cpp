@@ -29,11 +29,36 @@ bool is_blank(char c) noexcept
 
 constexpr char bare_newline[] = "a line ends without CR";
 
-/** Whether Beast's parser has refused a field that describes the framing of the body. */
-bool is_about_framing(beast::error_code const& failed) noexcept
+/** The places of the minor version and of the space after the status code in a status line. */
+constexpr std::size_t minor_version = 7;
+constexpr std::size_t end_of_code = 12;
+
+/** The status line at the beginning of `received`, for the end of a complaint: ", after \"HTTP/1.1 201 Created\"". Empty
+    if the status code may be incomplete. The line may be incomplete, and the quotation is bounded. */
+std::string after_status_line(std::string_view received)
 {
-    return failed == http::error::bad_content_length || failed == http::error::multiple_content_length ||
-           failed == http::error::bad_transfer_encoding;
+    if (received.size() <= end_of_code)
+        return {};
+    return ", after \"" + core::printable(received.substr(0, received.find_first_of("\r\n")), 64) + '"';
+}
+
+std::string status_line_complaint(std::string_view received)
+{
+    return "not an HTTP/1 status line: \"" + core::printable(received, 32) + '"';
+}
+
+/** The header section with a status line that Beast's parser can read, if it refuses the original although recipients
+    may accept it; otherwise empty. A higher minor version is read as HTTP/1.1 (RFC 9110 section 2.5), and the space
+    after the status code may be missing (RFC 9112 section 4). */
+std::string corrected_section(std::string_view section)
+{
+    if (section[minor_version] <= '1' && section[end_of_code] == ' ')
+        return {};
+    std::string corrected(section);
+    corrected[minor_version] = (std::min)(section[minor_version], '1');
+    if (section[end_of_code] != ' ')
+        corrected.insert(end_of_code, 1, ' ');
+    return corrected;
 }
 
 std::string limit_of(std::string_view option, std::size_t bytes)
@@ -97,7 +122,9 @@ std::string response_reader::describe_wait() const
 {
     switch (state_)
     {
-    case state::header: return begun() ? "the rest of the response header" : "the first byte of the response";
+    case state::header:
+        return begun() ? "the rest of the response header" + after_status_line(line_)
+                       : "the first byte of the response";
     case state::body_of_length:
         return "the rest of the body, " + std::to_string(length_ - data_left_) + " of " + std::to_string(length_) +
                " bytes";
@@ -114,12 +141,15 @@ void response_reader::read_header(std::string_view& rest)
     auto const kept = line_.size();
     auto const received = kept > 0 ? std::string_view(line_.append(rest)) : rest;
     if (!core::begins_like_status_line(received))
-        return fail(fault::malformed, "not an HTTP/1 status line: \"" + core::printable(received, 32) + '"');
+        return fail(fault::malformed, status_line_complaint(received));
     auto const size = find_end_of_header(received.substr(0, header_limit_), kept);
     if (fault_ != fault::none)
         return;
     if (size == 0 && received.size() > header_limit_)
-        return fail(fault::too_large, limit_of("response_header", header_limit_));
+        return fail(
+            fault::too_large,
+            limit_of("response_header", header_limit_) + after_status_line(received.substr(0, header_limit_))
+        );
     if (size == 0)
     {
         if (kept == 0)
@@ -140,7 +170,11 @@ std::size_t response_reader::find_end_of_header(std::string_view received, std::
     {
         if (received[at - 1] != '\r')
         {
-            fail(fault::malformed, bare_newline);
+            bool const in_status_line = received.find('\n') == at;
+            fail(
+                fault::malformed, in_status_line ? status_line_complaint(received.substr(0, at + 1))
+                                                 : bare_newline + after_status_line(received)
+            );
             return 0;
         }
         if (received.substr(at - 2, 2) == "\n\r")
@@ -152,41 +186,50 @@ std::size_t response_reader::find_end_of_header(std::string_view received, std::
 /** Gives the header section to Beast's parser. */
 void response_reader::parse_header(std::string_view section)
 {
-    auto rest = section;
+    auto const corrected = corrected_section(section);
+    auto rest = corrected.empty() ? section : std::string_view(corrected);
     while (state_ == state::header)
     {
         error_code failed;
-        auto size = basic_parser::put(beast::net::const_buffer(rest.data(), rest.size()), failed);
-        if (is_about_framing(failed))
-            size += take_refused_field(rest.substr(size));
-        else if ((size == 0 || (failed && failed != http::error::need_more)) && fault_ == fault::none)
-            refuse_line(rest.substr(size));
+        auto const read = basic_parser::put(beast::net::const_buffer(rest.data(), rest.size()), failed);
+        rest.remove_prefix(read);
+        if (fault_ != fault::none || (read > 0 && (!failed || failed == http::error::need_more)))
+            continue;
+        if (status_ == 0)
+            return fail(fault::malformed, status_line_complaint(section));
+        auto const size = take_refused_field(rest);
+        if (size == 0)
+            return fail(
+                fault::malformed,
+                "not a header field: \"" + core::printable(rest, 32) + '"' + after_status_line(section)
+            );
         rest.remove_prefix(size);
     }
 }
 
-/** Beast's parser has refused the first line of `received`. */
-void response_reader::refuse_line(std::string_view received)
-{
-    fail(fault::malformed, "not a header field: \"" + core::printable(received, 32) + '"');
-}
-
-/** Reads a framing field that Beast's parser has refused, so that the parser can read the rest of the header section,
-    which may have the request id.
-    @return the size of the field's lines */
+/** Reads a field that Beast's parser has refused, if it is well formed (RFC 9112 section 5). The parser refuses invalid
+    framing fields, which must not hide the rest of the header section, a Connection field that is not a list of tokens,
+    and folded values of more than 4 KiB.
+    @return the size of the field's lines; 0 if the field is not well formed */
 std::size_t response_reader::take_refused_field(std::string_view received)
 {
-    std::size_t size = 0;
+    auto const name = received.substr(0, received.find(':'));
+    if (!core::is_token(name))
+        return 0;
+    std::string value;
+    auto size = name.size() + 1;
     do
-        size = received.find("\r\n", size) + 2;
-    while (size < received.size() && is_blank(received[size])); // obs-fold (RFC 9112 section 5.2)
-    std::string line(received.substr(0, size - 2));
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n'; }, ' '
-    );
-    auto const field = std::string_view(line);
-    auto const name = field.substr(0, field.find(':'));
-    add_field(http::string_to_field({name.data(), name.size()}), name, core::trim(field.substr(name.size() + 1)));
+    {
+        auto const end = received.find("\r\n", size);
+        auto const part = core::trim(received.substr(size, end - size));
+        if (!value.empty() && !part.empty())
+            value += ' ';
+        value += part;
+        size = end + 2;
+    } while (is_blank(received[size])); // obs-fold (RFC 9112 section 5.2); an empty line ends `received`
+    if (!core::is_field_value(value))
+        return 0;
+    add_field(http::string_to_field({name.data(), name.size()}), name, value);
     return size;
 }
 
@@ -194,8 +237,8 @@ void response_reader::on_response_impl(int code, text, int version, error_code& 
 {
     status_ = code;
     http_1_0_ = version == 10;
-    if (code < 100 || code > 599)
-        fail(fault::malformed, "the status code " + std::to_string(code) + " is not in 100 to 599");
+    if (code < 100)
+        fail(fault::malformed, "the status code " + std::to_string(code) + " is below 100");
     else if (code == 101)
         fail(fault::malformed, "101 Switching Protocols, which no request asked for");
     if (fault_ != fault::none)
@@ -254,10 +297,14 @@ std::optional<std::string_view> response_reader::next_line(std::string_view& res
     return line.substr(0, line.size() - 2);
 }
 
+/** Unknown and malformed options are ignored (RFC 9110 section 7.6.1). But the connection is not kept if a malformed one
+    may mean `close`, or has a quotation mark: the commas in a quoted string do not separate options. */
 void response_reader::read_connection(std::string_view value) noexcept
 {
     core::for_each_element(value, [this](std::string_view option) {
-        says_close_ = says_close_ || core::iequals(option, "close");
+        bool const may_close =
+            !core::is_token(option) && (core::icontains(option, "close") || option.find('"') != std::string_view::npos);
+        says_close_ = says_close_ || may_close || core::iequals(option, "close");
         says_keep_alive_ = says_keep_alive_ || core::iequals(option, "keep-alive");
     });
 }
@@ -331,9 +378,7 @@ void response_reader::begin_body()
     }
     else if (length_ == 0)
         state_ = state::complete;
-    else if (!only_explains_ && length_ > body_limit_)
-        fail(fault::too_large, limit_of("response_body", body_limit_));
-    else
+    else if (!refuses_size(length_))
     {
         auto const size = static_cast<std::size_t>((std::min<std::uint64_t>)(length_, body_limit_));
         body_ = spares_.take(size);
@@ -341,6 +386,20 @@ void response_reader::begin_body()
         data_left_ = length_;
         state_ = state::body_of_length;
     }
+}
+
+/** Whether a body that grows by `size` bytes is refused immediately, because it exceeds the limit. The beginning of an
+    error response is read nevertheless, because it may explain the error. */
+bool response_reader::refuses_size(std::uint64_t size)
+{
+    if (only_explains_ || oversized_ || size <= body_limit_ - body_.size())
+        return false;
+    complaint_ = limit_of("response_body", body_limit_);
+    body_limit_ = (std::min)(body_limit_, (std::max)(body_.size(), enough_to_explain));
+    oversized_ = status_ >= 400 && body_.size() < body_limit_;
+    if (!oversized_)
+        refuse_rest();
+    return !oversized_;
 }
 
 /** Blanks may follow the size, before an extension or the end of the line (RFC 9112 section 7.1.1). */
@@ -359,9 +418,7 @@ void response_reader::read_chunk_size(std::string_view line)
         return fail(fault::malformed, "not a chunk size: \"" + core::printable(line, 32) + '"');
     if (size == 0)
         state_ = state::trailers;
-    else if (!only_explains_ && size > body_limit_ - body_.size())
-        fail(fault::too_large, limit_of("response_body", body_limit_));
-    else
+    else if (!refuses_size(size))
     {
         data_left_ = size;
         state_ = state::chunk_data;
@@ -388,7 +445,9 @@ void response_reader::read_data(std::string_view& rest, state next)
     keep(rest.substr(0, size));
     rest.remove_prefix(size);
     data_left_ -= size;
-    if (data_left_ == 0)
+    if (oversized_ && body_.size() == body_limit_)
+        refuse_rest();
+    else if (data_left_ == 0)
         state_ = next;
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ccloud::net {
 
@@ -23,12 +24,14 @@ namespace beast = boost::beast;
 
     Beast's parser reads the header section, after all of it has come. This class finds the end of the body itself,
     because the parser of Boost 1.81 refuses blanks after a chunk size (section 7.1.1), treats trailers as header fields,
-    and applies its limits differently, depending on how the bytes arrive.
+    and applies its limits differently, depending on how the bytes arrive. A status line or field that the parser refuses
+    although a recipient may accept it is corrected, or read, by this class.
 
     The header section, its empty line included, has at most `limits.response_header` bytes. The same limit holds for
     the trailers and the extensions of all chunks together. The body has at most `limits.response_body` bytes. If the
     status allows a retry, the body is needed for the error text only, and its first 64 KiB are enough (rule I5): bytes
-    beyond them, or beyond the limit for bodies, are dropped and are not a fault. */
+    beyond them, or beyond the limit for bodies, are dropped and are not a fault. Of a body of another 4xx that is
+    announced to be longer than the limit, the first 64 KiB are kept, too, before the fault is reported. */
 class response_reader : private beast::http::basic_parser<false>
 {
 public:
@@ -53,7 +56,8 @@ public:
     /** The fault as text for people; empty if there is none. */
     std::string const& complaint() const noexcept { return complaint_; }
 
-    /** What the reader waits for, as text for people: "the rest of the body, 5 of 9 bytes". */
+    /** What the reader waits for, as text for people: "the rest of the body, 5 of 9 bytes". If the header section is
+        incomplete, the text quotes the status line that has come. */
     std::string describe_wait() const;
 
     int status() const noexcept { return status_; }
@@ -77,6 +81,13 @@ public:
 
     /** Whether the head is there, and the rest is not worth waiting for. */
     bool only_explains() const noexcept { return has_head_ && only_explains_; }
+
+    /** Whether the body is announced to be longer than its limit, and is read for the error text only. The reader
+        reports `fault::too_large` when as much as is kept is there, or after `refuse_rest`. */
+    bool is_oversized() const noexcept { return oversized_ && state_ < state::complete; }
+
+    /** Reports the fault of an oversized body, because no more of it will come. */
+    void refuse_rest() { fail(fault::too_large, std::move(complaint_)); }
 
     /** Whether as much as is kept is there, though perhaps not all. */
     bool has_enough() const noexcept { return only_explains() && body_.size() >= body_limit_; }
@@ -127,13 +138,13 @@ private:
     void read_header(std::string_view& rest);
     std::size_t find_end_of_header(std::string_view received, std::size_t checked);
     void parse_header(std::string_view section);
-    void refuse_line(std::string_view received);
     std::size_t take_refused_field(std::string_view received);
     void add_field(beast::http::field kind, std::string_view name, std::string_view value);
     std::optional<std::string_view> next_line(std::string_view& rest);
     void end_header();
     std::string framing_complaint() const;
     void begin_body();
+    bool refuses_size(std::uint64_t size);
     void read_connection(std::string_view value) noexcept;
     void read_length(std::string_view value) noexcept;
     void read_codings(std::string_view value);
@@ -153,7 +164,7 @@ private:
     std::uint64_t data_left_ = 0;  ///< bytes of the body, or of the chunk, that are to come
     std::size_t codings_ = 0;      ///< in Transfer-Encoding
     std::string foreign_coding_{}; ///< the first coding that is not chunked
-    std::string complaint_;
+    std::string complaint_;        ///< also that of an oversized body, which is not yet a fault
     int status_ = 0;
     state state_ = state::header;
     fault fault_ = fault::none;
@@ -165,6 +176,7 @@ private:
     bool has_head_ = false;
     bool framed_ = false;
     bool only_explains_ = false;
+    bool oversized_ = false;
     bool ends_with_connection_ = false;
     bool doubtful_framing_ = false;
     http_headers headers_;

@@ -100,6 +100,13 @@ std::vector<std::string> const samples{
     "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",
     "HTTP/1.1 200 OK\r\nbroken\r\n\r\n",
     "HTTP/1.1 999 No\r\n\r\n",
+    "HTTP/1.1 099 No\r\n\r\n",
+    "HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nhi and more",
+    "HTTP/1.9 404\r\nConnection: a b\r\nX-Folded: a\r\n b\r\n\r\nto the end",
+    "HTTP/1.1 200 \r\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 404 No\r\nContent-Length: 99999999999\r\n\r\nhi",
+    "HTTP/1.1 201 Created\nX: y\r\n\r\n",
+    "HTTP/1.1 201 Created\r\nX: y\n\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "SSH-2.0-OpenSSH\r\n",
     "HELO mail.example\r\n",
@@ -252,8 +259,263 @@ TEST_CASE("the reader describes what it waits for")
     };
     CHECK(awaited("") == "the first byte of the response");
     CHECK(awaited("H") == "the rest of the response header");
-    CHECK(awaited("HTTP/1.1 200 OK\r\nX") == "the rest of the response header");
+    CHECK(awaited("HTTP/1.1 200") == "the rest of the response header");
+    auto const created = "the rest of the response header, after \"HTTP/1.1 201 Created\"";
+    CHECK(awaited("HTTP/1.1 201 Created") == created);
+    CHECK(awaited("HTTP/1.1 201 Created\r\n") == created);
+    CHECK(awaited("HTTP/1.1 201 Created\r\nX") == created);
     CHECK(awaited("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi") == "the rest of the body, 2 of 3 bytes");
     CHECK(awaited(chunked + "9\r\nhi") == "the rest of the body, 2 bytes so far");
     CHECK(awaited(chunked + "0\r\nT: x\r\n") == "the rest of the body, 0 bytes so far");
+}
+
+namespace {
+
+/** The complaint about a response of these bytes; empty if there is none. */
+std::string complaint_about(std::string_view text, ccloud::config::size_limits const& limits = limits_of())
+{
+    net::spare_bodies spares;
+    net::response_reader reader(limits, spares);
+    reader.put(text);
+    return reader.complaint();
+}
+
+} // namespace
+
+TEST_CASE("RFC 9110 section 7.6.1: unknown and malformed options of Connection are ignored, and close among them counts"
+)
+{
+    struct row
+    {
+        std::string_view value;
+        bool kept;             ///< by HTTP/1.1
+        bool kept_1_0 = false; ///< by HTTP/1.0
+    };
+    for (auto const& [value, kept, kept_1_0] : std::vector<row>{
+             {"keep-alive", true, true},
+             {"keep-alive, timeout=60", true, true},
+             {"timeout=60,keep-alive", true, true},
+             {"keep-alive, timeout=60\r\n , max=5", true, true},
+             {"Keep-Alive; timeout=5", true},
+             {"timeout=5", true},
+             {"a b", true},
+             {"a=b", true},
+             {"@@", true},
+             {"\xc3\xa4", true},
+             {"", true},
+             {",,", true},
+             {"close", false},
+             {"CLOSE", false},
+             {"close, timeout=5", false},
+             {"timeout=5, Close", false},
+             {"keep-alive, timeout=5, close", false},
+             {",,\x80,close", false},
+             // It is not certain what these mean.
+             {"close;", false},
+             {"close; timeout=5", false},
+             {"\"close\"", false},
+             {"x=\"a, keep-alive, b\"", false},
+             {"\"", false},
+         })
+        for (std::string_view const name : {"Connection", "connection", "Proxy-Connection"})
+            for (bool const newer : {true, false})
+            {
+                CAPTURE(value);
+                CAPTURE(name);
+                CAPTURE(newer);
+                auto const head = std::string(newer ? "HTTP/1.1" : "HTTP/1.0") + " 200 OK\r\n" + std::string(name) +
+                                  ": " + std::string(value) + "\r\nX-Request-Id: r-1\r\nContent-Length: 2\r\n\r\n";
+                auto const got = read(head + "hi");
+                CHECK(got.complaint == "");
+                CHECK(got.complete);
+                CHECK(got.body == "hi");
+                CHECK(got.fields.find("X-Request-Id: r-1") != std::string::npos);
+                CHECK(got.keep_alive == (newer ? kept : kept_1_0));
+            }
+}
+
+TEST_CASE("RFC 9110 section 5.5: a control character makes a field malformed, Connection included")
+{
+    for (std::string_view const value :
+         {"a\x01"
+          "b",
+          "timeout=5\x7f", "keep-alive\rX", "a b\r\r\n c", "timeout=5\r\n \x02"})
+        for (std::string_view const name : {"Connection", "Proxy-Connection", "X"})
+        {
+            CAPTURE(value);
+            CAPTURE(name);
+            auto const got = read("HTTP/1.1 200 OK\r\n" + std::string(name) + ": " + std::string(value) + "\r\n\r\n");
+            CHECK(got.broken == fault::malformed);
+            CHECK(got.complaint == "not a header field: ");
+        }
+}
+
+TEST_CASE("RFC 9112 section 5.2: a folded field value is unfolded, however long it is")
+{
+    for (std::size_t const size : {4'000U, 4'096U, 4'097U, 5'000U, 60'000U})
+    {
+        CAPTURE(size);
+        std::string const part(size / 2, 'x');
+        auto const got = read(
+            "HTTP/1.1 200 OK\r\nX-Folded: " + part + " \r\n \t" + part +
+            "\r\n \r\n\tend \r\nX-Request-Id: r-1\r\nContent-Length: 2\r\n\r\nhi"
+        );
+        CHECK(got.complaint == "");
+        CHECK(got.body == "hi");
+        CHECK(got.fields.find("X-Folded: " + part + ' ' + part + " end\r\n") != std::string::npos);
+        CHECK(got.fields.find("X-Request-Id: r-1") != std::string::npos);
+        auto const framing = read("HTTP/1.1 200 OK\r\nContent-Length:\r\n " + std::string(size, ' ') + "2\r\n\r\nhi");
+        CHECK(framing.body == "hi");
+        auto const refused = read("HTTP/1.1 200 OK\r\nX-Folded: " + part + "\r\n " + part + "\x01\r\n\r\n");
+        CHECK(refused.broken == fault::malformed);
+    }
+    CHECK(read("HTTP/1.1 200 OK\r\n X: " + std::string(5'000, 'x') + "\r\n y\r\n\r\n").broken == fault::malformed);
+}
+
+TEST_CASE("RFC 9112 section 2.2: the complaint about a header section quotes the status line that came before the fault"
+)
+{
+    auto const after = ", after \"HTTP/1.1 201 Created\"";
+    std::string const head = "HTTP/1.1 201 Created\r\nLocation: /x\r\n";
+    CHECK(complaint_about(head + "no colon\r\n\r\n").ends_with(after));
+    CHECK(complaint_about(head + ": nameless\r\n\r\n").ends_with(after));
+    CHECK(complaint_about(head + "X : space\r\n\r\n").starts_with("not a header field: \"X : space"));
+    CHECK(complaint_about(head + "X : space\r\n\r\n").ends_with(after));
+    CHECK(complaint_about(head + "X: y\n") == std::string("a line ends without CR") + after);
+    CHECK(
+        complaint_about(head + "X: " + std::string(200, 'x'), limits_of(100)) ==
+        std::string("more than config::limits.response_header (100 bytes)") + after
+    );
+    CHECK(complaint_about(head, limits_of(24)).ends_with(after));
+    CHECK(complaint_about(head, limits_of(16)).ends_with(", after \"HTTP/1.1 201 Cre\""));
+    CHECK(complaint_about(head, limits_of(12)).ends_with("(12 bytes)"));
+
+    auto const hostile = complaint_about("HTTP/1.1 201 \x1b[1m" + std::string(5'000, 'r') + "\r\nX: y\n");
+    CHECK(hostile.size() < 200);
+    CHECK(hostile.find('\x1b') == std::string::npos);
+    // What has a head of its own says it with its status.
+    CHECK(complaint_about("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n") == "Content-Length is not one number");
+}
+
+TEST_CASE("RFC 9110 section 2.5: a response of a higher minor version of HTTP/1 is read as one of HTTP/1.1")
+{
+    for (char const minor : {'2', '3', '9'})
+        for (std::string_view const line : {" 200 X", " 200 ", " 200"})
+        {
+            CAPTURE(minor);
+            CAPTURE(line);
+            auto const start = std::string("HTTP/1.") + minor + std::string(line);
+            auto const got = read(start + "\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nrest");
+            CHECK(got.complaint == "");
+            CHECK(got.status == 200);
+            CHECK(got.body == "hi");
+            CHECK(got.keep_alive);
+            CHECK(!got.doubtful);
+            CHECK(!read(start + "\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").keep_alive);
+            CHECK(complaint_about(start + "\r\nno colon\r\n\r\n").ends_with(", after \"" + start + '"'));
+        }
+    CHECK(read("HTTP/1.2 103 Early Hints\r\n\r\n").complete);
+    CHECK(read("HTTP/2.0 200 OK\r\n\r\n").broken == fault::malformed);
+    CHECK(read("HTTP/0.9 200 OK\r\n\r\n").broken == fault::malformed);
+}
+
+TEST_CASE("RFC 9112 section 4: a status line may lack its reason, and the space before it")
+{
+    for (std::string_view const line :
+         {"HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.0 200", "HTTP/1.1 200  ", "HTTP/1.1 200 \t"})
+    {
+        CAPTURE(line);
+        auto const got = read(std::string(line) + "\r\nContent-Length: 2\r\n\r\nhi");
+        CHECK(got.complaint == "");
+        CHECK(got.status == 200);
+        CHECK(got.body == "hi");
+        CHECK(read(std::string(line) + "\r\n\r\n").status == 200);
+    }
+}
+
+TEST_CASE("RFC 9112 section 4: the complaint about a malformed status line calls it a status line")
+{
+    for (std::string_view const line :
+         {std::string_view("HTTP/1.1 200 a\0b\r\n", 18), std::string_view("HTTP/1.1 200 \0\r\n", 16),
+          std::string_view("HTTP/1.1 200 a\rb\r\n"), std::string_view("HTTP/1.1 200 OK\r\r\n"),
+          std::string_view("HTTP/1.1 200\r\r\n"), std::string_view("HTTP/1.1 200 \r\r\n"),
+          std::string_view("HTTP/1.1 200 OK\x7f\r\n"), std::string_view("HTTP/1.1 200 OK\n"),
+          std::string_view("HTTP/1.1 200\n"), std::string_view("HTTP/1.2 200 a\rb\r\n"),
+          std::string_view("HTTP/1.1 \r\n"), std::string_view("HTTP/1.1 20\r\n")})
+    {
+        auto const text = std::string(line) + "Content-Length: 2\r\n\r\nhi";
+        CAPTURE(text);
+        CHECK(read(text).broken == fault::malformed);
+        auto const complaint = complaint_about(text);
+        CAPTURE(complaint);
+        CHECK(complaint.starts_with("not an HTTP/1 status line: \"" + std::string(line.substr(0, 9))));
+        CHECK(complaint.find("header field") == std::string::npos);
+    }
+}
+
+TEST_CASE("RFC 9110 section 15: status codes of 600 and more are read, and those below 100 are malformed")
+{
+    for (int const status : {600, 601, 700, 999})
+    {
+        CAPTURE(status);
+        auto const got =
+            read("HTTP/1.1 " + std::to_string(status) + " Odd\r\nX-Request-Id: r\r\nContent-Length: 2\r\n\r\nhi");
+        CHECK(got.complete);
+        CHECK(got.head);
+        CHECK(got.status == status);
+        CHECK(got.body == "hi");
+        CHECK(got.keep_alive);
+    }
+    for (std::string_view const code : {"000", "001", "099"})
+    {
+        CAPTURE(code);
+        auto const complaint = complaint_about("HTTP/1.1 " + std::string(code) + " Odd\r\n\r\n");
+        CHECK(complaint.starts_with("the status code "));
+        CHECK(complaint.ends_with(" is below 100"));
+    }
+}
+
+TEST_CASE("the beginning of an error response that is announced to be longer than the limit is kept")
+{
+    constexpr std::size_t kept = 64 * 1024;
+    auto const of_length = [](std::string_view status) {
+        return "HTTP/1.1 " + std::string(status) + " No\r\nContent-Length: 99999999999\r\n\r\n";
+    };
+    auto const of_chunks = [](std::string_view status) {
+        return "HTTP/1.1 " + std::string(status) + " No\r\nTransfer-Encoding: chunked\r\n\r\n174876e7ff\r\n";
+    };
+    for (std::string_view const status : {"400", "404", "422", "499"})
+        for (auto const& head : {of_length(status), of_chunks(status)})
+        {
+            CAPTURE(head);
+            auto const begun = read(head + "{\"errors\":");
+            CHECK(begun.broken == fault::none);
+            CHECK(begun.head);
+            CHECK(begun.body == "{\"errors\":");
+            for (std::size_t const more : {0U, 1U, 70'000U})
+            {
+                auto const full = read(head + std::string(kept + more, 'x'), {head.size() + 1});
+                CHECK(full.broken == fault::too_large);
+                CHECK(full.body == std::string(kept, 'x'));
+            }
+            CHECK(read(head + std::string(kept - 1, 'x')).broken == fault::none);
+            CHECK(read(head + "0123456789", {}, false, limits_of(1'024, 10)).broken == fault::too_large);
+            CHECK(read(head + "0123456789", {}, false, limits_of(1'024, 10)).body == "0123456789");
+            CHECK(read(head, {}, false, limits_of(1'024, 0)).broken == fault::too_large);
+            CHECK(
+                complaint_about(head + "0123456789", limits_of(1'024, 10)) ==
+                "more than config::limits.response_body (10 bytes)"
+            );
+        }
+    for (std::string_view const status : {"200", "201", "308"}) // their head is enough to know
+        for (auto const& head : {of_length(status), of_chunks(status)})
+        {
+            CAPTURE(head);
+            CHECK(read(head).broken == fault::too_large);
+        }
+    // More chunks than fit are the same.
+    auto const chunks = "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n01234567\r\n8\r\n89";
+    CHECK(read(chunks, {}, false, limits_of(1'024, 10)).body == "0123456789");
+    CHECK(read(chunks, {}, false, limits_of(1'024, 8)).body == "01234567");
+    CHECK(read(chunks, {}, false, limits_of(1'024, 8)).broken == fault::too_large);
 }

@@ -382,6 +382,7 @@ TEST_CASE("pool 10: a proxy that closes the tunnel after opening it costs one di
     CHECK(call.error() == errc::tls_failed);
     CHECK(call.error().progress() == progress::not_sent);
     CHECK(call.error().cause());
+    CHECK(contains(call.error().detail(), "https://origin.example.test through proxy " + proxy.url()));
     CHECK(call.error().attempts().size() == 3);
     CHECK(proxy.accepted() == 3);
 }
