@@ -41,17 +41,17 @@ public:
         if (state_ != connect_state::incomplete)
             return;
         line_ += c;
+        ++size_;
         if (first_ && !may_begin_status_line())
-            state_ = connect_state::malformed;
-        else if (++size_ > core::longest_connect_reply || (size_ == core::longest_connect_reply && !ends_head(c)))
             state_ = connect_state::malformed;
         else if (c == '\n')
             end_line();
+        // The next head would be beyond the limit.
+        if (state_ == connect_state::incomplete && size_ == core::longest_connect_reply)
+            state_ = connect_state::malformed;
     }
 
 private:
-    bool ends_head(char c) const { return c == '\n' && !first_ && (line_ == "\n" || line_ == "\r\n"); }
-
     bool may_begin_status_line() const
     {
         constexpr std::string_view form = "HTTP/1.d ddd";
