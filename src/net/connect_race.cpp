@@ -2,7 +2,6 @@
 
 #include "core/shortage.hpp"
 
-
 #include <sys/socket.h>
 #include <unistd.h>
 

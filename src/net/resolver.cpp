@@ -2,7 +2,6 @@
 
 #include "core/shortage.hpp"
 
-
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
