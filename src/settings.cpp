@@ -54,11 +54,9 @@ void check(config const& settings)
         if (auto const parsed = core::parse_proxy(settings.proxy.url);
             auto const* wrong = std::get_if<std::string>(&parsed))
             throw configuration_error(*wrong);
-    require(
-        settings.limits.response_header >= 1024 && settings.limits.response_body >= 1024 &&
-            settings.limits.decoded_response >= 1024,
-        "limits: must be at least 1024 bytes"
-    );
+    require(settings.limits.response_header >= 1024, "limits.response_header: must be at least 1024 bytes");
+    require(settings.limits.response_body >= 1024, "limits.response_body: must be at least 1024 bytes");
+    require(settings.limits.decoded_response >= 1024, "limits.decoded_response: must be at least 1024 bytes");
     require(core::is_header_safe(settings.application), "application: must not contain control characters");
 }
 

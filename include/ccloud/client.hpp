@@ -78,7 +78,8 @@ struct drained
 
     **Deadlines.** Every call ends by its timeout.
 
-    **Errors.** Operations give `result`s; only configuration faults are thrown. */
+    **Errors.** Operations give `result`s. What is thrown: `configuration_error`, `std::bad_alloc` (doc/memory.md), and
+    what Asio throws for a coroutine that was cancelled before. */
 class client
 {
 public:

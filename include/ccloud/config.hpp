@@ -141,7 +141,8 @@ public:
         /** Certificate authorities to trust instead of the system's: a file or a text, a directory that
             `openssl rehash` has made (or several, separated by colons), or both. If all three are empty, the client
             trusts the authorities in the file and the directory that OpenSSL was built to use (`openssl version -d`).
-            OpenSSL reads a directory during each handshake, and opens its files without close-on-exec. */
+            OpenSSL reads a directory during each handshake, and opens its files without close-on-exec. Each directory
+            must exist; a server whose authority is not found there is `certificate_unknown_authority`. */
         std::string ca_file;
         std::string ca_directory;
         std::string ca_pem;
@@ -219,6 +220,7 @@ public:
     /** Ask for gzip. What comes compressed is inflated either way. */
     bool compression = false;
 
+    /** Each is at least 1024. */
     struct size_limits
     {
         /** Most bytes of a header section: status line, fields and the empty line after them. The same limit holds for
@@ -228,9 +230,9 @@ public:
         /** Most bytes of a body. The limit holds before inflating and after it. */
         std::size_t response_body = 16 * 1024 * 1024;
 
-        /** Most bytes of memory that the values of one decoded response may take. The count is an estimate. Minimum:
-            1024. A response that would take more ends in `errc::response_too_large`. The values of an ordinary response
-            take two to three times the bytes of its body; those of a hostile response up to 300 times. */
+        /** Most bytes of memory that the values of one decoded response may take. The count is an estimate. A
+            response that would take more ends in `errc::response_too_large`. The values of an ordinary response take
+            two to three times the bytes of its body; those of a hostile response up to 300 times. */
         std::size_t decoded_response = 64 * 1024 * 1024;
     };
     size_limits limits;

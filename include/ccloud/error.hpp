@@ -43,11 +43,12 @@
     |     connection_lost          it broke, or ended, before the whole response was there
     |     attempt_timeout          no whole response within attempt_timeout
     |     deadline_exceeded        the call's deadline passed
-    |     cancelled                the caller cancelled
+    |     cancelled, client_closed the caller cancelled, or closed the client
     |     malformed_response       the bytes that came are not an HTTP/1 response
     |     response_too_large       its header section is larger than config::limits allows
     |
-    +-- answered             the server said no (errc::http_status); conditions tell the cases apart:
+    +-- answered             a complete response came, and its status is no success (errc::http_status; after a 408 or
+    |                        5xx the request may have been executed); conditions tell the cases apart:
     |     invalid_request 400 422      unauthenticated 401    quota_exceeded 402     forbidden 403
     |     not_found 404                conflict 409           throttled 429          server_failure 5xx
     |     redirect_refused         it named another place, and going there is not allowed
@@ -119,13 +120,13 @@ enum class condition {
     forbidden,          ///< 403
     quota_exceeded,     ///< 402, or a 400 whose text says what the organization is limited to
     throttled,          ///< 429, or rate_limited: the server's limit kept the call from being sent
-    invalid_request,    ///< 400 or 422, or an argument refused before sending
+    invalid_request,    ///< 400 or 422 (page_token_expired is one), or an argument refused before sending
     server_failure,     ///< 5xx, and 600 or more (RFC 9110 section 15)
     timed_out,          ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
     cancelled,          ///< cancelled, or the client was closed
     network,            ///< resolution, connection, proxy, TLS or transfer failed
     tls_failure,        ///< of these, TLS: the handshake failed, or a certificate was not accepted
-    malformed_response, ///< answered, but unreadable
+    malformed_response, ///< the response, or its link to the next page, cannot be read or exceeds config::limits
 };
 
 /** How far a try, or a call with all its tries, got. Retry, errors and documentation use these three words. */
@@ -261,7 +262,7 @@ public:
         call: attempt_timeout, deadline_exceeded, cancelled, client_closed. */
     std::error_code const& cause() const noexcept;
 
-    /** Every try, oldest first. Where there were more than 16: the first ones and the last, and among them one that may
+    /** Every try, oldest first. Empty if the library refused the call itself, or the link to a page. Where there were more than 16: the first ones and the last, and among them one that may
         have been executed, if any may. */
     std::vector<attempt> const& attempts() const noexcept;
 
@@ -321,7 +322,8 @@ private:
     std::string text_;
 };
 
-/** A fault in the configuration, thrown by constructors and `config::from_environment()` before any I/O. */
+/** A fault in the configuration, thrown before any I/O by constructors, `config::from_environment()`, `client::on`,
+    `client::with_header` and `client::reload_tls`. */
 class configuration_error : public std::invalid_argument
 {
 public:

@@ -199,7 +199,10 @@ scripted_transport& scripted_transport::fail(errc code, ccloud::progress reached
 
 scripted_transport& scripted_transport::break_off(errc code)
 {
-    state_->last().outcome.code = code;
+    auto& incomplete = state_->last();
+    if (incomplete.status == 0)
+        throw std::logic_error("scripted_transport::break_off: the last step is not a reply");
+    incomplete.outcome.code = code;
     return *this;
 }
 

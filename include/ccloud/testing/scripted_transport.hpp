@@ -23,7 +23,8 @@ struct recorded_request
     steady_time at;
 };
 
-/** A transport without a network: replies in, requests and waits recorded, time virtual (see `run`).
+/** A transport without a network: replies in, requests and waits recorded, time virtual (see `run`). `config::limits`,
+    `pool`, `proxy` and `tls` have no effect, and errors have no `cause()`; use `simulator` for those.
 
     @code
     auto wire = std::make_shared<ccloud::testing::scripted_transport>();
@@ -61,7 +62,9 @@ public:
     /** Appends a step that ends with `code`, having got so far; `response_begun`: some of the answer came. */
     scripted_transport& fail(errc code, ccloud::progress reached, bool response_begun = false);
 
-    /** Makes the last reply incomplete: after its header section and the body that was given, it ends with `code`. */
+    /** Makes the last reply incomplete: after its header section and the body that was given, it ends with `code`. Not
+        for statuses that may be retried (408, 413, 421, 425, 429, 500 and more): over the network such a response
+        counts as complete once its header section has come. */
     scripted_transport& break_off(errc code);
 
     /** Appends a step that never answers: it ends by its deadline, by cancellation or by `close()`. */
