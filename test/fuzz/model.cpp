@@ -194,6 +194,20 @@ std::string_view reason(core::complaint const& complaint)
     return complaint.text.starts_with(invalid) ? invalid : std::string_view(complaint.text);
 }
 
+/** Whether the complaint is about the memory that values take, or about one object. */
+bool is_about_memory(core::complaint const& complaint)
+{
+    return complaint.about == core::complaint::kind::too_large || complaint.text.starts_with("the object takes more");
+}
+
+/** Whether two complaints are about a document that is invalid and too large. A text is counted in the parts that the
+    parser gives, and an invalid character ends a part, so that either fault may be found first. */
+bool are_both_right(core::complaint const& one, core::complaint const& other)
+{
+    auto const is_invalid = [](core::complaint const& of) { return reason(of) == "not valid JSON"; };
+    return (is_about_memory(one) && is_invalid(other)) || (is_invalid(one) && is_about_memory(other));
+}
+
 template <class T>
 void compare_slices(std::string_view document, reading<T>& whole, reading<T>& sliced)
 {
@@ -201,6 +215,8 @@ void compare_slices(std::string_view document, reading<T>& whole, reading<T>& sl
     if (whole.complaint)
     {
         auto const &one = *whole.complaint, &other = *sliced.complaint;
+        if (are_both_right(one, other))
+            return;
         require(
             one.path == other.path && one.about == other.about && reason(one) == reason(other),
             "slices make no difference for a complaint", other.to_string()
