@@ -83,7 +83,8 @@ std::size_t byte_order_mark_size(std::string_view document) noexcept;
 std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory = any_number);
 
 /** Reads a document in slices, between which the caller can do something else. Finds the same values and the same
-    faults as `read_document`; if a document is invalid and also takes too much memory, either may be found first. The document and the value behind `root` must outlive the reader. */
+    faults as `read_document`; if a document is invalid and also takes too much memory, either may be found first. The
+    document and the value behind `root` must outlive the reader. */
 class document_reader
 {
 public:
