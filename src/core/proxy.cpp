@@ -255,7 +255,7 @@ connect_reply read_connect_reply(std::string_view received)
     while (true)
     {
         auto const rest = received.substr(read);
-        if (!begins_like_status_line(rest))
+        if (!begins_like_status_line(rest.substr(0, longest_connect_reply - read)))
             return malformed_reply("no HTTP/1 response");
         auto const head = head_size(rest);
         if (read + head.value_or(rest.size() + 1) > longest_connect_reply)
