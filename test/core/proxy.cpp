@@ -659,6 +659,24 @@ TEST_CASE("pool 16: what is no response of HTTP/1 is told at its first odd byte"
     }
 }
 
+TEST_CASE("pool 16: a CONNECT reply whose interim heads reach the limit is judged alike, however it is split")
+{
+    constexpr std::size_t most = core::longest_connect_reply;
+    for (std::size_t const left : {0u, 1u, 2u, 8u})
+    {
+        CAPTURE(left);
+        std::string received = "HTTP/1.1 100 Continue\r\nX: \r\n\r\n";
+        received.insert(received.size() - 4, most - left - received.size(), 'a');
+        received += "HTT0 not a status line, and longer than the limit allows";
+        auto const whole = core::read_connect_reply(received);
+        CHECK(whole.is == connect_reply::state::malformed);
+        for (auto size = most - left; size < received.size(); ++size)
+            if (auto const part = core::read_connect_reply(received.substr(0, size));
+                part.is != connect_reply::state::incomplete)
+                CHECK(part.reason == whole.reason);
+    }
+}
+
 TEST_CASE("pool 16: the head of an answer to CONNECT has at most 8 KiB, interim responses included")
 {
     auto const of_size = [](std::string_view begin, std::size_t size) {
