@@ -179,7 +179,7 @@ call_failure call_record::end_wait(turn::end const& how_it_ended)
     case answer::granted:
         if (core_.wire().now() < how.deadline)
             return std::nullopt;
-        return fail_waiting(errc::deadline_exceeded, describe_wait(how_it_ended.probing));
+        [[fallthrough]]; // granted too late
     case answer::too_late: return fail_waiting(errc::deadline_exceeded, describe_wait(how_it_ended.probing));
     case answer::will_not_do: core_.counts().refused.add(); return held_back(gave_up::deadline_would_pass);
     case answer::exhausted: core_.counts().refused.add(); return held_back(gave_up::limit_exhausted);
