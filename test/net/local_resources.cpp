@@ -377,26 +377,19 @@ TEST_CASE("if a second lookup for a name cannot begin, its wait gets the result 
 
 TEST_CASE("without a free descriptor a call says so, is not_sent and retryable, and the next call works")
 {
-    http_server server;
-    auto const settings = settings_for(host, server.port());
-    ccloud::origin const to(false, host, server.port());
-    struct row
+    // A look-up wants two. Each row has a server of its own: the server of an earlier row might close a connection, and
+    // so free a descriptor, while there are to be few.
+    for (std::size_t const left : {0U, 1U})
     {
-        std::string name;
-        std::size_t left;
-        errc code;
-    };
-    for (auto const& [name, left, code] : {
-             row{"none for the look-up", 0, errc::name_resolution_failed},
-             row{"one for the look-up, which wants two", 1, errc::name_resolution_failed},
-         })
-    {
-        CAPTURE(name);
+        CAPTURE(left);
+        http_server server;
+        auto const settings = settings_for(host, server.port());
+        ccloud::origin const to(false, host, server.port());
         caller client(settings, always({"127.0.0.1"}));
         {
             few_descriptors const few(left);
             auto const ended = send(client, to);
-            CHECK(ended.code == code);
+            CHECK(ended.code == errc::name_resolution_failed);
             CHECK(ended.progress == progress::not_sent);
             CHECK(!ended.permanent);
             CHECK(ended.cause == system_error(EMFILE));
@@ -409,43 +402,29 @@ TEST_CASE("without a free descriptor a call says so, is not_sent and retryable, 
 
 TEST_CASE("if a socket cannot be opened, the error says so, is not_sent and retryable, and the next call works")
 {
-    http_server server;
-    auto const settings = settings_for("127.0.0.1", server.port());
-    ccloud::origin const to(false, "127.0.0.1", server.port());
-    auto const check = [&](caller& client, int number, std::string_view what) {
+    // Runs a call while the lack of an object of type `Lack` holds, and one after it.
+    auto const check = [&]<class Lack>(std::in_place_type_t<Lack>, int number, std::string_view what, auto... arguments) {
         CAPTURE(number);
-        auto const ended = send(client, to);
-        CHECK(ended.code == errc::connect_failed);
-        CHECK(ended.progress == progress::not_sent);
-        CHECK(!ended.permanent);
-        CHECK(ended.cause == system_error(number));
-        CHECK(contains(ended.detail, settings.endpoint));
-        CHECK(contains(ended.detail, what));
+        http_server server; // of its own: the one before might still close connections, which frees descriptors
+        auto const settings = settings_for("127.0.0.1", server.port());
+        caller client(settings);
+        {
+            Lack const lack(arguments...);
+            auto const ended = send(client, ccloud::origin(false, "127.0.0.1", server.port()));
+            CHECK(ended.code == errc::connect_failed);
+            CHECK(ended.progress == progress::not_sent);
+            CHECK(!ended.permanent);
+            CHECK(ended.cause == system_error(number));
+            CHECK(contains(ended.detail, settings.endpoint));
+            CHECK(contains(ended.detail, what));
+        }
+        CHECK(client.get() == "");
     };
     for (int const number : {EMFILE, ENFILE, ENOBUFS, ENOMEM})
-    {
-        caller client(settings);
-        {
-            failing const socket(&system_calls::socket_fails, number);
-            check(client, number, "out of ");
-        }
-        CHECK(client.get() == "");
-    }
+        check(std::in_place_type<failing>, number, "out of ", &system_calls::socket_fails, number);
     for (int const number : {EADDRNOTAVAIL, ENOBUFS, ENOMEM})
-    {
-        caller client(settings);
-        {
-            failing const connect(&system_calls::connect_fails, number);
-            check(client, number, "out of ");
-        }
-        CHECK(client.get() == "");
-    }
-    caller client(settings);
-    {
-        few_descriptors const none(0);
-        check(client, EMFILE, "out of file descriptors of this process");
-    }
-    CHECK(client.get() == "");
+        check(std::in_place_type<failing>, number, "out of ", &system_calls::connect_fails, number);
+    check(std::in_place_type<few_descriptors>, EMFILE, "out of file descriptors of this process", 0U);
 }
 
 TEST_CASE("a call is retried until this machine has descriptors again")
