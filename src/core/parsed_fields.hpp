@@ -15,6 +15,9 @@ struct parsed_fields
     {
         to.text_.append(name).append(": ").append(value).append("\r\n");
     }
+
+    /** Adds whole field lines, each "name: value" and CRLF. */
+    static void add_lines(http_headers& to, std::string_view lines) { to.text_.append(lines); }
 };
 
 } // namespace ccloud::detail

@@ -6,31 +6,40 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 
 namespace ccloud {
 
 namespace {
 
-/** Reads numbers of two digits that stand at known places. */
-class digit_pairs
+/** The number of two digits. */
+constexpr int two_digits(char const* text) noexcept
 {
-public:
-    explicit digit_pairs(char const* text) noexcept : text_(text) {}
+    return (text[0] - '0') * 10 + (text[1] - '0');
+}
 
-    int at(std::size_t place) noexcept
+/** Whether `text`, of the same size, has at each place a character from `lowest` to `highest`. Compares eight places at
+    a time: the addition sets the high bit of a byte above `highest`, and the subtraction that of one below `lowest`. */
+template <std::size_t Size>
+bool is_between(char const* text, char const (&lowest)[Size], char const (&highest)[Size]) noexcept
+{
+    constexpr std::size_t places = Size - 1;
+    constexpr std::uint64_t high_bits = 0x8080808080808080;
+    static_assert(places >= sizeof high_bits);
+    auto const eight_at = [](char const* from) {
+        std::uint64_t bytes = 0;
+        std::memcpy(&bytes, from, sizeof bytes);
+        return bytes;
+    };
+    std::uint64_t outside = 0;
+    for (std::size_t next = 0; next < places; next += sizeof outside)
     {
-        auto const tens = static_cast<unsigned char>(text_[place] - '0');
-        auto const ones = static_cast<unsigned char>(text_[place + 1] - '0');
-        odd_ |= static_cast<unsigned>(tens > 9) | static_cast<unsigned>(ones > 9);
-        return tens * 10 + ones;
+        auto const at = (std::min)(next, places - sizeof outside);
+        auto const bytes = eight_at(text + at);
+        outside |= bytes | (bytes + (~high_bits - eight_at(highest + at))) | (bytes - eight_at(lowest + at));
     }
-
-    bool sound() const noexcept { return odd_ == 0; }
-
-private:
-    char const* text_;
-    unsigned odd_ = 0;
-};
+    return (outside & high_bits) == 0;
+}
 
 /** Takes the digits of a fraction off the front, as nanoseconds; what is finer is dropped. */
 std::optional<std::chrono::nanoseconds> take_fraction(std::string_view& text) noexcept
@@ -39,28 +48,30 @@ std::optional<std::chrono::nanoseconds> take_fraction(std::string_view& text) no
                                                         10'000,        1'000,       100,        10,        1};
     std::int64_t value = 0;
     std::size_t digits = 0;
-    for (; digits < text.size() && core::is_digit(text[digits]); ++digits)
-        if (digits < 9)
-            value = value * 10 + (text[digits] - '0');
+    for (; digits < units.size() - 1 && digits < text.size() && core::is_digit(text[digits]); ++digits)
+        value = value * 10 + (text[digits] - '0');
     if (digits == 0)
         return std::nullopt;
+    auto const unit = units[digits];
+    while (digits < text.size() && core::is_digit(text[digits]))
+        ++digits;
     text.remove_prefix(digits);
-    return std::chrono::nanoseconds(value * units[std::min<std::size_t>(digits, 9)]);
+    return std::chrono::nanoseconds(value * unit);
 }
 
 /** The offset of "Z" or "+hh:mm". */
 std::optional<std::chrono::minutes> read_offset(std::string_view text) noexcept
 {
-    if (text == "Z" || text == "z")
+    if (text.size() == 1 && core::to_lower(text[0]) == 'z')
         return std::chrono::minutes(0);
-    if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+    if (text.size() != 6 || (text[0] != '+' && text[0] != '-'))
         return std::nullopt;
-    digit_pairs pairs(text.data());
-    int const hours = pairs.at(1);
-    int const minutes = pairs.at(4);
-    if (!pairs.sound() || hours > 23 || minutes > 59)
+    char const padded[] = {text[1], text[2], text[3], text[4], text[5], '0', '0', '0'};
+    int const hours = two_digits(padded);
+    if (!is_between(padded, "00:00000", "29:59000") || hours > 23)
         return std::nullopt;
-    return (text[0] == '-' ? -1 : 1) * (std::chrono::hours(hours) + std::chrono::minutes(minutes));
+    auto const distance = std::chrono::hours(hours) + std::chrono::minutes(two_digits(text.data() + 4));
+    return text[0] == '-' ? -distance : distance;
 }
 
 } // namespace
@@ -68,18 +79,19 @@ std::optional<std::chrono::minutes> read_offset(std::string_view text) noexcept
 std::optional<timestamp> parse_timestamp(std::string_view text) noexcept
 {
     using namespace std::chrono;
-    constexpr std::string_view shape = "yyyy-mm-ddThh:mm:ss";
-    if (text.size() <= shape.size() || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
-        text[13] != ':' || text[16] != ':')
+    constexpr char lowest[] = "0000-00-00T00:00:00";
+    constexpr std::size_t size = sizeof lowest - 1;
+    if (text.size() <= size || !is_between(text.data(), lowest, "9999-19-39t29:59:69") ||
+        (text[10] != 'T' && text[10] != 't'))
         return std::nullopt;
-    digit_pairs pairs(text.data());
-    int const y = pairs.at(0) * 100 + pairs.at(2);
-    int const m = pairs.at(5);
-    int const d = pairs.at(8);
-    int const hour = pairs.at(11);
-    int const minute = pairs.at(14);
-    int const second = pairs.at(17);
-    auto rest = text.substr(shape.size());
+    auto const number = [digits = text.data()](std::size_t place) { return two_digits(digits + place); };
+    int const y = number(0) * 100 + number(2);
+    int const m = number(5);
+    int const d = number(8);
+    int const hour = number(11);
+    int const minute = number(14);
+    int const second = number(17);
+    auto rest = text.substr(size);
     std::optional<nanoseconds> fraction(0);
     if (rest.front() == '.')
     {
@@ -89,8 +101,7 @@ std::optional<timestamp> parse_timestamp(std::string_view text) noexcept
     auto const offset = read_offset(rest);
     year_month_day const date{year(y), month(static_cast<unsigned>(m)), day(static_cast<unsigned>(d))};
     // 64-bit nanoseconds reach from 1677-09 to 2262-04.
-    if (!pairs.sound() || !fraction || !offset || !date.ok() || y < 1678 || y > 2261 || hour > 23 || minute > 59 ||
-        second > 60)
+    if (!fraction || !offset || !date.ok() || y < 1678 || y > 2261 || hour > 23 || second > 60)
         return std::nullopt;
     return sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + *fraction - *offset;
 }

@@ -177,7 +177,7 @@ std::size_t response_reader::find_end_of_header(std::string_view received, std::
             );
             return 0;
         }
-        if (received.substr(at - 2, 2) == "\n\r")
+        if (received[at - 2] == '\n')
             return at + 1;
     }
     return 0;
@@ -188,6 +188,7 @@ void response_reader::parse_header(std::string_view section)
 {
     auto const corrected = corrected_section(section);
     auto rest = corrected.empty() ? section : std::string_view(corrected);
+    headers_.reserve(section.size());
     while (state_ == state::header)
     {
         error_code failed;
@@ -229,7 +230,8 @@ std::size_t response_reader::take_refused_field(std::string_view received)
     } while (is_blank(received[size])); // obs-fold (RFC 9112 section 5.2); an empty line ends `received`
     if (!core::is_field_value(value))
         return 0;
-    add_field(http::string_to_field({name.data(), name.size()}), name, value);
+    note_field(http::string_to_field({name.data(), name.size()}), value);
+    add_field(name, value);
     return size;
 }
 
@@ -247,15 +249,40 @@ void response_reader::on_response_impl(int code, text, int version, error_code& 
 
 void response_reader::on_field_impl(http::field kind, text name, text value, error_code&)
 {
-    add_field(kind, {name.data(), name.size()}, {value.data(), value.size()});
+    note_field(kind, {value.data(), value.size()});
+    // Most lines are as `headers_` keeps them, with one blank before the value, and are copied together. Their value is
+    // not a folded one, which the parser puts together elsewhere, so the rest of the line follows it.
+    auto const end_of_name = name.data() + name.size();
+    if (value.data() != end_of_name + 2 || end_of_name[1] != ' ' || value.data()[value.size()] != '\r')
+        return add_field({name.data(), name.size()}, {value.data(), value.size()});
+    if (name.data() != lines_.data() + lines_.size())
+    {
+        add_lines();
+        lines_ = {name.data(), 0};
+    }
+    lines_ = {lines_.data(), lines_.size() + name.size() + 2 + value.size() + 2};
 }
 
 void response_reader::on_header_impl(error_code&)
 {
+    add_lines();
     end_header();
 }
 
-void response_reader::add_field(http::field kind, std::string_view name, std::string_view value)
+void response_reader::add_field(std::string_view name, std::string_view value)
+{
+    add_lines();
+    detail::parsed_fields::add(headers_, name, value);
+}
+
+/** Copies the field lines that are to be kept as they are. */
+void response_reader::add_lines()
+{
+    detail::parsed_fields::add_lines(headers_, std::exchange(lines_, {}));
+}
+
+/** Notes what a field says of the connection, the framing and the coding. */
+void response_reader::note_field(http::field kind, std::string_view value)
 {
     switch (kind)
     {
@@ -267,9 +294,6 @@ void response_reader::add_field(http::field kind, std::string_view name, std::st
     case http::field::keep_alive: seen_.keep_alive = true; break;
     default: break;
     }
-    if (headers_.empty())
-        headers_.reserve(512);
-    detail::parsed_fields::add(headers_, name, value);
 }
 
 /** The next line without its CRLF. Nothing if its end has not come, or if the line is invalid. */
@@ -302,9 +326,10 @@ std::optional<std::string_view> response_reader::next_line(std::string_view& res
 void response_reader::read_connection(std::string_view value) noexcept
 {
     core::for_each_element(value, [this](std::string_view option) {
-        bool const may_close =
-            !core::is_token(option) && (core::icontains(option, "close") || option.find('"') != std::string_view::npos);
-        says_close_ = says_close_ || may_close || core::iequals(option, "close");
+        bool const may_close = core::is_token(option)
+                                   ? core::iequals(option, "close")
+                                   : core::icontains(option, "close") || option.find('"') != std::string_view::npos;
+        says_close_ = says_close_ || may_close;
         says_keep_alive_ = says_keep_alive_ || core::iequals(option, "keep-alive");
     });
 }

@@ -139,7 +139,9 @@ private:
     std::size_t find_end_of_header(std::string_view received, std::size_t checked);
     void parse_header(std::string_view section);
     std::size_t take_refused_field(std::string_view received);
-    void add_field(beast::http::field kind, std::string_view name, std::string_view value);
+    void note_field(beast::http::field kind, std::string_view value);
+    void add_field(std::string_view name, std::string_view value);
+    void add_lines();
     std::optional<std::string_view> next_line(std::string_view& rest);
     void end_header();
     std::string framing_complaint() const;
@@ -179,6 +181,7 @@ private:
     bool oversized_ = false;
     bool ends_with_connection_ = false;
     bool doubtful_framing_ = false;
+    std::string_view lines_; ///< field lines of the section that is being parsed, not yet in `headers_`
     http_headers headers_;
     std::string body_;
 };

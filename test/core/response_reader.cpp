@@ -180,6 +180,32 @@ TEST_CASE("bytes after the end of a response are not consumed")
     CHECK(read(samples[6]).taken == samples[6].size() - 4);
 }
 
+TEST_CASE("RFC 9112 section 5.1: fields keep their order, and lose the white space around their values")
+{
+    std::vector<std::pair<std::string, std::string>> const lines{
+        {"A: one", "A: one"},
+        {"B: two words", "B: two words"},
+        {"C:three", "C: three"},
+        {"D:  four", "D: four"},
+        {"E: five \t", "E: five"},
+        {"F:\tsix", "F: six"},
+        {"G:", "G: "},
+        {"H: ", "H: "},
+        {"I:  ", "I: "},
+        {"J: seven\r\n eight", "J: seven eight"},
+        {"K: :nine:", "K: :nine:"},
+        {"Connection: a b", "Connection: a b"},
+    };
+    for (auto const& [first, first_kept] : lines)
+        for (auto const& [second, second_kept] : lines)
+            for (auto const& [third, third_kept] : lines)
+            {
+                auto const text = "HTTP/1.1 204 No Content\r\n" + first + "\r\n" + second + "\r\n" + third + "\r\n\r\n";
+                CAPTURE(text);
+                CHECK(read(text).fields == first_kept + "\r\n" + second_kept + "\r\n" + third_kept + "\r\n");
+            }
+}
+
 TEST_CASE("limits.response_header is exact at any split")
 {
     std::string const head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: " + std::string(60, 'x') + "\r\n\r\n";
