@@ -14,7 +14,8 @@ using timestamp = std::chrono::sys_time<std::chrono::nanoseconds>;
 /** Reads a date-time of RFC 3339 section 5.6: "2023-03-14T02:13:22.03597Z".
 
     Takes 0 to 9 digits of a second's fraction (further digits are dropped), `Z` or an offset, lower case `t` and
-    `z`, and second 60 as the first second of the next minute. Nothing where the text is no such date-time. */
+    `z`, one space in place of `T` (as the examples of the API documents have it), and second 60 as the first second of
+    the next minute. Nothing where the text is no such date-time. */
 std::optional<timestamp> parse_timestamp(std::string_view text) noexcept;
 
 /** Writes RFC 3339 in UTC with as many digits of a fraction as needed: "2023-03-14T02:13:22.03597Z". */

@@ -1,10 +1,16 @@
 #include "core/codec.hpp"
 
+#include "core/ascii.hpp"
+#include "core/text_repair.hpp"
+#include "core/utf8.hpp"
+
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value_stack.hpp>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <functional>
 #include <new>
 
@@ -111,7 +117,7 @@ public:
         if (!next_.type)
             return ++skipping_, true;
         if (!next_.type->array)
-            return refuse(next_, "an array", failed);
+            return skip_or_refuse("an array", failed);
         auto const most = next_.type->array(next_.to);
         return charge(next_.type->element_bytes, next_.name, failed) && push(next_, true, failed, most);
     }
@@ -213,7 +219,16 @@ public:
             collected_.push_double(value);
             return collect(1, 0, failed);
         }
-        return scalar("a number", failed);
+        if (skipping_)
+            return true;
+        if (!place(failed))
+            return false;
+        if (!next_.type)
+            return true;
+        if (!next_.type->real)
+            return refuse(next_, "a number", failed);
+        next_.type->real(next_.to, value);
+        return true;
     }
 
     bool on_bool(bool value, error_code& failed)
@@ -364,7 +379,7 @@ private:
             return collect(1, 0, failed);
         }
         if (!next_.type->member)
-            return refuse(next_, "an object", failed);
+            return skip_or_refuse("an object", failed);
         return push(next_, false, failed);
     }
 
@@ -401,12 +416,18 @@ private:
         return false;
     }
 
+    /** Refuses a value of a kind that does not fit, if it may not be absent. */
     [[gnu::cold, gnu::noinline]] bool refuse(slot const& target, char const* found, error_code& failed)
     {
+        if (target.type->absent)
+            return target.type->absent(target.to), true;
         refused_ = target.name;
         refusal_ = std::string("expected ") + target.type->expected + ", found " + found;
         return stop(complaint::kind::malformed, failed);
     }
+
+    /** The same for an object or a list, which is skipped if it may be absent. */
+    bool skip_or_refuse(char const* found, error_code& failed) { return refuse(next_, found, failed) && ++skipping_; }
 
     bool scalar(char const* found, error_code& failed)
     {
@@ -506,17 +527,9 @@ private:
     complaint::kind kind_ = complaint::kind::malformed;
 };
 
-bool is_ascii(std::string_view text) noexcept
-{
-    unsigned char all = 0; // looks at all of it, which compilers do for many characters at once
-    for (char const c : text)
-        all |= static_cast<unsigned char>(c);
-    return all < 0x80;
-}
-
 bool is_blank(std::string_view text) noexcept
 {
-    bool blank = true; // looks at the whole text, as above
+    bool blank = true; // looks at the whole text, which compilers do for many characters at once
     for (char const c : text)
         blank &= c == ' ' || c == '\t' || c == '\r' || c == '\n';
     return blank;
@@ -566,16 +579,74 @@ public:
                 handler.kind()};
         else if (consumed < part.size())
             wrong_ = complaint{{}, read_, "something follows the document"};
+        broken_text_ = failed == json::error::syntax || failed == json::error::incomplete ||
+                       failed == json::error::illegal_leading_surrogate ||
+                       failed == json::error::illegal_trailing_surrogate || failed == json::error::expected_hex_digit;
         return more && !wrong_;
     }
 
     std::optional<complaint>& wrong() noexcept { return wrong_; }
+
+    /** Whether the fault may be a broken character: Boost.JSON has no error of its own for them. */
+    bool may_be_broken_text() const noexcept { return broken_text_; }
 
 private:
     std::string_view document_;
     std::size_t read_;
     json::basic_parser<event_handler> parser_;
     std::optional<complaint> wrong_;
+    bool broken_text_ = false;
+};
+
+/** Reads a document; if that fails at what may be a broken character, copies the document without such characters, and
+    reads the copy. */
+class repairing_reader
+{
+public:
+    repairing_reader(std::string_view document, slot root, std::size_t memory, bool validate_utf8)
+        : document_(document), root_(root), memory_(memory)
+    {
+        reading_.emplace(document, root, memory, validate_utf8);
+    }
+
+    bool read_some(std::size_t most)
+    {
+        if (copying_)
+            return copy_some(most);
+        bool const more = reading_->read_some(most);
+        if (more || repair_ || !reading_->may_be_broken_text())
+            return more;
+        repair_.emplace(document_);
+        return copying_ = true;
+    }
+
+    std::optional<complaint> take_complaint() noexcept
+    {
+        if (copying_)
+            return std::nullopt;
+        auto wrong = std::move(reading_->wrong());
+        if (wrong && repair_ && repair_->changed())
+            wrong->offset = text_repair::offset_in_text(document_, wrong->offset);
+        return wrong;
+    }
+
+private:
+    [[gnu::cold]] bool copy_some(std::size_t most)
+    {
+        if (repair_->copy_some(most))
+            return true;
+        copying_ = false;
+        if (repair_->changed())
+            reading_.emplace(repair_->copy(), root_, memory_, false);
+        return repair_->changed();
+    }
+
+    std::string_view document_;
+    slot root_;
+    std::size_t memory_;
+    std::optional<reading> reading_;
+    std::optional<text_repair> repair_;
+    bool copying_ = false;
 };
 
 } // namespace
@@ -594,15 +665,16 @@ std::size_t byte_order_mark_size(std::string_view document) noexcept
 std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory)
 {
     // ASCII has no invalid UTF-8, and is read faster without the search for it.
-    reading whole(document, root, memory, !is_ascii(document));
-    whole.read_some(document.size());
-    return std::move(whole.wrong());
+    repairing_reader whole(document, root, memory, !is_ascii(document));
+    while (whole.read_some(any_number))
+        ;
+    return whole.take_complaint();
 }
 
-class document_reader::state : public reading
+class document_reader::state : public repairing_reader
 {
 public:
-    using reading::reading;
+    using repairing_reader::repairing_reader;
 };
 
 document_reader::document_reader(std::string_view document, slot root, std::size_t memory)
@@ -619,7 +691,31 @@ bool document_reader::read_some(std::size_t most)
 
 std::optional<complaint> document_reader::take_complaint() noexcept
 {
-    return std::move(state_->wrong());
+    return state_->take_complaint();
+}
+
+std::optional<std::int64_t> count_of(std::int64_t number) noexcept
+{
+    return number >= 0 ? std::optional(number) : std::nullopt;
+}
+
+std::optional<std::int64_t> count_of(double number) noexcept
+{
+    constexpr double largest = 9007199254740992; // 2^53; comparisons with NaN are false
+    bool const plain = number >= 0 && number <= largest && std::trunc(number) == number;
+    return plain ? std::optional(static_cast<std::int64_t>(number)) : std::nullopt;
+}
+
+std::optional<std::int64_t> count_of(std::string_view text) noexcept
+{
+    text = trim(text);
+    auto const read = [text](auto number) -> std::optional<std::int64_t> {
+        auto const* const end = text.data() + text.size();
+        auto const [stop, failed] = std::from_chars(text.data(), end, number);
+        return failed == std::errc() && stop == end ? count_of(number) : std::nullopt;
+    };
+    auto const integer = read(std::int64_t());
+    return integer ? integer : read(double());
 }
 
 std::string_view plain_kind(json::object const& whole) noexcept

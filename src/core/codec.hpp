@@ -20,6 +20,9 @@
 
 /*  The tolerant reader. It decodes from the events of a JSON parser straight into the structs, without a document
     between. Unknown members pass by; absent and null ones leave the default; a wrong type is reported with its path.
+    Members of the types `std::optional<timestamp>`, `std::optional<std::int64_t>` (a count, not negative) and
+    `std::optional<std::string>` are not what a resource is about: there a value of a wrong type is absent. A broken
+    character in a text becomes U+FFFD.
 
     A struct is read by its description, which stands in the header `..._json.hpp` beside the source of its collection:
 
@@ -62,6 +65,8 @@ struct reader_type
     char const* expected; ///< "a string"
     void (*text)(void* to, std::string_view value) = nullptr;
     void (*integer)(void* to, std::int64_t value) = nullptr;
+    void (*real)(void* to, double value) = nullptr;
+    void (*absent)(void* to) = nullptr; ///< accepts each value of a kind that does not fit, and does not read it
     slot (*member)(void* to, std::string_view name) = nullptr; ///< makes it an object
     std::size_t (*array)(void* to) = nullptr;                  ///< a list begins; returns how many elements it may have
     slot (*element)(void* to) = nullptr;
@@ -79,7 +84,10 @@ std::size_t byte_order_mark_size(std::string_view document) noexcept;
 
 /** Reads `document` into the value behind `root`. The values may take up to `memory` bytes: lists count with twice the
     size of their elements, because vectors grow by doubling; texts count with their length; one-ofs also count with the
-    object that they are collected in. Members that come twice count twice. */
+    object that they are collected in. Members that come twice count twice.
+
+    A document with broken characters is copied with U+FFFD in their places, and read a second time into the same
+    value. The offset of a complaint always is one of `document`. */
 std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory = any_number);
 
 /** Reads a document in slices, between which the caller can do something else. Finds the same values and the same
@@ -120,6 +128,12 @@ std::optional<complaint> read_json(std::string_view document, T& value, std::siz
 {
     return read_document(document, root_of(value), memory);
 }
+
+/** The count that a number or a text stands for: 1 for 1, 1.0 and "1". Nothing if it is negative, has a fraction, or is a
+    double so large that others have the same integer (more than 2^53). */
+std::optional<std::int64_t> count_of(std::int64_t number) noexcept;
+std::optional<std::int64_t> count_of(double number) noexcept;
+std::optional<std::int64_t> count_of(std::string_view text) noexcept;
 
 /** To be specialised for a type that is read in its own way: `static constexpr reader_type type`. */
 template <class T>
@@ -203,15 +217,27 @@ constexpr reader_type make_reader()
     }
     else if constexpr (std::is_same_v<T, std::optional<timestamp>>)
     {
-        // A timestamp that cannot be read is no reason to lose the resource.
-        return {.expected = "a string", .text = [](void* to, std::string_view text) {
-                    *static_cast<T*>(to) = parse_timestamp(text);
-                }};
+        return {
+            .expected = "a string",
+            .text = [](void* to, std::string_view text) { *static_cast<T*>(to) = parse_timestamp(text); },
+            .absent = [](void* to) { static_cast<T*>(to)->reset(); }};
     }
     else if constexpr (std::is_same_v<T, std::optional<std::int64_t>>)
     {
         return {
-            .expected = "an integer", .integer = [](void* to, std::int64_t number) { *static_cast<T*>(to) = number; }};
+            .expected = "a number",
+            .text = [](void* to, std::string_view text) { *static_cast<T*>(to) = count_of(text); },
+            .integer = [](void* to, std::int64_t number) { *static_cast<T*>(to) = count_of(number); },
+            .real = [](void* to, double number) { *static_cast<T*>(to) = count_of(number); },
+            .absent = [](void* to) { static_cast<T*>(to)->reset(); }};
+    }
+    else if constexpr (std::is_same_v<T, std::optional<std::string>>)
+    {
+        return {
+            .expected = "a string",
+            .text = [](void* to, std::string_view text) { static_cast<T*>(to)->emplace(text); },
+            .integer = [](void* to, std::int64_t number) { *static_cast<T*>(to) = std::to_string(number); },
+            .absent = [](void* to) { static_cast<T*>(to)->reset(); }};
     }
     else if constexpr (is_vector<T>)
     {

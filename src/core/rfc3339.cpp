@@ -79,10 +79,10 @@ std::optional<std::chrono::minutes> read_offset(std::string_view text) noexcept
 std::optional<timestamp> parse_timestamp(std::string_view text) noexcept
 {
     using namespace std::chrono;
-    constexpr char lowest[] = "0000-00-00T00:00:00";
+    constexpr char lowest[] = "0000-00-00 00:00:00";
     constexpr std::size_t size = sizeof lowest - 1;
     if (text.size() <= size || !is_between(text.data(), lowest, "9999-19-39t29:59:69") ||
-        (text[10] != 'T' && text[10] != 't'))
+        (text[10] != 'T' && text[10] != 't' && text[10] != ' '))
         return std::nullopt;
     auto const number = [digits = text.data()](std::size_t place) { return two_digits(digits + place); };
     int const y = number(0) * 100 + number(2);

@@ -34,8 +34,11 @@ BOOST_DESCRIBE_STRUCT(lake, (), (depth, fish))
 struct river
 {
     std::string length;
+    std::optional<std::int64_t> bridges;
+    std::optional<ccloud::timestamp> measured;
+    std::optional<std::string> source;
 };
-BOOST_DESCRIBE_STRUCT(river, (), (length))
+BOOST_DESCRIBE_STRUCT(river, (), (length, bridges, measured, source))
 
 struct other_water
 {
@@ -272,6 +275,7 @@ namespace {
 constexpr std::string_view unknown_objects[] = {
     R"({"kind":"Pond","n":1e400})",
     R"({"kind":"Pond","n":-1e400,"m":[1E+400]})",
+    R"({"kind":"Pond","n":[1e999,-1E+999,1e-999],"m":18446744073709551616})",
     R"({"n":123456789012345678901234567890,"kind":"Pond"})",
     R"({"kind":"Pond","n":[1.10,0.1e1,-0,-0.0,1E5,2.50]})",
     R"({"kind":"Pond","n":0.1000000000000000055511151231257827021181583404541015625})",
@@ -363,12 +367,6 @@ TEST_CASE("a value of the wrong type is reported with its path")
              row{R"({"id":{}})", "/id", "expected a string, found an object"},
              row{R"({"i\u0064":7})", "/id", "expected a string, found a number"},
              row{R"({"phase":1})", "/phase", "expected a string, found a number"},
-             row{R"({"count":"5"})", "/count", "expected an integer, found a string"},
-             row{R"({"count":5.5})", "/count", "expected an integer, found a number"},
-             row{R"({"count":5e0})", "/count", "expected an integer, found a number"},
-             row{R"({"count":9223372036854775808})", "/count", "expected an integer, found a number"},
-             row{R"({"count":99999999999999999999999})", "/count", "expected an integer, found a number"},
-             row{R"({"count":false})", "/count", "expected an integer, found a boolean"},
              row{R"({"tags":"x"})", "/tags", "expected an array, found a string"},
              row{R"({"tags":{"0":"x"}})", "/tags", "expected an array, found an object"},
              row{R"({"tags":[5]})", "/tags/0", "expected a string, found a number"},
@@ -376,7 +374,6 @@ TEST_CASE("a value of the wrong type is reported with its path")
              row{R"({"metadata":[]})", "/metadata", "expected an object, found an array"},
              row{R"({"metadata":"x"})", "/metadata", "expected an object, found a string"},
              row{R"({"metadata":{"self":1}})", "/metadata/self", "expected a string, found a number"},
-             row{R"({"metadata":{"created_at":1678759}})", "/metadata/created_at", "expected a string, found a number"},
              row{R"({"children":[{},{"id":"x"},{"id":{}}]})", "/children/2/id", "expected a string, found an object"},
              row{R"({"children":[7]})", "/children/0", "expected an object, found a number"},
              row{R"({"children":[{"children":[{},{"tags":["",1]}]}]})", "/children/0/children/1/tags/1",
@@ -402,6 +399,317 @@ TEST_CASE("a value of the wrong type is reported with its path")
         CHECK(wrong->path == path);
         CHECK(wrong->text == text);
         CHECK(wrong->offset <= document.size());
+    }
+}
+
+namespace {
+
+/** The documents that have `value` as a count, a timestamp or an optional text, first and last, alone and in a one-of. */
+std::vector<std::string> documents_with(std::string_view value)
+{
+    auto const odd = std::string(value);
+    return {
+        R"({"id":"a","count":)" + odd + R"(,"metadata":{"created_at":)" + odd + R"(,"self":"s"},"near":{"bridges":)" +
+            odd + R"(,"measured":)" + odd + R"(,"kind":"River","source":)" + odd + R"(,"length":"7"},"tags":["t"]})",
+        R"({"tags":["t"],"near":{"kind":"River","length":"7","source":)" + odd + R"(,"measured":)" + odd +
+            R"(,"bridges":)" + odd + R"(},"metadata":{"self":"s","created_at":)" + odd + R"(},"id":"a","count":)" +
+            odd + "}",
+        // The last of two members counts.
+        R"({"id":"a","count":3,"metadata":{"self":"s","created_at":"2023-03-14T02:13:22Z","created_at":)" + odd +
+            R"(},"near":{"kind":"River","length":"7","bridges":3,"bridges":)" + odd +
+            R"(,"measured":"2023-03-14T02:13:22Z","measured":)" + odd + R"(,"source":"x","source":)" + odd +
+            R"(},"tags":["t"],"count":)" + odd + "}"};
+}
+
+/** Reads a document in one piece and in slices of every size; the values have to be the same. */
+place read_every_way(std::string_view document)
+{
+    auto value = read(document);
+    for (std::size_t slice = 1; slice <= document.size(); ++slice)
+    {
+        place again;
+        core::document_reader reader(document, core::root_of(again));
+        while (reader.read_some(slice))
+            ;
+        REQUIRE(!reader.take_complaint().has_value());
+        REQUIRE(again.id == value.id);
+        REQUIRE(again.count == value.count);
+        REQUIRE(again.tags == value.tags);
+        REQUIRE(again.metadata.created_at == value.metadata.created_at);
+        REQUIRE(again.near.index() == value.near.index());
+    }
+    return value;
+}
+
+} // namespace
+
+TEST_CASE("a count is read from each number whose value is plain (RFC 8259 section 6), and is absent otherwise")
+{
+    struct row
+    {
+        std::string_view value;
+        std::optional<std::int64_t> count;
+    };
+    for (auto const& [value, count] : {
+             row{"5", 5},
+             row{"1.0", 1},
+             row{"\"1\"", 1},
+             row{"1e2", 100},
+             row{"5E0", 5},
+             row{"1200e-2", 12},
+             row{"\"1.0\"", 1},
+             row{"\"1e2\"", 100},
+             row{"\" 7 \"", 7},
+             row{"\"007\"", 7},
+             row{"0", 0},
+             row{"-0", 0},
+             row{"-0.0", 0},
+             row{"9223372036854775807", INT64_MAX},
+             row{"\"9223372036854775807\"", INT64_MAX},
+             row{"9007199254740992.0", 9007199254740992},
+             row{"-1", {}},
+             row{"-1.0", {}},
+             row{"\"-1\"", {}},
+             row{"1.5", {}},
+             row{"\"1.5\"", {}},
+             row{"1e-1", {}},
+             row{"9007199254740994.0", {}}, // a double that may have been another number
+             row{"9223372036854775808", {}},
+             row{"18446744073709551615", {}},
+             row{"\"9223372036854775808\"", {}},
+             row{"99999999999999999999999", {}},
+             row{"1e400", {}},
+             row{"-1e400", {}},
+             row{"\"1e400\"", {}},
+             row{"\"\"", {}},
+             row{"\" \"", {}},
+             row{"\"many\"", {}},
+             row{"\"0x10\"", {}},
+             row{"\"1 2\"", {}},
+             row{"\"1,000\"", {}},
+             row{"\"inf\"", {}},
+             row{"\"nan\"", {}},
+             row{"true", {}},
+             row{"[1]", {}},
+             row{"[]", {}},
+             row{"{}", {}},
+             row{"{\"count\":1}", {}},
+             row{"[{\"count\":[1,{}]},\"x\",null]", {}},
+         })
+    {
+        CAPTURE(value);
+        for (auto const& document : documents_with(value))
+        {
+            CAPTURE(document);
+            auto const all = read_every_way(document);
+            CHECK(all.id == "a");
+            CHECK(all.count == count);
+            CHECK(all.tags == std::vector<std::string>{"t"});
+            CHECK(all.metadata.self == "s");
+            auto const* const river = std::get_if<codec_test::river>(&all.near);
+            REQUIRE(river != nullptr);
+            CHECK(river->length == "7");
+            CHECK(river->bridges == count);
+        }
+    }
+}
+
+TEST_CASE("a timestamp that is no RFC 3339 date-time is absent, whatever it is")
+{
+    for (std::string_view const value :
+         {"1678759", "-1", "1.5e9", "1e400", "18446744073709551615", "true", "\"\"", "\"yesterday\"", "\"1678759\"",
+          "\"2023-02-30T00:00:00Z\"", "\"0001-01-01T00:00:00Z\"", "[]", "[\"2023-03-14T02:13:22Z\"]", "{}",
+          "{\"seconds\":1678759,\"nanos\":[{}]}"})
+    {
+        CAPTURE(value);
+        for (auto const& document : documents_with(value))
+        {
+            CAPTURE(document);
+            auto const all = read_every_way(document);
+            CHECK(all.id == "a");
+            CHECK(!all.metadata.created_at.has_value());
+            CHECK(all.metadata.self == "s");
+            CHECK(!std::get<codec_test::river>(all.near).measured.has_value());
+            CHECK(all.tags == std::vector<std::string>{"t"});
+        }
+    }
+}
+
+TEST_CASE("an optional text is read from a string and from an integer, and is absent otherwise")
+{
+    struct row
+    {
+        std::string_view value;
+        std::optional<std::string> text;
+    };
+    for (auto const& [value, text] :
+         {row{"\"2\"", "2"}, row{"\"\"", ""}, row{"2", "2"}, row{"-2", "-2"}, row{"18446744073709551615", {}},
+          row{"2.0", {}}, row{"true", {}}, row{"[\"2\"]", {}}, row{"{\"source\":\"2\"}", {}}})
+    {
+        CAPTURE(value);
+        for (auto const& document : documents_with(value))
+        {
+            auto const all = read_every_way(document);
+            CHECK(std::get<codec_test::river>(all.near).source == text);
+            CHECK(all.tags == std::vector<std::string>{"t"});
+        }
+    }
+    CHECK(!std::get<codec_test::river>(read(R"({"near":{"kind":"River","source":null}})").near).source.has_value());
+}
+
+namespace {
+
+struct broken_text
+{
+    std::string_view sent, read;
+};
+
+#define R1 "\xef\xbf\xbd"
+
+/** Texts with broken characters, as they stand between quotation marks, and how they are read: U+FFFD replaces each
+    surrogate escape without its other half, and each maximal part of an ill-formed sequence of bytes, as section 3.9 of
+    the Unicode Standard recommends (table 3-8 to table 3-11). */
+constexpr broken_text broken_texts[] = {
+    {R"(\ud800)", R1},
+    {R"(\uDBFF)", R1},
+    {R"(\udc00)", R1},
+    {R"(\uDFFF)", R1},
+    {R"(a\ud83db)", "a" R1 "b"},
+    {R"(\ud800\ud800)", R1 R1},
+    {R"(\udc00\ud800)", R1 R1},
+    {R"(\udc00\udc00)", R1 R1},
+    {R"(\ud800\u0041)", R1 "A"},
+    {R"(\ud800\n)", R1 "\n"},
+    {R"(\ud800\\)", R1 "\\"},
+    {R"(\ud83d\ud83d\ude80)", R1 "\xf0\x9f\x9a\x80"},
+    {R"(\ud83d\ude80\ude80)", "\xf0\x9f\x9a\x80" R1},
+    {R"(\\ud800\ud800)", "\\ud800" R1}, // the first one is a backslash and letters
+    {R"(\\\ud800)", "\\" R1},
+    {"\xff", R1},
+    {"\xfe\xff", R1 R1},
+    {"\x80", R1},
+    {"a\x80\xbf", "a" R1 R1},
+    {"\xc3(", R1 "("},
+    {"\xc3", R1},
+    {"\xe2\x82", R1},
+    {"\xe2\x82 \xe2\x82\xac", R1 " \xe2\x82\xac"},
+    {"\xf0\x9f\x9a", R1},
+    {"\xc0\xaf", R1 R1}, // overlong forms
+    {"\xc1\xbf", R1 R1},
+    {"\xe0\x80\xaf", R1 R1 R1},
+    {"\xf0\x80\x80\xaf", R1 R1 R1 R1},
+    {"\xed\xa0\xbd", R1 R1 R1},                      // an encoded surrogate
+    {"\xed\xa0\xbd\xed\xba\x80", R1 R1 R1 R1 R1 R1}, // CESU-8
+    {"\xf4\x90\x80\x80", R1 R1 R1 R1},               // beyond U+10FFFF
+    {"\xf8\x88\x80\x80\x80", R1 R1 R1 R1 R1},
+    {"\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", R1 R1 R1 R1 "A"},
+    {"\xff\\n\xc3\xbc\\ud800\xf0\x9f\x9a\x80", R1 "\n\xc3\xbc" R1 "\xf0\x9f\x9a\x80"},
+};
+
+#undef R1
+
+} // namespace
+
+TEST_CASE("a broken character in a text becomes U+FFFD (Unicode 3.9, RFC 8259 section 8.2), and all else is read")
+{
+    for (auto const& [sent, text] : broken_texts)
+    {
+        CAPTURE(text);
+        std::string const odd(sent);
+        std::string const expected(text);
+        auto const all = read_every_way(
+            "{\"id\":\"" + odd + "\",\"phase\":\"" + odd + "\",\"tags\":[\"a\",\"" + odd + "\",\"" + odd +
+            "b\"],\"count\":2,\"near\":{\"depth\":\"" + odd + "\",\"kind\":\"Lake\",\"fish\":[\"eel\",\"" + odd +
+            "\"]}}"
+        );
+        CHECK(all.id == expected);
+        CHECK(all.phase == expected);
+        CHECK(all.tags == std::vector<std::string>{"a", expected, expected + "b"});
+        CHECK(all.count == 2);
+        auto const* const lake = std::get_if<codec_test::lake>(&all.near);
+        REQUIRE(lake != nullptr);
+        CHECK(lake->depth == expected);
+        CHECK(lake->fish == std::vector<std::string>{"eel", expected});
+    }
+}
+
+TEST_CASE("a broken character in a name, in an unknown member or in an unknown kind does no harm")
+{
+    for (auto const& [sent, text] : broken_texts)
+    {
+        CAPTURE(text);
+        std::string const odd(sent);
+        auto const all = read_every_way(
+            "{\"id" + odd + "\":1,\"" + odd + "\":{\"" + odd + "\":[\"" + odd +
+            "\"]},\"id\":\"x\",\"near\":{\"kind\":\"Pond" + odd + "\",\"n\":1.10,\"a\":\"" + odd + "\"},\"tags\":[]}"
+        );
+        CHECK(all.id == "x");
+        auto const* const other = std::get_if<codec_test::other_water>(&all.near);
+        REQUIRE(other != nullptr);
+        CHECK(other->kind == "Pond" + std::string(text));
+        CHECK(other->json.starts_with("{\"kind\":\"Pond"));
+        CHECK(other->json.find("\"n\":1.10,") != std::string::npos);
+        codec_test::other_water again;
+        CHECK(read("{\"near\":" + other->json + "}").near.index() == all.near.index());
+    }
+}
+
+TEST_CASE("with a broken character, too, a complaint names path and byte of the document that was sent")
+{
+    struct row
+    {
+        std::string document;
+        std::string_view path, text;
+        std::size_t from, to;
+    };
+    std::string const many(1'000, '\xff');
+    for (auto const& [document, path, text, from, to] : {
+             row{"{\"id\":\"\xff\xff\",\"tags\":7}", "/tags", "expected an array, found a number", 18, 19},
+             row{R"({"id":"\ud800","tags":7})", "/tags", "expected an array, found a number", 22, 23},
+             row{"{\"id\":\"\xff\xfe\"}x", "", "something follows the document", 11, 11},
+             row{"{\"id\":\"\xff\",\"b\":tru}", "", "not valid JSON (syntax error)", 14, 18},
+             row{"{\"id\":\"\xff\"", "", "the document ends too early", 9, 9},
+             row{"{\"id\":\"" + many + "\",\"tags\":7}", "/tags", "expected an array, found a number", 1'016, 1'017},
+             row{"{\"tags\":7,\"id\":\"\xff\"}", "/tags", "expected an array, found a number", 8, 9},
+         })
+    {
+        CAPTURE(path);
+        CAPTURE(document.substr(0, 60));
+        for (std::size_t const slice : {document.size(), document.size() / 2, std::size_t(7), std::size_t(1)})
+        {
+            CAPTURE(slice);
+            place value;
+            core::document_reader reader(document, core::root_of(value));
+            while (reader.read_some(slice))
+                ;
+            auto const wrong = slice == document.size() ? complaint_about(document) : reader.take_complaint();
+            REQUIRE(wrong.has_value());
+            if (!path.empty())
+                CHECK(wrong->path == path);
+            CHECK(wrong->text == text);
+            CHECK(wrong->offset >= from);
+            CHECK(wrong->offset <= to);
+        }
+    }
+}
+
+TEST_CASE("a document with broken characters is read in slices of bounded size")
+{
+    for (std::string_view const broken : {"\xff", R"(\ud800)", "\xed\xa0\xbd", "\\\\\xff"})
+    {
+        CAPTURE(broken);
+        auto const document = "{\"id\":\"" + repeat(broken, 200'000) + "\"}";
+        place value;
+        core::document_reader reader(document, core::root_of(value));
+        std::size_t slices = 1;
+        while (reader.read_some(64 * 1024))
+            ++slices;
+        CHECK(!reader.take_complaint().has_value());
+        CHECK(slices > document.size() / (64 * 1024) + 1); // it was read more than once, with pauses
+        CHECK(slices <= 5 * (document.size() / (64 * 1024)) + 5);
+        CHECK(value.id.size() >= 600'000);
+        place limited;
+        CHECK(core::read_json(document, limited, 100'000)->about == core::complaint::kind::too_large);
     }
 }
 
@@ -470,17 +778,18 @@ TEST_CASE("what is no JSON is complained of")
              R"({"count":NaN})",
              R"({"count":Infinity})",
              R"({"u":truE})",
-             R"({"id":"\ud83d"})",
-             R"({"id":"\ude80\ud83d"})",
              R"({"id":"\u12g4"})",
-             R"({"\ud83d":"x"})",
              R"({"id":"\q"})",
              R"({} // comment)",
              R"(/* comment */ {})",
              "{\"id\":\"a\tb\"}",
-             "{\"id\":\"\xff\"}",
-             "{\"id\":\"\xc3\"}",
-             "{\"id\":\"\xed\xa0\xbd\"}",
+             "\xff{\"id\":\"x\"}",
+             "{\"id\":\xff}",
+             "{\"id\":\"\xff\"",
+             "{\"id\":\"\xff",
+             R"({"id":"\ud83d)",
+             R"({"id":"\ud83d\u12g4"})",
+             R"({"id":"\ud83d\q"})",
              "<html></html>",
              "\x1f\x8b\x08",
          })
@@ -542,7 +851,7 @@ TEST_CASE("a document that is nested too deeply is refused wherever it is")
     CHECK(!complaint_about("{\"near\":{\"a\":" + repeat("[", 30) + repeat("]", 30) + "}}").has_value());
 }
 
-TEST_CASE("numbers of any size are skipped in unknown members, and are not accepted as integers")
+TEST_CASE("numbers of any size are skipped in unknown members, and a count that does not fit is absent")
 {
     auto const digits = repeat("9", 40);
     auto const many_digits = repeat("9", 100'000);
@@ -553,11 +862,10 @@ TEST_CASE("numbers of any size are skipped in unknown members, and are not accep
         CAPTURE(number.substr(0, 60));
         auto const value = read("{\"u\":" + number + ",\"v\":[" + number + "],\"id\":\"x\"}");
         CHECK(value.id == "x");
-        auto const wrong = complaint_about("{\"count\":" + number + "}");
-        if (number == "-0")
-            CHECK(!wrong.has_value());
-        else
-            CHECK(wrong->text == "expected an integer, found a number");
+        if (number.starts_with("0.9"))
+            continue; // rounded, it is 1
+        bool const is_zero = number == "-0" || number == "-0.0" || number == "1e-400";
+        CHECK(read("{\"count\":" + number + "}").count == (is_zero ? std::optional<std::int64_t>(0) : std::nullopt));
     }
     // RFC 8259 section 6 lets a parser set limits on the range of numbers; that of Boost.JSON is an exponent of 32
     // bits.
@@ -736,7 +1044,7 @@ TEST_CASE("a document read in slices of any size gives the same values and fault
             std::size_t slices = 1;
             while (reader.read_some(slice))
                 ++slices;
-            CHECK(slices <= document.size() / slice + 1);
+            CHECK(slices <= 5 * (document.size() / slice) + 5); // read once; or read, copied, and read again
             auto const wrong = reader.take_complaint();
             REQUIRE(wrong.has_value() == expected.has_value());
             if (!wrong)

@@ -173,7 +173,7 @@ std::optional<long long> read_rfc3339(std::string_view text)
     date.month = scan.digits(2);
     scan.literal("-");
     date.day = scan.digits(2);
-    scan.literal(scan.next("t") ? "t" : "T");
+    scan.literal(scan.next("t") ? "t" : scan.next(" ") ? " " : "T");
     scan.time(date);
     if (scan.next("."))
     {

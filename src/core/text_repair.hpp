@@ -1,0 +1,40 @@
+#ifndef CCLOUD_CORE_TEXT_REPAIR_HPP
+#define CCLOUD_CORE_TEXT_REPAIR_HPP
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace ccloud::core {
+
+/** Copies a JSON text, and replaces its broken characters by U+FFFD: bytes that are not UTF-8 by the character itself,
+    each escape of a surrogate without its other half ("\ud800", RFC 8259 section 8.2) by "\ufffd". A character that the
+    end of the text cuts off is kept. Does not look at the grammar: what is no JSON remains none.
+
+    The copy has up to three times the size of the text. The text must outlive the object. */
+class text_repair
+{
+public:
+    explicit text_repair(std::string_view text) noexcept : text_(text) {}
+
+    /** Copies up to `most` more bytes, or a few more. Returns whether there is more to copy. */
+    bool copy_some(std::size_t most);
+
+    /** Whether a character was replaced. */
+    bool changed() const noexcept { return changed_; }
+
+    std::string const& copy() const noexcept { return copy_; }
+
+    /** The byte of the text that byte `offset` of the copy was made from. */
+    static std::size_t offset_in_text(std::string_view text, std::size_t offset) noexcept;
+
+private:
+    std::string_view text_;
+    std::size_t position_ = 0;
+    bool changed_ = false;
+    std::string copy_;
+};
+
+} // namespace ccloud::core
+
+#endif
