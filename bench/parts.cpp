@@ -9,6 +9,7 @@
 #include "core/request.hpp"
 #include "core/retry_budget.hpp"
 #include "core/server_hint.hpp"
+#include "core/writer.hpp"
 #include "endpoint.hpp"
 #include "measure.hpp"
 #include "net/factory.hpp"
@@ -199,7 +200,7 @@ void parts(int rounds, report& notes)
             }
         ),
         part("pool", [&pool] { pool(); }),
-        part("encode", [&group] { keep(to_json(group)); }),
+        part("encode", [&group] { keep(to_json(group).text()); }),
         part("cursor", [&link] { keep(core::page_token(link)); }),
         part("request", [&request] { request(); }),
         part("fields", [&fields] { fields(); }),

@@ -4,6 +4,8 @@
 #include <ccloud/http.hpp>
 
 #include "core/url.hpp"
+#include "core/utf8.hpp"
+#include "core/writer.hpp"
 
 #include <string>
 #include <string_view>
@@ -38,6 +40,7 @@ public:
     {
         if (auto const why = core::refuse_segment(value); !why.empty())
             refuse(what, why);
+        require_utf8(what, value);
         target_ += '/';
         core::append_encoded(target_, value);
         return std::move(*this);
@@ -46,6 +49,7 @@ public:
     /** A query parameter. */
     plan&& query(std::string_view name, std::string_view value) &&
     {
+        require_utf8(name, value);
         target_ += queried_ ? '&' : '?';
         queried_ = true;
         target_.append(name).append("=");
@@ -64,13 +68,15 @@ public:
     {
         if (value.empty())
             refuse(what, "must not be empty");
+        require_utf8(what, value);
         return std::move(*this);
     }
 
-    plan&& body(std::string json) &&
+    plan&& body(core::json_object const& json) &&
     {
-        if (!json.empty())
-            planned_.request.body(std::move(json));
+        if (!json.not_utf8().empty())
+            refuse(json.not_utf8(), not_utf8);
+        planned_.request.body(json.text());
         return std::move(*this);
     }
 
@@ -83,6 +89,14 @@ public:
     }
 
 private:
+    static constexpr std::string_view not_utf8 = "must be UTF-8";
+
+    void require_utf8(std::string_view what, std::string_view value)
+    {
+        if (!core::is_utf8(value))
+            refuse(what, not_utf8);
+    }
+
     /** The first refusal counts. */
     void refuse(std::string_view what, std::string_view why)
     {

@@ -15,6 +15,10 @@
 
 namespace ccloud {
 
+namespace core {
+class json_object; // what collections write
+}
+
 namespace detail {
 class client_core;
 class client_owner;

@@ -1,5 +1,7 @@
 #include "core/writer.hpp"
 
+#include "core/utf8.hpp"
+
 namespace ccloud::core {
 
 void append_json_string(std::string& to, std::string_view text)
@@ -33,6 +35,8 @@ json_object json_object::raw(std::string_view object)
     json_object written;
     if (auto const end = object.rfind('}'); end != std::string_view::npos)
         written.text_ = object.substr(0, end);
+    if (!is_utf8(object))
+        written.not_utf8_ = "json";
     return written;
 }
 
@@ -44,8 +48,17 @@ void json_object::begin(std::string_view name)
     text_ += ':';
 }
 
+/** Notes that a text is not UTF-8, if it is the first. */
+void json_object::note(std::string_view name, std::string_view within)
+{
+    if (not_utf8_.empty())
+        not_utf8_.append(name).append(within);
+}
+
 json_object& json_object::member(std::string_view name, std::string_view value)
 {
+    if (!is_utf8(value))
+        note(name, {});
     begin(name);
     append_json_string(text_, value);
     return *this;
@@ -59,6 +72,8 @@ json_object& json_object::member(std::string_view name, std::vector<std::string>
     {
         if (i > 0)
             text_ += ',';
+        if (!is_utf8(values[i]))
+            note(name, '[' + std::to_string(i) + ']');
         append_json_string(text_, values[i]);
     }
     text_ += ']';
@@ -67,6 +82,8 @@ json_object& json_object::member(std::string_view name, std::vector<std::string>
 
 json_object& json_object::member(std::string_view name, json_object const& value)
 {
+    if (!value.not_utf8_.empty())
+        note(name, '.' + value.not_utf8_);
     begin(name);
     text_.append(value.text_).append("}");
     return *this;

@@ -24,15 +24,21 @@ public:
     /** A member of an update: nothing where untouched, null where cleared. */
     json_object& touched(std::string_view name, change<std::string> const& value);
 
-    /** An object that is text already. */
+    /** An object that is text already; as a member it is called "json". */
     static json_object raw(std::string_view object);
 
     std::string text() const { return text_ + '}'; }
 
+    /** The first text that is not UTF-8 (RFC 8259 section 8.1), by the names of its members: "spec.display_name",
+        "cidr_blocks[1]". Empty if there is none. */
+    std::string const& not_utf8() const noexcept { return not_utf8_; }
+
 private:
     void begin(std::string_view name);
+    void note(std::string_view name, std::string_view within);
 
     std::string text_ = "{";
+    std::string not_utf8_;
 };
 
 /** Appends a JSON string: `"`, `\` and control characters are escaped, UTF-8 passes through (RFC 8259 section 7). */

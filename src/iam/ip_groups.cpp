@@ -13,14 +13,18 @@ constexpr std::string_view at = "/iam/v2/ip-groups";
 
 } // namespace
 
-std::string to_json(create_ip_group const& group)
+core::json_object to_json(create_ip_group const& group)
 {
-    return core::json_object().member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_).text();
+    core::json_object json;
+    json.member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_);
+    return json;
 }
 
-std::string to_json(update_ip_group const& group)
+core::json_object to_json(update_ip_group const& group)
 {
-    return core::json_object().member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_).text();
+    core::json_object json;
+    json.member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_);
+    return json;
 }
 
 operation<ip_group> ip_groups::create(create_ip_group const& group, call_options options) const

@@ -44,21 +44,25 @@ struct write_cloud
 
 } // namespace
 
-std::string to_json(create_private_link_attachment_connection const& made, std::string_view environment)
+core::json_object to_json(create_private_link_attachment_connection const& made, std::string_view environment)
 {
     auto const spec = core::json_object()
                           .member("display_name", made.display_name_)
                           .member("cloud", std::visit(write_cloud(), made.cloud_))
                           .member("environment", reference(environment))
                           .member("private_link_attachment", reference(made.private_link_attachment_));
-    return core::json_object().member("spec", spec).text();
+    core::json_object json;
+    json.member("spec", spec);
+    return json;
 }
 
-std::string to_json(update_private_link_attachment_connection const& edit, std::string_view environment)
+core::json_object to_json(update_private_link_attachment_connection const& edit, std::string_view environment)
 {
     auto const spec =
         core::json_object().touched("display_name", edit.display_name_).member("environment", reference(environment));
-    return core::json_object().member("spec", spec).text();
+    core::json_object json;
+    json.member("spec", spec);
+    return json;
 }
 
 operation<private_link_attachment_connection> private_link_attachment_connections::create(

@@ -1,3 +1,5 @@
+#include "core/utf8.hpp"
+#include "core/writer.hpp"
 #include "endpoint.hpp"
 #include "printers.hpp"
 
@@ -11,6 +13,7 @@
 using ccloud::method;
 using ccloud::plan;
 using ccloud::planned_request;
+using ccloud::core::json_object;
 
 namespace {
 
@@ -51,7 +54,7 @@ TEST_CASE("a request is built from its path, ids and parameters")
                                      .query("spec.name", "a&b=c")
                                      .filled_query("none", "")
                                      .filled_query("token", "eyJ==")
-                                     .body("{}");
+                                     .body(json_object());
     CHECK(made.refusal.empty());
     CHECK(made.request.verb() == method::patch);
     CHECK(
@@ -92,6 +95,19 @@ TEST_CASE("an id that could change the path or the request line is refused by na
     }
 }
 
+TEST_CASE("an id, a parameter or a body that is not UTF-8 is refused by name (RFC 8259 section 8.1)")
+{
+    CHECK(with_id("a\xff").refusal == "id must be UTF-8");
+    CHECK(with_id("Z\xc3\xbcrich").refusal.empty());
+    CHECK(with_parameter("\xed\xa0\xbd").refusal == "filter must be UTF-8");
+    planned_request const required = plan(method::post).path("/x").require("environment", "\xc3");
+    CHECK(required.refusal == "environment must be UTF-8");
+    planned_request const filled = plan(method::post).path("/x").filled_query("owner", "\x80");
+    CHECK(filled.refusal == "owner must be UTF-8");
+    planned_request const written = plan(method::post).path("/x").body(json_object().member("name", "\xff"));
+    CHECK(written.refusal == "name must be UTF-8");
+}
+
 TEST_CASE("the first refusal is the one that is told")
 {
     planned_request const made =
@@ -124,7 +140,7 @@ TEST_CASE("no byte of an id or a value can leave its place")
 
             auto const by_value = with_parameter(text);
             auto const& query = by_value.request.target();
-            CHECK(by_value.refusal.empty());
+            CHECK(by_value.refusal.empty() == ccloud::core::is_utf8(text));
             CHECK(ccloud::core::is_target(query));
             CHECK(std::count(query.begin(), query.end(), '&') == 1);
             CHECK(std::count(query.begin(), query.end(), '=') == 2);

@@ -69,6 +69,21 @@ TEST_CASE("an object that is text already goes through as it is")
     CHECK(json_object().member("cloud", json_object::raw(R"({"a":1})")).text() == R"({"cloud":{"a":1}})");
 }
 
+TEST_CASE("the first text that is not UTF-8 is named by its members (RFC 8259 section 8.1)")
+{
+    using change = ccloud::change<std::string>;
+    auto const good = json_object().member("a", "Z\xc3\xbcrich").member("b", std::vector<std::string>{"\xe2\x82\xac"});
+    CHECK(good.not_utf8().empty());
+    CHECK(json_object().member("a", "x").member("b", "\xff").member("c", "\xff").not_utf8() == "b");
+    CHECK(json_object().member("a", std::vector<std::string>{"x", "y", "\x80"}).not_utf8() == "a[2]");
+    CHECK(json_object().touched("a", change("\xc3")).not_utf8() == "a");
+    CHECK(json_object().touched("a", change(ccloud::clear)).not_utf8().empty());
+    auto const inner = json_object().member("id", "\xed\xa0\xbd");
+    CHECK(json_object().member("spec", json_object().member("near", inner)).not_utf8() == "spec.near.id");
+    CHECK(json_object().member("cloud", json_object::raw("{\"a\":\"\xff\"}")).not_utf8() == "cloud.json");
+    CHECK(json_object().member("cloud", json_object::raw("{\"a\":\"\xc3\xbc\"}")).not_utf8().empty());
+}
+
 TEST_CASE("texts are escaped as RFC 8259 section 7 asks")
 {
     CHECK(quoted("") == R"("")");

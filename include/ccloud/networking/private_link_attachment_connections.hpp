@@ -149,7 +149,7 @@ public:
     }
 
 private:
-    friend std::string to_json(create_private_link_attachment_connection const& made, std::string_view environment);
+    friend core::json_object to_json(create_private_link_attachment_connection const& made, std::string_view environment);
 
     std::string display_name_;
     private_link_attachment_connection_cloud cloud_;
@@ -169,7 +169,7 @@ public:
     }
 
 private:
-    friend std::string to_json(update_private_link_attachment_connection const& edit, std::string_view environment);
+    friend core::json_object to_json(update_private_link_attachment_connection const& edit, std::string_view environment);
 
     change<std::string> display_name_;
 };
