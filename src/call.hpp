@@ -325,7 +325,8 @@ operation<T> call(client const& cloud, planned_request planned, call_options opt
     return detail::typed_call<T>(client_access::core(cloud), client_access::plan(cloud, std::move(planned), options));
 }
 
-/** Sends a DELETE. A "not found" that follows a try which may have been executed counts as done. */
+/** Sends a DELETE. A response as for deleted objects, `condition::gone`, that follows an attempt which may have been
+    executed counts as done. */
 inline operation<removed> call_remove(client const& cloud, planned_request planned, call_options options)
 {
     using detail::client_access;

@@ -378,7 +378,7 @@ operation<removed> remove_call(std::shared_ptr<client_core> core, planned_call c
         co_return result<removed>(removed{false}, take_info(call.got));
     if (*failed != condition::cancelled && was_carried_out(failed->attempts()))
         co_return result<removed>(removed{false}, failed->response());
-    if (*failed == condition::not_found && may_have_been_executed(failed->attempts()))
+    if (*failed == condition::gone && may_have_been_executed(failed->attempts()))
         co_return result<removed>(removed{true}, failed->response());
     co_return *std::move(failed);
 }

@@ -114,11 +114,12 @@ std::error_code make_error_code(errc code) noexcept;
     of a status hold as soon as the header section of the response came, even if the rest of the response did not. */
 enum class condition {
     not_found,          ///< 404
-    gone,               ///< 404, or a complete 403 that does not blame the API key: the responses for a deleted object
+    gone,               ///< the responses for a deleted object: 404, 410, and a complete 403 with a `problem` that does
+                        ///< not blame the API key (not the 403 of a proxy, whose body is empty, HTML or text)
     conflict,           ///< 409; `response().location()` names the other object where the server knows it
     unauthenticated,    ///< 401, or a 403 that calls the API key invalid
     forbidden,          ///< 403
-    quota_exceeded,     ///< 402, or a 400 whose text says what the organization is limited to
+    quota_exceeded,     ///< 402, or another error status whose text says "currently limited to"
     throttled,          ///< 429, or rate_limited: the server's limit kept the call from being sent
     invalid_request,    ///< 400 or 422 (page_token_expired is one), or an argument refused before sending
     server_failure,     ///< 5xx, and 600 or more (RFC 9110 section 15)
@@ -177,18 +178,22 @@ enum class delay_source : unsigned char {
 /** "backoff", "Retry-After" and so on. */
 std::string_view to_string(delay_source from) noexcept;
 
-/** One complaint of the server. Every member is as the server sent it, cut at 4 KiB; empty where absent.
-    Source: "Failure" in the API documentation, and the other envelopes its services use. */
+/** One complaint of the server. Every member is as the server sent it, cut at 4 KiB; empty where absent. What a service
+    calls differently is also in the member that programs look at first: `code` and `detail` are never empty where the
+    server sent one of their substitutes. Source: "Failure" in the API documentation, and the other envelopes its
+    services use. */
 struct problem
 {
-    std::string id;     ///< of this occurrence
-    std::string status; ///< the HTTP status, as text
-    std::string code;   ///< for programs, e.g. "quota_exceeded"; open set
-    std::string title;
-    std::string detail;     ///< for people
+    std::string id;         ///< of this occurrence
+    std::string status;     ///< the HTTP status, as text
+    std::string code;       ///< for programs, e.g. "quota_exceeded"; open set. Else `error_code`, or the text `error`
+    std::string error_code; ///< the member `error_code`, a number in most services
+    std::string title;      ///< also the text `error`, beside a `code`
+    std::string detail;     ///< for people. Else `message` or `error_description`; then the texts of `details`
+    std::string message;    ///< the member `message`
     std::string pointer;    ///< JSON pointer into the request body
     std::string parameter;  ///< name of the query parameter
-    std::string resolution; ///< what to do about it
+    std::string resolution; ///< what to do about it; also `suggestion`
 };
 
 /** One try of a call. */

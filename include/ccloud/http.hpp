@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ccloud {
 
@@ -195,6 +196,11 @@ public:
 
     /** Retry-After as sent; empty where absent. */
     std::string_view retry_after() const noexcept;
+
+    /** The values of all WWW-Authenticate fields, in order, each as it was sent; empty where there is none. They say what
+        credentials a 401 wants: `Basic error="invalid_key", error_description="The API Key is invalid"`. A value may
+        hold several challenges, separated by commas (RFC 9110 section 11.6.1). The views live as long as `headers()`. */
+    std::vector<std::string_view> www_authenticate() const;
 
     ccloud::rate_limit rate_limit() const noexcept;
 

@@ -42,9 +42,9 @@ constexpr bool iequals(std::string_view left, std::string_view right) noexcept
 
 constexpr bool icontains(std::string_view text, std::string_view word) noexcept
 {
-    return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
-               return to_lower(a) == to_lower(b);
-           }) != text.end();
+    return word.empty() || std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+                               return to_lower(a) == to_lower(b);
+                           }) != text.end();
 }
 
 /** Without spaces and tabs at both ends (OWS of RFC 9110 section 5.6.3). */

@@ -1,7 +1,6 @@
 #include <ccloud/error.hpp>
 
 #include "core/ascii.hpp"
-#include "core/content_coding.hpp"
 #include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
@@ -59,28 +58,33 @@ public:
     }
 };
 
-/** Of a 403: complains of the key rather than of rights or of the object. */
-bool names_bad_key(error::data const& about) noexcept
+/** Whether the body of an error response, or what was read from it, has these words. */
+bool says(error::data const& about, std::string_view words) noexcept
 {
-    static constexpr std::string_view words = "invalid api key";
     return core::icontains(about.body, words) ||
-           std::any_of(about.problems.begin(), about.problems.end(), [](problem const& told) {
-               return core::icontains(told.detail, words);
+           std::any_of(about.problems.begin(), about.problems.end(), [words](problem const& told) {
+               return core::icontains(told.detail, words) || core::icontains(told.message, words) ||
+                      core::icontains(told.title, words) || core::icontains(told.resolution, words);
            });
 }
 
-/** Whether the body of an error response is complete and has no content coding. */
-bool is_readable(error::data const& about) noexcept
+/** Of a 403: complains of the key rather than of rights or of the object. */
+bool names_bad_key(error::data const& about) noexcept
 {
-    return about.code == errc::http_status && core::content_coding(about.response.headers()).empty();
+    return says(about, "invalid api key");
 }
 
-/** Some services answer 400 where others answer 402. */
+/** Whether an error response is complete, and is the API's own: proxies answer without a problem. */
+bool is_of_the_api(error::data const& about) noexcept
+{
+    return about.code == errc::http_status && !about.problems.empty();
+}
+
+/** The words by which the official command line tool knows a quota. Some services send them with another status than
+    402. */
 bool names_quota(error::data const& about) noexcept
 {
-    return std::any_of(about.problems.begin(), about.problems.end(), [](problem const& told) {
-        return core::icontains(told.detail, "currently limited to");
-    });
+    return says(about, "currently limited to");
 }
 
 bool is_tls_failure(errc code) noexcept
@@ -122,11 +126,12 @@ bool holds(error::data const& about, condition what) noexcept
     switch (what)
     {
     case condition::not_found: return answered(404);
-    case condition::gone: return answered(404) || (answered(403) && is_readable(about) && !names_bad_key(about));
+    case condition::gone:
+        return answered(404) || answered(410) || (answered(403) && is_of_the_api(about) && !names_bad_key(about));
     case condition::conflict: return answered(409);
     case condition::unauthenticated: return answered(401) || (answered(403) && names_bad_key(about));
     case condition::forbidden: return answered(403);
-    case condition::quota_exceeded: return answered(402) || (answered(400) && names_quota(about));
+    case condition::quota_exceeded: return answered(402) || (refused && status >= 400 && names_quota(about));
     case condition::throttled: return answered(429) || about.code == errc::rate_limited;
     case condition::invalid_request: return answered(400) || answered(422) || about.code == errc::invalid_argument;
     case condition::server_failure: return refused && status >= 500;
@@ -150,16 +155,29 @@ std::string_view without_full_stop(std::string_view text) noexcept
     return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
 }
 
-/** The server's words, best first: detail and resolution, title, code. */
-std::string words_of(std::vector<problem> const& problems, std::size_t omitted)
+/** Two texts without what they have in common: the longer one if it contains the other, else both. */
+std::string merged(std::string_view first, std::string_view second)
+{
+    if (core::icontains(first, second))
+        return std::string(first);
+    return core::icontains(second, first) ? std::string(second) : std::string(first).append("; ").append(second);
+}
+
+/** The server's words, best first: detail and message, or title, or a code that is not the status; and the resolution.
+    Says nothing twice. */
+std::string words_of(std::vector<problem> const& problems, std::size_t omitted, int status)
 {
     if (problems.empty())
         return {};
     auto const& first = problems.front();
-    auto const& main = !first.detail.empty() ? first.detail : !first.title.empty() ? first.title : first.code;
-    auto text = core::printable(without_full_stop(main), 400);
-    if (!first.resolution.empty())
-        text += " (" + core::printable(without_full_stop(first.resolution)) + ')';
+    auto main = merged(without_full_stop(first.detail), without_full_stop(first.message));
+    if (main.empty())
+        main = without_full_stop(first.title.empty() ? first.code : first.title);
+    if (main == std::to_string(status))
+        main = core::reason_of(status);
+    auto text = core::printable(main, 400);
+    if (auto const resolution = without_full_stop(first.resolution); !core::icontains(main, resolution))
+        text += " (" + core::printable(resolution) + ')';
     if (auto const more = problems.size() - 1 + omitted; more > 0)
         text += " and " + std::to_string(more) + " more";
     return text;
@@ -359,7 +377,7 @@ std::string error::what() const
         else if (about.problems.empty() && !core::reason_of(status).empty())
             line.append(" ").append(core::reason_of(status));
     }
-    if (auto const told = words_of(about.problems, about.omitted_problems); !told.empty())
+    if (auto const told = words_of(about.problems, about.omitted_problems, status); !told.empty())
         line.append(": ").append(told);
     if (!about.detail.empty())
         line.append(": ").append(core::printable(about.detail, 400));

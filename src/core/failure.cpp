@@ -5,6 +5,7 @@
 #include "core/content_coding.hpp"
 #include "core/keep_alive.hpp"
 #include "core/redact.hpp"
+#include "core/text_repair.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
@@ -13,6 +14,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <utility>
 
 namespace ccloud::core {
@@ -52,7 +55,7 @@ struct raw_problem
 {
     std::string id, status, code, error_code, title, detail, message, resolution, suggestion;
     std::string pointer, parameter;             // of "source"
-    std::string details;                        // of its entries, joined
+    std::string details;                        // the texts of its entries, with `end_of_detail` between
     std::string request_id, error, description; // of the document
 
     void clear() noexcept
@@ -73,23 +76,70 @@ std::string first_of(std::initializer_list<std::string*> texts)
     return {};
 }
 
+/** Separates the texts of `raw_problem::details`. */
+constexpr char end_of_detail = '\0';
+
+/** Appends a text to others, unless they contain it. */
+void append_new(std::string& text, std::string_view more)
+{
+    if (text.find(more) != std::string::npos)
+        return;
+    if (!text.empty())
+        append_counted(text, "; ");
+    append_counted(text, more);
+}
+
+/** Appends the texts of `details` that `text` does not contain. */
+void append_details(std::string& text, std::string_view details)
+{
+    bool const cut_off = details.size() > longest_problem_text; // then the last one is incomplete
+    while (!details.empty())
+    {
+        auto const one = details.substr(0, details.find(end_of_detail));
+        details.remove_prefix(std::min(one.size() + 1, details.size()));
+        if (details.empty() && cut_off)
+            append_counted(text, std::string(text.empty() ? "" : "; ").append(one));
+        else
+            append_new(text, one);
+    }
+}
+
+/** Puts a text into the first of the places that is empty; or among the details, if there is none. */
+void put(std::string&& text, std::initializer_list<std::string*> places, std::string& details)
+{
+    if (text.empty())
+        return;
+    for (auto* const place : places)
+        if (place->empty())
+        {
+            *place = std::move(text);
+            return;
+        }
+    if (details.find(text) != std::string::npos)
+        return; // so that repetitions do not take the place of others
+    if (!details.empty())
+        append_counted(details, std::string_view(&end_of_detail, 1));
+    append_counted(details, text);
+}
+
 problem made_of(raw_problem& raw)
 {
     problem told;
     told.id = std::move(raw.id);
     told.status = std::move(raw.status);
-    told.code = first_of({&raw.code, &raw.error_code});
+    told.code = raw.code.empty() ? raw.error_code : std::move(raw.code);
+    told.error_code = std::move(raw.error_code);
     told.title = std::move(raw.title);
-    told.detail = first_of({&raw.detail, &raw.message});
-    told.resolution = first_of({&raw.resolution, &raw.suggestion});
+    told.detail = raw.detail.empty() ? raw.message : std::move(raw.detail);
+    told.message = std::move(raw.message);
+    append_details(told.detail, raw.details);
+    told.resolution = std::move(raw.resolution);
+    append_new(told.resolution, raw.suggestion);
     told.pointer = std::move(raw.pointer);
     told.parameter = std::move(raw.parameter);
-    if (!told.detail.empty() && !raw.details.empty())
-        append_counted(told.detail, "; ");
-    append_counted(told.detail, raw.details);
     for (auto* const text :
-         {&told.id, &told.status, &told.code, &told.title, &told.detail, &told.resolution, &told.pointer,
-          &told.parameter})
+         {&told.id, &told.status, &told.code, &told.error_code, &told.title, &told.detail, &told.message,
+          &told.resolution, &told.pointer, &told.parameter})
         cut(*text);
     return told;
 }
@@ -163,8 +213,7 @@ public:
     bool on_string(json::string_view part, std::size_t, error_code&)
     {
         append_text({part.data(), part.size()});
-        in_text_ = false;
-        text_ = nullptr;
+        end_text();
         return true;
     }
 
@@ -181,7 +230,10 @@ public:
     problem_list take()
     {
         if (in_text_)
+        {
             append_text(cut_mark);
+            end_text();
+        }
         skipping_ = 0;
         while (depth_ > 0)
             leave();
@@ -196,11 +248,8 @@ public:
                 all.kept.push_back(std::move(told));
             return all;
         }
-        if (!document_.error.empty())
-        {
-            document_.code = std::move(document_.error);
-            document_.detail = first_of({&document_.description, &document_.detail});
-        }
+        put(std::move(document_.description), {&document_.detail, &document_.message}, document_.details);
+        put(std::move(document_.error), {&document_.code, &document_.title}, document_.details);
         if (auto told = made_of(document_); !told.code.empty() || !told.detail.empty() || !told.title.empty())
             all.kept.push_back(std::move(told));
         return all;
@@ -212,7 +261,7 @@ private:
         nowhere,  ///< outside of the document, or in a skipped value
         document, ///< the object that is the body
         errors,   ///< the list "errors"
-        listed,   ///< an object in "errors"
+        listed,   ///< an object in "errors", or in its place
         inner,    ///< the object "error"
         source,   ///< "source" of any of the three objects
         details,  ///< "details" of any of the three objects
@@ -247,6 +296,8 @@ private:
         case place::document:
             if (key_ == "error")
                 return place::inner;
+            if (key_ == "errors")
+                return place::listed;
             [[fallthrough]];
         case place::listed:
         case place::inner: return key_ == "source" ? place::source : place::nowhere;
@@ -283,11 +334,7 @@ private:
             keep(element_);
         else if (left == place::entry)
         {
-            auto& details = current_problem().details;
-            auto const& text = entry_.detail.empty() ? entry_.message : entry_.detail;
-            if (!details.empty() && !text.empty())
-                append_counted(details, "; ");
-            append_counted(details, text);
+            put(first_of({&entry_.detail, &entry_.message}), {}, current_problem().details);
             entry_.clear();
         }
         text_ = nullptr;
@@ -326,7 +373,10 @@ private:
             text_ = text;
         }
         if (here() == place::document && key_ == "errors")
+        {
             listed_ = {};
+            begin_text_problem();
+        }
         if (here() == place::document && key_ == "error")
         {
             inner_.clear();
@@ -390,17 +440,39 @@ private:
         }
     }
 
+    /** The next text may be a problem: that of "errors", or one in its list. */
+    void begin_text_problem()
+    {
+        element_.clear();
+        text_ = &element_.detail;
+    }
+
+    /** Whether a text that goes to `text_` is a problem by itself. */
+    bool is_text_problem() const noexcept { return text_ == &element_.detail && here() != place::listed; }
+
     void append_text(std::string_view part)
     {
-        if (skipping_ == 0 && text_)
+        if (skipping_ > 0)
+            return;
+        if (!in_text_ && here() == place::errors)
+            begin_text_problem();
+        if (text_)
             append_counted(*text_, part);
     }
 
-    /** A number or a boolean counts as its text, except as "error" of the document. */
+    void end_text()
+    {
+        in_text_ = false;
+        if (skipping_ == 0 && is_text_problem())
+            keep(element_);
+        text_ = nullptr;
+    }
+
+    /** A number or a boolean counts as its text, except as "error" or "errors" of the document. */
     template <class T>
     bool take_scalar(T value)
     {
-        if (skipping_ == 0 && text_ && text_ != &document_.error)
+        if (skipping_ == 0 && text_ && text_ != &document_.error && !is_text_problem())
             append_counted(*text_, json::serialize(json::value(value)));
         text_ = nullptr;
         return true;
@@ -429,20 +501,31 @@ bool is_gzip(std::string_view body) noexcept
     return body.starts_with("\x1f\x8b");
 }
 
-} // namespace
-
-problem_list read_problems(std::string_view body)
+/** The problems of a body, which may go on if it is not `whole`. Nothing if it is not JSON, or has broken characters. */
+std::optional<problem_list> parse_problems(std::string_view body, bool whole)
 {
     body.remove_prefix(byte_order_mark_size(body));
-    bool const whole = body.size() <= most_searched;
-    body = body.substr(0, most_searched);
     json::basic_parser<problem_reader> parser({});
     error_code failed;
     auto const consumed = parser.write_some(!whole, body.data(), body.size(), failed);
     // A document that breaks off counts as far as it goes. Text that is not JSON has no problems.
     if ((failed && failed != json::error::incomplete) || consumed < body.size())
-        return {};
+        return std::nullopt;
     return parser.handler().take();
+}
+
+} // namespace
+
+problem_list read_problems(std::string_view body)
+{
+    bool const whole = body.size() <= most_searched;
+    body = body.substr(0, most_searched);
+    if (auto told = parse_problems(body, whole))
+        return *std::move(told);
+    text_repair repair(body);
+    while (repair.copy_some(body.size()))
+        ;
+    return repair.changed() ? parse_problems(repair.copy(), whole).value_or(problem_list()) : problem_list();
 }
 
 std::string describe_body(http_headers const& headers, std::string_view body)

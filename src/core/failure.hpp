@@ -26,12 +26,13 @@ struct problem_list
 
 /** What the server complains of, read from the body of an answer in any of the shapes its services use:
 
-    - `{"errors":[{"id","status","code","title","detail"|"message","source":{"pointer","parameter"},"resolution"}]}`
+    - `{"errors":[{"id","status","code","title","detail","message","source":{"pointer","parameter"},"resolution"}]}`;
+      one object or text in place of the list, and texts in it, count as problems, too
     - `{"error_code","message"}`, `{"message"}`
     - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`
 
-    Numbers are accepted in place of texts. Only the first `most_searched` bytes are read; a body that breaks off is
-    read up to its end. Empty if the body is empty or has another shape. */
+    Numbers are accepted in place of texts, and a broken character becomes U+FFFD. Only the first `most_searched` bytes
+    are read; a body that breaks off is read up to its end. Empty if the body is empty or has another shape. */
 problem_list read_problems(std::string_view body);
 
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */

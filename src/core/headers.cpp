@@ -185,6 +185,16 @@ std::string_view response_info::retry_after() const noexcept
     return headers_.find("Retry-After").value_or(std::string_view());
 }
 
+std::vector<std::string_view> response_info::www_authenticate() const
+{
+    std::vector<std::string_view> values;
+    headers_.for_each([&values](std::string_view name, std::string_view value) {
+        if (core::iequals(name, "WWW-Authenticate"))
+            values.push_back(value);
+    });
+    return values;
+}
+
 rate_limit response_info::rate_limit() const noexcept
 {
     auto const number = [this](std::string_view name) {

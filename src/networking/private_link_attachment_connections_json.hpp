@@ -16,7 +16,7 @@ BOOST_DESCRIBE_STRUCT(gcp_private_link_attachment_connection, (), (private_servi
 BOOST_DESCRIBE_STRUCT(aws_private_link_attachment_connection_status, (), (vpc_endpoint_service_name, vpc_endpoint_id))
 BOOST_DESCRIBE_STRUCT(
     azure_private_link_attachment_connection_status, (),
-    (private_link_service_alias, private_link_service_resource_id, private_endpoint_resource_id)
+    (private_link_service_alias, private_link_service_resource_id, private_endpoint_resource_id, zone)
 )
 BOOST_DESCRIBE_STRUCT(
     gcp_private_link_attachment_connection_status, (),

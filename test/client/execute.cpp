@@ -466,6 +466,73 @@ TEST_CASE("a removal has succeeded once a 2xx status came, even if the body and 
     CHECK(remove_group(then_lost).has_value());
 }
 
+namespace {
+
+constexpr std::string_view deleted_403 =
+    R"({"errors":[{"id":"1","status":"403","code":"forbidden_access","detail":"Forbidden Access","source":{}}]})";
+constexpr std::string_view bad_key_403 = R"({"errors":[{"status":"403","detail":"invalid API key"}]})";
+constexpr std::string_view proxy_403 = "<html><title>403 Forbidden</title></html>";
+
+} // namespace
+
+TEST_CASE("a DELETE that is repeated and answered as deleted objects are, by 404, 410 or 403, was already gone")
+{
+    struct row
+    {
+        int status;
+        std::string_view body;
+        bool gone;
+    };
+    for (auto const& [status, body, gone] :
+         {row{404, "", true}, row{410, "", true}, row{403, deleted_403, true},
+          row{403, R"({"message":"resource not found"})", true}, row{403, bad_key_403, false},
+          row{403, proxy_403, false}, row{403, "", false}, row{401, deleted_403, false}, row{409, deleted_403, false}})
+    {
+        CAPTURE(status);
+        CAPTURE(body);
+        // After an attempt that may have been executed: lost, timed out, or answered by a gateway.
+        for (int const before : {0, 1, 502, 504})
+        {
+            CAPTURE(before);
+            auto wire = script();
+            if (before == 0)
+                wire->fail(errc::connection_lost, progress::maybe_sent);
+            else if (before == 1)
+                wire->fail(errc::attempt_timeout, progress::maybe_sent);
+            else
+                wire->reply(before);
+            wire->reply(status, std::string(body));
+            auto const got = remove_group(wire, 2);
+            REQUIRE(got.has_value() == gone);
+            if (gone)
+                CHECK(got->already_gone);
+            else
+                CHECK(got.error().status() == status);
+        }
+        // At first, or after attempts that were certainly not executed, it is an error.
+        auto first = script();
+        first->reply(status, std::string(body));
+        CHECK(!remove_group(first, 1).has_value());
+        auto not_sent = script();
+        not_sent->fail(errc::connect_failed, progress::not_sent).reply(status, std::string(body));
+        CHECK(!remove_group(not_sent, 2).has_value());
+        auto throttled = script();
+        throttled->reply(429).reply(status, std::string(body));
+        CHECK(!remove_group(throttled, 2).has_value());
+    }
+}
+
+TEST_CASE("a 403 to a repeated DELETE whose body did not come whole says nothing of the object")
+{
+    auto wire = script();
+    wire->fail(errc::connection_lost, progress::maybe_sent);
+    wire->reply(403, std::string(deleted_403)).break_off(errc::connection_lost);
+    auto const got = remove_group(wire, 2);
+    REQUIRE(!got.has_value());
+    CHECK(got.error() == condition::forbidden);
+    CHECK(got.error() != condition::gone);
+}
+
 TEST_CASE("a removal that was cancelled or refused has not succeeded, even if the response is incomplete")
 {
     for (errc const code : {errc::cancelled, errc::client_closed, errc::malformed_response})

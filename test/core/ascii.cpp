@@ -32,6 +32,7 @@ TEST_CASE("names compare without regard to case, as a whole or as a part")
     CHECK(!core::iequals("a[", "a{"));
     CHECK(core::icontains("403 forbidden: Invalid API Key!", "invalid api key"));
     CHECK(core::icontains("anything", ""));
+    CHECK(core::icontains("", ""));
     CHECK(!core::icontains("invalid api", "invalid api key"));
     CHECK(!core::icontains("", "a"));
 }

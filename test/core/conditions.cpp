@@ -68,9 +68,10 @@ TEST_CASE("each status has its conditions and no other")
         case 422: expected = {condition::invalid_request}; break;
         case 401: expected = {condition::unauthenticated}; break;
         case 402: expected = {condition::quota_exceeded}; break;
-        case 403: expected = {condition::forbidden, condition::gone}; break;
+        case 403: expected = {condition::forbidden}; break;
         case 404: expected = {condition::not_found, condition::gone}; break;
         case 409: expected = {condition::conflict}; break;
+        case 410: expected = {condition::gone}; break;
         case 429: expected = {condition::throttled}; break;
         default:
             if (status >= 500)
@@ -93,12 +94,25 @@ TEST_CASE("some statuses mean what their text says (vector 6)")
              {403, "invalid_api_key_403.json", {condition::forbidden, condition::unauthenticated}},
              {403, "status/403.json", {condition::forbidden, condition::gone}},
              {403, "e_message_only.json", {condition::forbidden, condition::gone}},
-             {403, "i_empty", {condition::forbidden, condition::gone}},
+             {403, "k_before_gzip.json", {condition::forbidden, condition::gone}},
+             {403, "i_empty", {condition::forbidden}},
+             {403, "h_error_null.json", {condition::forbidden}},
+             {403, "j_bad_gateway.html", {condition::forbidden}},
+             {403, "j_plain_text.txt", {condition::forbidden}},
+             {403, "k_gzip_without_header.json.gz", {condition::forbidden}},
+             {410, "e_message_only.json", {condition::gone}},
              {400, "quota_as_400.json", {condition::invalid_request, condition::quota_exceeded}},
              {400, "status/400.json", {condition::invalid_request}},
              {402, "status/402.json", {condition::quota_exceeded}},
              {404, "invalid_api_key_403.json", {condition::not_found, condition::gone}},
-             {422, "quota_as_400.json", {condition::invalid_request}},
+             {422, "quota_as_400.json", {condition::invalid_request, condition::quota_exceeded}},
+             {403, "quota_as_400.json", {condition::forbidden, condition::gone, condition::quota_exceeded}},
+             {409, "quota_as_400.json", {condition::conflict, condition::quota_exceeded}},
+             {429, "quota_as_400.json", {condition::throttled, condition::quota_exceeded}},
+             {500, "quota_as_400.json", {condition::server_failure, condition::quota_exceeded}},
+             {418, "quota_as_400.json", {condition::quota_exceeded}},
+             {200, "quota_as_400.json", {}},
+             {302, "quota_as_400.json", {}},
              {500, "invalid_api_key_403.json", {condition::server_failure}},
          })
     {
@@ -116,6 +130,49 @@ TEST_CASE("a bad key is known in any case of letters and in any shape of the bod
     {
         CAPTURE(body);
         check_exactly(answered(403, body), {condition::forbidden, condition::unauthenticated});
+    }
+}
+
+TEST_CASE("a quota is known by its words in any shape of the body (\"currently limited to\" of the official tools)")
+{
+    for (std::string_view const body :
+         {R"({"message":"Your organization is Currently Limited To 10 environments"})",
+          R"({"errors":[{"detail":"first"},{"title":"is currently limited to 3"}]})",
+          R"({"errors":[{"code":"x","message":"is currently limited to 3","detail":"refused"}]})",
+          R"({"error":{"message":"is currently limited to 3"}})",
+          R"({"errors":{"detail":"is currently limited to 3"}})",
+          R"({"error":"denied","error_description":"is currently limited to 3"})",
+          R"({"message":"refused","details":[{"detail":"is currently limited to 3"}]})",
+          R"({"message":"is currently\u0020limited to 3"})", "is currently limited to 3\n"})
+    {
+        CAPTURE(body);
+        check_exactly(answered(409, body), {condition::conflict, condition::quota_exceeded});
+    }
+    for (std::string_view const body : {R"({"message":"is limited to 10"})", "", "{}", "<p>Conflict</p>"})
+    {
+        CAPTURE(body);
+        check_exactly(answered(409, body), {condition::conflict});
+    }
+    auto cut = answered(409, R"({"message":"is currently limited to)");
+    cut.edit().code = errc::connection_lost;
+    check_exactly(cut, {condition::conflict, condition::quota_exceeded, condition::network});
+}
+
+TEST_CASE("a 403 is gone only in the API's own words: proxies and firewalls answer 403, too")
+{
+    for (std::string_view const body :
+         {"<html><head><title>403 Forbidden</title></head></html>", "Access denied", "", " ", "[]", "\"Forbidden\"",
+          "{}", R"({"error":null})", R"({"blocked":true})", "{\"message\":\"x\"} <!-- padding -->"})
+    {
+        CAPTURE(body);
+        check_exactly(answered(403, body), {condition::forbidden});
+    }
+    for (std::string_view const body :
+         {R"({"errors":[{"status":"403","code":"forbidden_access","detail":"Forbidden Access"}]})",
+          R"({"message":"resource not found"})", R"({"error":{"code":403}})", R"({"error_code":40301})"})
+    {
+        CAPTURE(body);
+        check_exactly(answered(403, body), {condition::forbidden, condition::gone});
     }
 }
 
@@ -188,6 +245,7 @@ TEST_CASE("a status counts even if its body is incomplete, but such a 403 says n
              {403, {condition::forbidden}},
              {404, {condition::not_found, condition::gone}},
              {409, {condition::conflict}},
+             {410, {condition::gone}},
              {429, {condition::throttled}},
              {503, {condition::server_failure}},
          })

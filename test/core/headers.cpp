@@ -370,6 +370,26 @@ TEST_CASE("an answer tells its request id, location and wait in any case of lett
     CHECK(response_info().attempts() == 0);
 }
 
+TEST_CASE("RFC 9110 section 11.6.1: every WWW-Authenticate field is told, in order and as it was sent")
+{
+    constexpr std::string_view basic = R"(Basic error="invalid_key", error_description="The API Key is invalid")";
+    constexpr std::string_view several =
+        R"(Newauth realm="apps", type=1, title="Login to \"apps\"", Basic realm="simple")";
+    auto const info = answer(
+        {{"WWW-Authenticate", basic},
+         {"X-Other", "Basic"},
+         {"www-authenticate", several},
+         {"WWW-AUTHENTICATE", ""},
+         {"Proxy-Authenticate", "Basic"}}
+    );
+    CHECK(info.www_authenticate() == std::vector<std::string_view>{basic, several, ""});
+    CHECK(answer({}).www_authenticate().empty());
+    CHECK(response_info().www_authenticate().empty());
+    ccloud::error failure;
+    failure.edit().response = info;
+    CHECK(failure.response().www_authenticate().at(0) == basic);
+}
+
 TEST_CASE("rate-limit values are numbers or absent")
 {
     struct row

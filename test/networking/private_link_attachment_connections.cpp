@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -321,6 +322,35 @@ TEST_CASE("a connection of Azure is read with and without a prefix of its kind")
             );
         else
             CHECK(status.private_link_service_resource_id.empty());
+        CHECK(status.zone == (name == "azure_ready.json" ? std::optional<std::string>("2") : std::nullopt));
+    }
+}
+
+TEST_CASE("the zone of Azure, which the API documents do not have, is read as text, and fails no connection")
+{
+    struct row
+    {
+        std::string_view sent;
+        std::optional<std::string> zone;
+    };
+    for (auto const& [sent, zone] :
+         {row{"\"2\"", "2"}, row{"\"eastus2-az1\"", "eastus2-az1"}, row{"3", "3"}, row{"\"\"", ""}, row{"null", {}},
+          row{"true", {}}, row{"[\"1\",\"2\"]", {}}, row{"{\"id\":\"1\"}", {}}})
+    {
+        CAPTURE(sent);
+        auto wire = support::script();
+        wire->reply(
+            200, R"({"id":"plattc-1","status":{"phase":"READY","cloud":{"zone":)" + std::string(sent) +
+                     R"(,"private_endpoint_resource_id":"pe-1","kind":"AzurePrivateLinkAttachmentConnectionStatus"}}})"
+        );
+        with_client(wire, [&](client cloud) -> asio::awaitable<void> {
+            auto connections = in_environment(cloud);
+            auto got = co_await connections.get("plattc-1");
+            REQUIRE(got.has_value());
+            auto const& status = std::get<azure_status>(got->status.cloud);
+            CHECK(status.zone == zone);
+            CHECK(status.private_endpoint_resource_id == "pe-1");
+        });
     }
 }
 

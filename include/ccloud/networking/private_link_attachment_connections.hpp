@@ -57,8 +57,8 @@ struct unknown_kind
 {
     std::string kind; ///< without the "networking.v1." that some answers put before it
     /** The whole object, from `{` to `}`, as the bytes that the server sent: numbers keep all digits, whatever their
-        size (RFC 8259 section 6), and blanks and escapes do not change. An object of more than 1 MiB is refused with
-        `errc::malformed_response`. `create` sends these bytes unchanged. */
+        size (RFC 8259 section 6), and blanks and escapes do not change; only a broken character is U+FFFD here, too. An
+        object of more than 1 MiB is refused with `errc::malformed_response`. `create` sends these bytes unchanged. */
     std::string json;
 };
 
@@ -80,6 +80,7 @@ struct azure_private_link_attachment_connection_status
     std::string private_link_service_alias;
     std::string private_link_service_resource_id;
     std::string private_endpoint_resource_id;
+    std::optional<std::string> zone; ///< availability zone, such as "2"; sent, but not documented for this resource
 };
 
 /** The provider's end in Google Cloud. */
@@ -149,7 +150,9 @@ public:
     }
 
 private:
-    friend core::json_object to_json(create_private_link_attachment_connection const& made, std::string_view environment);
+    friend core::json_object to_json(
+        create_private_link_attachment_connection const& made, std::string_view environment
+    );
 
     std::string display_name_;
     private_link_attachment_connection_cloud cloud_;
@@ -169,7 +172,9 @@ public:
     }
 
 private:
-    friend core::json_object to_json(update_private_link_attachment_connection const& edit, std::string_view environment);
+    friend core::json_object to_json(
+        update_private_link_attachment_connection const& edit, std::string_view environment
+    );
 
     change<std::string> display_name_;
 };
