@@ -142,6 +142,14 @@ asio::awaitable<void> g()
     {
         co_await f(key, value);
     }
+    co_await f([](int x) { return x > 0 ? x : -x; }, g(1));
+    co_await f({.retry = none(), .timeout = 5s});
+    auto const chosen = more ? T{1} : T{2};
+    co_await f(chosen);
+    if (more)
+        co_await f(1);
+    else
+        use(more ? 1 : 2);
 }
 ]==])
 plant(README.md "Never write `if (co_await f())`.\n```sh\nwhile (co_await x)\n```\n```cpp\nif (auto r = co_await f()) {}\n```\n")
@@ -170,6 +178,12 @@ asio::awaitable<void> g()
     auto [c, d] = co_await f();
     auto const& [e, h] = *
         co_await f();
+    co_await f(1, g(yes ? T(1) : T(2)));
+    co_await f({.retry = yes ? a : b, .timeout = 5s});
+    auto i = or_throw(co_await f(options{.x = 1}, std::vector<int>{yes ? 1 : 2}));
+    auto j = yes ? T{1} : co_await f();
+    for (auto k = co_await f(yes ? 1 : 2); k;)
+        ;
 }
 ]==])
 plant(test/some.cpp "/*\n\n*/ void f() { if (co_await f()) {} }\n")
@@ -186,10 +200,45 @@ expect(
     "src/wrong.cpp:17: co_await in a statement with ?:"
     "src/wrong.cpp:19: co_await in a structured binding"
     "src/wrong.cpp:20: co_await in a structured binding"
+    "src/wrong.cpp:22: co_await in a statement with ?:"
+    "src/wrong.cpp:23: co_await in a statement with ?:"
+    "src/wrong.cpp:24: co_await in a statement with ?:"
+    "src/wrong.cpp:25: co_await in a statement with ?:"
+    "src/wrong.cpp:26: co_await in a statement with ?:"
     "test/some.cpp:3: co_await in a condition"
     "README.md:5: co_await in a condition"
     "README.md:9: co_await in a statement with ?:"
 )
+
+# The same for users: scripts/await-lint with files and folders of their own.
+find_program(BASH bash REQUIRED)
+function(expect_lint status wanted)
+    execute_process(
+        COMMAND "${BASH}" "${CMAKE_CURRENT_LIST_DIR}/../../scripts/await-lint" ${ARGN}
+        WORKING_DIRECTORY "${WORK}"
+        RESULT_VARIABLE result
+        OUTPUT_VARIABLE output
+        ERROR_VARIABLE output
+    )
+    if(NOT result STREQUAL status OR NOT output MATCHES "${wanted}")
+        message("await-lint ${ARGN}: status ${result} instead of ${status}, no \"${wanted}\" in\n${output}")
+        math(EXPR failures "${failures} + 1")
+        set(failures ${failures} PARENT_SCOPE)
+    endif()
+endfunction()
+plant(mine/good.cpp "void f() { auto a = co_await g(x); if (a) { h(y ? 1 : 2); } }\n")
+plant(mine/deep/good.hpp "// co_await f(x ? 1 : 2)\n")
+plant("my other/wrong.cc" "void f()\n{\n    co_await g(x ? A(1) : A(2));\n}\n")
+plant(guide.md "```cpp\nif (co_await f()) {}\n```\n")
+expect_lint(0 "^$" mine)
+expect_lint(0 "^$" mine/good.cpp mine/deep)
+expect_lint(1 "^[^\n]*/my other/wrong.cc:3: co_await in a statement with [?]:\n$" mine "my other")
+expect_lint(1 "^[^\n]*/guide.md:2: co_await in a condition that declares no variable\n$" guide.md mine/good.cpp)
+expect_lint(2 "missing does not exist" mine missing)
+expect_lint(2 "usage: await-lint")
+expect_lint(2 "usage: await-lint" --unknown)
+expect_lint(0 "usage: await-lint.*FILE:LINE" --help)
+file(REMOVE_RECURSE "${WORK}")
 
 # Rules: all are named, one in a name of two literals, several in one name.
 set(named "T1, T2 A1 A2 A3 A4 B1 B2 B3 B4 S1 S2 S3 S4 S5 G1 G2 G3 G4 G5 G6 G7 G8 G9 Q1 Q2 Q3 I1 I2 I3 I4 I5 C1 C2 C3 X1 X2 X3 X4")

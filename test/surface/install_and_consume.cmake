@@ -42,6 +42,9 @@ run("${CMAKE_COMMAND}" --build "${WORK}/found")
 run("${WORK}/found/consumer")
 message("find_package: ${output}")
 
+run("${WORK}/prefix/share/ccloud/await-lint" "${consumer}")
+message("await-lint: passes the program")
+
 run("${CMAKE_COMMAND}" -S "${consumer}" -B "${WORK}/added" ${options} "-DCCLOUD_SOURCE_DIR=${SOURCE}")
 if(GENERATOR STREQUAL "Ninja")
     run("${CMAKE_COMMAND}" --build "${WORK}/added" --target CMakeFiles/consumer.dir/main.cpp.o)
