@@ -35,7 +35,8 @@ namespace {
 auto parts(problem const& told)
 {
     return std::tie(
-        told.id, told.status, told.code, told.title, told.detail, told.pointer, told.parameter, told.resolution
+        told.id, told.status, told.code, told.error_code, told.title, told.detail, told.message, told.pointer,
+        told.parameter, told.resolution
     );
 }
 
@@ -63,8 +64,10 @@ std::string written(std::vector<problem> const& problems)
         put(entry, "id", told.id);
         put(entry, "status", told.status);
         put(entry, "code", told.code);
+        put(entry, "error_code", told.error_code);
         put(entry, "title", told.title);
         put(entry, "detail", told.detail);
+        put(entry, "message", told.message);
         put(entry, "resolution", told.resolution);
         errors.push_back(std::move(entry));
     }
@@ -101,36 +104,93 @@ std::string shortened(std::string const& text)
     return text.substr(0, end) + "...";
 }
 
-problem problem_of(json::object const& object)
+/** Appends a text, unless it is there already. */
+void append_new(std::string& to, std::string const& more)
+{
+    if (to.find(more) != std::string::npos)
+        return;
+    to += to.empty() ? more : "; " + more;
+}
+
+/** The members of a problem, except `details`. */
+problem members_of(json::object const& object)
 {
     problem told;
     told.id = text_of(object, "id");
     told.status = text_of(object, "status");
     told.code = first_text(object, {"code", "error_code"});
+    told.error_code = text_of(object, "error_code");
     told.title = text_of(object, "title");
     told.detail = first_text(object, {"detail", "message"});
-    told.resolution = first_text(object, {"resolution", "suggestion"});
+    told.message = text_of(object, "message");
+    told.resolution = text_of(object, "resolution");
+    append_new(told.resolution, text_of(object, "suggestion"));
     if (auto const* const source = object.if_contains("source"); source && source->is_object())
     {
         told.pointer = text_of(source->get_object(), "pointer");
         told.parameter = text_of(source->get_object(), "parameter");
     }
+    return told;
+}
+
+/** The texts of `details`. One with NULs is several. */
+std::vector<std::string> details_of(json::object const& object)
+{
+    std::vector<std::string> all;
     auto const* const details = object.if_contains("details");
     if (!details || !details->is_array())
-        return told;
+        return all;
     for (auto const& entry : details->get_array())
-    {
-        auto const more = entry.is_object() ? first_text(entry.get_object(), {"detail", "message"}) : std::string();
-        if (!told.detail.empty() && !more.empty())
-            told.detail += "; ";
-        told.detail += more;
-    }
+        if (entry.is_object())
+            all.push_back(first_text(entry.get_object(), {"detail", "message"}));
+    return all;
+}
+
+void append_details(problem& told, std::vector<std::string> const& details)
+{
+    for (auto const& text : details)
+        for (std::size_t at = 0; at <= text.size();)
+        {
+            auto const end = std::min(text.find('\0', at), text.size());
+            append_new(told.detail, text.substr(at, end - at));
+            at = end + 1;
+        }
+}
+
+problem problem_of(json::object const& object)
+{
+    auto told = members_of(object);
+    append_details(told, details_of(object));
     return told;
 }
 
 bool complains(problem const& told)
 {
     return !(told.id + told.status + told.code + told.title + told.detail).empty();
+}
+
+/** The problem of the document itself, with the members of RFC 6749: each text takes the first place that is free. */
+problem document_problem(json::object const& object)
+{
+    auto told = members_of(object);
+    auto details = details_of(object);
+    auto const description = text_of(object, "error_description");
+    if (text_of(object, "detail").empty() && !description.empty())
+        told.detail = description;
+    else if (told.message.empty())
+        told.message = description;
+    else
+        details.push_back(description);
+    auto const* const error = object.if_contains("error");
+    auto const word = error && error->is_string() ? fuzz::text_of(error->get_string()) : std::string();
+    if (text_of(object, "code").empty() && !word.empty())
+        told.code = word;
+    else if (told.title.empty())
+        told.title = word;
+    else
+        details.push_back(word);
+    append_details(told, details);
+    return told;
 }
 
 /** All problems of a document, in the envelopes that `read_problems` names. */
@@ -140,10 +200,20 @@ std::vector<problem> problems_of(json::value const& document)
     auto const* const object = document.if_object();
     if (!object)
         return all;
+    auto const add = [&all](json::value const& from) {
+        problem told;
+        if (from.is_object())
+            told = problem_of(from.get_object());
+        else if (from.is_string())
+            told.detail = fuzz::text_of(from.get_string());
+        if (complains(told))
+            all.push_back(told);
+    };
     if (auto const* const errors = object->if_contains("errors"); errors && errors->is_array())
         for (auto const& entry : errors->get_array())
-            if (entry.is_object() && complains(problem_of(entry.get_object())))
-                all.push_back(problem_of(entry.get_object()));
+            add(entry);
+    else if (errors)
+        add(*errors);
     if (!all.empty())
         return all;
     auto const* const error = object->if_contains("error");
@@ -156,12 +226,7 @@ std::vector<problem> problems_of(json::value const& document)
             all.push_back(told);
         return all;
     }
-    auto told = problem_of(*object);
-    if (error && error->is_string() && !error->get_string().empty())
-    {
-        told.code = fuzz::text_of(error->get_string());
-        told.detail = first_text(*object, {"error_description", "detail", "message"});
-    }
+    auto told = document_problem(*object);
     if (!(told.code + told.title + told.detail).empty())
         all.push_back(told);
     return all;
@@ -179,8 +244,8 @@ void compare(core::problem_list const& read, std::string_view body)
     expected.resize(kept);
     for (auto& told : expected)
         for (auto* const text :
-             {&told.id, &told.status, &told.code, &told.title, &told.detail, &told.pointer, &told.parameter,
-              &told.resolution})
+             {&told.id, &told.status, &told.code, &told.error_code, &told.title, &told.detail, &told.message,
+              &told.pointer, &told.parameter, &told.resolution})
             *text = shortened(*text);
     require(same(read.kept, expected), "the problems are those of the DOM", written(read.kept));
 }
@@ -207,7 +272,10 @@ void check_error(ccloud::error const& failure, int status, std::string_view body
     require((failure == condition::server_failure) == (status >= 500), "5xx is server_failure", body);
     require((failure == condition::invalid_request) == (status == 400 || status == 422), "400 is invalid", body);
     bool const bad_key = failure == condition::unauthenticated;
-    require(status == 403 ? bad_key != (failure == condition::gone) : bad_key == (status == 401), "401 or 403", body);
+    require(status == 403 || bad_key == (status == 401), "401 or 403", body);
+    bool const deleted = status == 404 || (status == 403 && !bad_key && !failure.problems().empty());
+    require(deleted == (failure == condition::gone), "gone is what the API says", body);
+    require(status != 402 || failure == condition::quota_exceeded, "402 is a quota", body);
     require(failure != condition::network && failure != condition::cancelled, "an answer is no failed send", body);
 }
 

@@ -114,11 +114,16 @@ asio::awaitable<void> conditions(iam::ip_groups groups, std::string id, bool aga
     if (again)
         group = co_await groups.get(id);
 
+    // Instead of `co_await groups.get(again ? id : "ipg-none")`.
+    auto const chosen = again ? id : "ipg-none";
+    auto third = co_await groups.get(chosen);
+
     // A list is named before it goes into a call.
     std::vector<std::string> const blocks{"10.0.0.0/8", "192.168.0.0/16"};
     auto made = co_await groups.create(iam::create_ip_group("CorpNet").cidr_blocks(blocks));
 
     CHECK(group.has_value());
+    CHECK(third.has_value());
     CHECK(made.has_value());
 }
 
