@@ -90,6 +90,8 @@ piece first_piece(std::string_view text) noexcept
 
 bool text_repair::copy_some(std::size_t most)
 {
+    if (position_ == 0)
+        copy_.reserve(text_.size() + std::min(2 * text_.size(), most_growth + replacement_character.size()));
     auto const end = position_ + std::min(most, text_.size() - position_);
     while (position_ < end)
     {
@@ -98,6 +100,8 @@ bool text_repair::copy_some(std::size_t most)
         changed_ = changed_ || !replacement.empty();
         copy_ += replacement.empty() ? rest.substr(0, size) : replacement;
         position_ += size;
+        if (copy_.size() > position_ + most_growth)
+            return false;
     }
     return position_ < text_.size();
 }

@@ -11,17 +11,21 @@ namespace ccloud::core {
     each escape of a surrogate without its other half ("\ud800", RFC 8259 section 8.2) by "\ufffd". A character that the
     end of the text cuts off is kept. Does not look at the grammar: what is no JSON remains none.
 
-    The copy has up to three times the size of the text. The text must outlive the object. */
+    The text must outlive the object. */
 class text_repair
 {
 public:
+    /** Most bytes that replacements add to the copy. A text with more broken characters is not repaired: it is binary,
+        and copying it would block the executor. */
+    static constexpr std::size_t most_growth = 1024 * 1024;
+
     explicit text_repair(std::string_view text) noexcept : text_(text) {}
 
     /** Copies up to `most` more bytes, or a few more. Returns whether there is more to copy. */
     bool copy_some(std::size_t most);
 
-    /** Whether a character was replaced. */
-    bool changed() const noexcept { return changed_; }
+    /** Whether a character was replaced, and the copy is complete. */
+    bool changed() const noexcept { return changed_ && position_ == text_.size(); }
 
     std::string const& copy() const noexcept { return copy_; }
 

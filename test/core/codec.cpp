@@ -1,6 +1,7 @@
 #include "core/codec.hpp"
 
 #include "core/described.hpp"
+#include "core/text_repair.hpp"
 #include "fixture.hpp"
 #include "printers.hpp"
 #include "utc.hpp"
@@ -698,7 +699,7 @@ TEST_CASE("a document with broken characters is read in slices of bounded size")
     for (std::string_view const broken : {"\xff", R"(\ud800)", "\xed\xa0\xbd", "\\\\\xff"})
     {
         CAPTURE(broken);
-        auto const document = "{\"id\":\"" + repeat(broken, 200'000) + "\"}";
+        auto const document = "{\"id\":\"" + repeat(broken, 100'000) + "\"}";
         place value;
         core::document_reader reader(document, core::root_of(value));
         std::size_t slices = 1;
@@ -707,9 +708,34 @@ TEST_CASE("a document with broken characters is read in slices of bounded size")
         CHECK(!reader.take_complaint().has_value());
         CHECK(slices > document.size() / (64 * 1024) + 1); // it was read more than once, with pauses
         CHECK(slices <= 5 * (document.size() / (64 * 1024)) + 5);
-        CHECK(value.id.size() >= 600'000);
+        CHECK(value.id.size() >= 300'000);
         place limited;
         CHECK(core::read_json(document, limited, 100'000)->about == core::complaint::kind::too_large);
+    }
+}
+
+TEST_CASE("a document that more than 1 MiB of replacements would be added to is binary, and refused as it was")
+{
+    constexpr std::size_t added = 2; // by each
+    for (std::size_t const count : {core::text_repair::most_growth / added, core::text_repair::most_growth / added + 1})
+    {
+        CAPTURE(count);
+        auto const document = "{\"id\":\"" + repeat("\xff", count) + "\"}";
+        bool const refused = count * added > core::text_repair::most_growth;
+        auto const wrong = complaint_about(document);
+        REQUIRE(wrong.has_value() == refused);
+        place value;
+        core::document_reader reader(document, core::root_of(value));
+        while (reader.read_some(64 * 1024))
+            ;
+        auto const sliced = reader.take_complaint();
+        REQUIRE(sliced.has_value() == refused);
+        if (!refused)
+            continue;
+        CHECK(wrong->text == "not valid JSON (syntax error)");
+        CHECK(wrong->offset == 7);
+        CHECK(sliced->offset >= 7);
+        CHECK(sliced->offset <= 10);
     }
 }
 
