@@ -445,6 +445,54 @@ problem_list read_problems(std::string_view body)
     return parser.handler().take();
 }
 
+namespace {
+
+/** The media type of a body, without parameters, if it is not JSON. */
+std::string_view other_media(http_headers const& headers) noexcept
+{
+    auto const type = headers.find("Content-Type").value_or(std::string_view());
+    auto const media = trim(type.substr(0, type.find(';')));
+    return icontains(media, "json") ? std::string_view() : media;
+}
+
+} // namespace
+
+bool contradicts_success(http_headers const& headers, std::string_view body)
+{
+    if (icontains(other_media(headers), "html"))
+        return true;
+    // Which members the document has, and whether a value says something, is all that counts.
+    static constexpr reader_type statement{
+        .expected = "any value",
+        .text = [](void* to, std::string_view text) { *static_cast<bool*>(to) |= !text.empty(); },
+        .integer = [](void* to, std::int64_t number) { *static_cast<bool*>(to) |= number != 0; },
+        .member =
+            [](void* to, std::string_view) {
+                *static_cast<bool*>(to) = true;
+                return slot();
+            },
+        .array = [](void*) { return any_number; },
+        .element =
+            [](void* to) {
+                *static_cast<bool*>(to) = true;
+                return slot();
+            },
+        .other_kind = [](void*, char const*) {}};
+    static constexpr reader_type document{.expected = "an object", .member = [](void* to, std::string_view name) {
+                                              bool const telling =
+                                                  name == "error" || name == "errors" || name == "error_code";
+                                              return telling ? slot{&statement, to, name} : slot();
+                                          }};
+    bool found = false;
+    return !read_document(body, slot{&document, &found, {}}) && found;
+}
+
+std::string other_type(http_headers const& headers)
+{
+    auto const media = other_media(headers);
+    return media.empty() ? std::string() : "Content-Type is " + printable(media, 60);
+}
+
 std::string describe_body(http_headers const& headers, std::string_view body)
 {
     if (body.empty())
@@ -454,9 +502,8 @@ std::string describe_body(http_headers const& headers, std::string_view body)
         return "body with Content-Encoding " + printable(coding, 60) + ", " + size;
     if (is_gzip(body))
         return "gzip-compressed body, " + size;
-    auto const type = headers.find("Content-Type").value_or(std::string_view());
-    auto const media = trim(type.substr(0, type.find(';')));
-    if (media.empty() || icontains(media, "json"))
+    auto const media = other_media(headers);
+    if (media.empty())
         return "body is not the JSON of an error, " + size;
     return std::string("body is ").append(printable(media, 60)).append(", ").append(size);
 }
