@@ -111,7 +111,7 @@ public:
         if (!next_.type)
             return ++skipping_, true;
         if (!next_.type->array)
-            return refuse(next_, "an array", failed);
+            return refuse(next_, "an array", failed) && (++skipping_, true);
         auto const most = next_.type->array(next_.to);
         return charge(next_.type->element_bytes, next_.name, failed) && push(next_, true, failed, most);
     }
@@ -164,12 +164,18 @@ public:
             return false;
         if (next_.type)
         {
-            if (!next_.type->text)
-                return refuse(next_, "a string", failed);
             auto const value = join(part);
-            if (!charge(value.size(), next_.name, failed))
-                return false;
-            next_.type->text(next_.to, value);
+            if (!next_.type->text)
+            {
+                if (!refuse(next_, "a string", failed))
+                    return false;
+            }
+            else
+            {
+                if (!charge(value.size(), next_.name, failed))
+                    return false;
+                next_.type->text(next_.to, value);
+            }
         }
         text_.clear();
         return true;
@@ -364,7 +370,7 @@ private:
             return collect(1, 0, failed);
         }
         if (!next_.type->member)
-            return refuse(next_, "an object", failed);
+            return refuse(next_, "an object", failed) && (++skipping_, true);
         return push(next_, false, failed);
     }
 
@@ -401,8 +407,14 @@ private:
         return false;
     }
 
+    /** Refuses a value whose kind does not fit, or returns true if the value is to be skipped. */
     [[gnu::cold, gnu::noinline]] bool refuse(slot const& target, char const* found, error_code& failed)
     {
+        if (target.type->other_kind)
+        {
+            target.type->other_kind(target.to, found);
+            return true;
+        }
         refused_ = target.name;
         refusal_ = std::string("expected ") + target.type->expected + ", found " + found;
         return stop(complaint::kind::malformed, failed);

@@ -67,6 +67,9 @@ struct reader_type
     slot (*element)(void* to) = nullptr;
     std::size_t element_bytes = 0;                     ///< memory that counts for each element, and for the list itself
     std::string (*too_many)(void const* to) = nullptr; ///< the text of the complaint about too many elements
+    /** Receives the kind of a value that does not fit, such as "a number". The value is skipped then. If absent, such a
+        value is a fault of the document. */
+    void (*other_kind)(void* to, char const* found) = nullptr;
     /** For one-ofs, whose kind may come last: the object is collected first. Returns the place of its members, or, if
         that is the place of a text, of the object's own bytes. */
     slot (*choose)(void* to, boost::json::object const& whole) = nullptr;
