@@ -7,6 +7,7 @@
 #include "admission.hpp"
 #include "core/codec.hpp"
 #include "core/counter.hpp"
+#include "core/required.hpp"
 #include "core/url.hpp"
 #include "endpoint.hpp"
 #include "park.hpp"
@@ -237,7 +238,11 @@ bool may_have_been_executed(std::vector<attempt> const& tries) noexcept;
 /** Whether a response had a success status, although its body was lost. */
 bool was_carried_out(std::vector<attempt> const& tries) noexcept;
 
-/** The error of a call whose answer cannot be read. */
+/** The error of a call whose response came and is a success, but of no use: `code` and `detail` say why. It has the
+    request, the attempts and the body. */
+error unreadable(planned_call const& call, response_info answer, errc code, std::string detail);
+
+/** The error of a call whose response cannot be decoded. If the body is an error of the server, it has its problems. */
 error malformed(planned_call const& call, response_info answer, core::complaint const& about);
 
 /** What the server said beside the body. */
@@ -261,13 +266,15 @@ asio::awaitable<call_failure> decode_in_slices(
     core::document_reader& reader, planned_call const& call, response_info const& answer
 );
 
-template <class T>
+template <core::resource T>
 result<T> decoded(client_core const& core, planned_call& call)
 {
     result<T> outcome(std::in_place, take_info(call.got));
     auto const memory = core.settings().limits.decoded_response;
     if (auto const wrong = core::read_json(call.got.response.body(), *outcome, memory))
         return malformed(call, outcome.response(), *wrong);
+    if (auto const lacking = core::check_required(*outcome, {}, call.got.response.body().size()))
+        return malformed(call, outcome.response(), *lacking);
     return outcome;
 }
 
@@ -283,7 +290,14 @@ public:
     }
 
     asio::awaitable<call_failure> run() { return decode_in_slices(reader_, call_, outcome_.response()); }
-    result<T> take() noexcept { return std::move(outcome_); }
+
+    /** Returns the outcome. To be called once, after the whole response was read. */
+    result<T> take()
+    {
+        if (auto const lacking = core::check_required(*outcome_, {}, call_.got.response.body().size()))
+            return malformed(call_, outcome_.response(), *lacking);
+        return std::move(outcome_);
+    }
 
 private:
     result<T> outcome_;

@@ -433,9 +433,9 @@ bool call_record::report_to_gate(exchange const& got, tried_once& tried, retry_r
     if (tried.ending.health == core::health::busy)
     {
         auto const most = std::max<nanoseconds>(ours.max_server_delay, longest_closing);
-        bool const told = tried.ended.hint.value_or(nanoseconds(0)) > nanoseconds(0);
-        auto const opens = gates.close_gate(permit_, std::min(wait.length, most), told);
-        if (why != retry_reason::throttled || wait.length > most)
+        auto const opens = gates.close_gate(permit_, std::min(wait.length, most), core::asks_to_wait(tried.ended.hint));
+        // The gate is open if it was closed for another call and has opened since: then this call has its own wait.
+        if (why != retry_reason::throttled || wait.length > most || opens == nanoseconds(0))
             return false;
         wait.length = opens;
         return true;
@@ -554,7 +554,7 @@ error call_record::fail(exchange& got, ccloud::gave_up why)
     if (int const status = got.response.status(); status != 0)
     {
         std::string const body(std::move(got.response).body());
-        if (!about->attempts.empty())
+        if (!about->attempts.empty() && core::asks_to_wait(about->attempts.back().server_hint))
             about->retry_after = about->attempts.back().server_hint;
         core::read_answer(*about, response_info(status, std::move(got.response).headers(), tries_), body);
     }

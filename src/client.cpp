@@ -301,9 +301,6 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
     co_return result<drained>(end, response_info());
 }
 
-namespace {
-
-/** The error of a call whose response came, but ends in `code`. */
 error unreadable(planned_call const& call, response_info answer, errc code, std::string detail)
 {
     auto const& got = call.got;
@@ -315,7 +312,7 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     details->path = core::path_of(request.target());
     details->response = std::move(answer);
     details->body = got.response.body().substr(0, core::kept_body);
-    details->detail = core::joined(std::move(detail), core::outcome_of(request.verb(), details->response));
+    details->detail = std::move(detail);
     details->elapsed = got.started + got.took;
     details->attempts = got.failed;
     attempt last;
@@ -332,16 +329,20 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     return error(std::move(details));
 }
 
-} // namespace
-
 error malformed(planned_call const& call, response_info answer, core::complaint const& about)
 {
-    if (about.about == core::complaint::kind::too_large)
-        return unreadable(
-            call, std::move(answer), errc::response_too_large,
-            about.to_string() + "; see config::limits.decoded_response"
-        );
-    return unreadable(call, std::move(answer), errc::malformed_response, about.to_string());
+    bool const too_large = about.about == core::complaint::kind::too_large;
+    auto told = too_large ? core::problem_list() : core::read_problems(call.got.response.body());
+    auto const other_type = core::other_type(answer.headers());
+    auto detail = core::joined(about.to_string(), too_large ? "see config::limits.decoded_response" : other_type);
+    // An error or a web page under 200 leaves open whether the request was carried out.
+    if (answer.status() != 200 || (told.kept.empty() && other_type.empty()))
+        detail = core::joined(std::move(detail), core::outcome_of(call.planned.request.verb(), answer));
+    auto const code = too_large ? errc::response_too_large : errc::malformed_response;
+    auto failure = unreadable(call, std::move(answer), code, std::move(detail));
+    failure.edit().problems = std::move(told.kept);
+    failure.edit().omitted_problems = told.omitted;
+    return failure;
 }
 
 asio::awaitable<call_failure> decode_in_slices(
@@ -359,7 +360,8 @@ asio::awaitable<call_failure> decode_in_slices(
         auto const cancellation = co_await asio::this_coro::cancellation_state;
         if (cancellation.cancelled() != asio::cancellation_type::none)
         {
-            failed = unreadable(call, answer, errc::cancelled, "while the response was decoded");
+            auto const outcome = core::outcome_of(call.planned.request.verb(), answer);
+            failed = unreadable(call, answer, errc::cancelled, core::joined("while the response was decoded", outcome));
             break;
         }
     }

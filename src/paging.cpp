@@ -12,10 +12,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <utility>
 
 namespace ccloud::detail {
 
 namespace {
+
+constexpr std::size_t most_empty_pages = 1'000'000;
 
 std::string refusal_of(list_options const& options)
 {
@@ -23,6 +26,9 @@ std::string refusal_of(list_options const& options)
         return "page_size: is " + std::to_string(options.page_size) + ", must be 1 to 100";
     if (options.prefetch < 0 || options.prefetch > 1)
         return "prefetch: is " + std::to_string(options.prefetch) + ", must be 0 or 1";
+    if (options.max_empty_pages > most_empty_pages)
+        return "max_empty_pages: is " + std::to_string(options.max_empty_pages) + ", must be 0 to " +
+               std::to_string(most_empty_pages);
     return {};
 }
 
@@ -205,6 +211,7 @@ private:
             co_return expired_token(*std::move(failed));
         raw_page page;
         page.response = take_info(call.got);
+        page.response.share_headers();
         std::string_view const body = call.got.response.body();
         if (is_long(call))
         {
@@ -212,18 +219,24 @@ private:
             failed = co_await decode_in_slices(slow->reader(), call, page.response);
             if (failed)
                 co_return *std::move(failed);
-            slow->finish(page);
+            if (auto const lacking = slow->finish(page))
+                co_return malformed(call, page.response, *lacking);
         }
         else if (auto const wrong = decoder_.decode(body, terms(), page))
             co_return malformed(call, page.response, *wrong);
-        core_->wire().recycle(std::move(call.got.response).body());
-        page.token = token_;
         std::string after;
         if (auto wrong = find_next(page, after))
-            co_return located(std::move(*wrong), call.planned, std::move(page.response));
-        token_ = std::move(after);
-        ++pages_;
-        items_ += page.size;
+        {
+            page.token = token_;
+            page.broken_link = unreadable(call, page.response, wrong->code, std::move(wrong->detail));
+        }
+        else
+        {
+            page.token = std::exchange(token_, std::move(after));
+            ++pages_;
+            items_ += page.size;
+        }
+        core_->wire().recycle(std::move(call.got.response).body());
         co_return page;
     }
 
@@ -262,22 +275,38 @@ private:
         return own > std::chrono::milliseconds(0) ? (std::min)(left, own) : left;
     }
 
-    /** Reads the next link, and also puts its token into `after`. Returns what is wrong with the link. */
-    std::optional<error> find_next(raw_page& page, std::string& after)
+    /** Why the page after another one cannot be fetched. */
+    struct link_fault
     {
-        if (page.metadata.next.empty())
+        errc code;
+        std::string detail;
+    };
+
+    /** Reads the next link of a page that is about to be returned, and also puts its token into `after`. */
+    std::optional<link_fault> find_next(raw_page& page, std::string& after)
+    {
+        auto const& metadata = page.envelope.metadata;
+        if (auto const* const found = page.envelope.other_metadata)
+            return link_fault{errc::malformed_response, std::string("metadata: expected an object, found ") + found};
+        if (auto const* const found = metadata.next.other_kind)
+            return link_fault{
+                errc::malformed_response, std::string("metadata.next: expected a string, found ") + found};
+        auto const& link = metadata.next.value;
+        if (link.empty())
             return std::nullopt;
-        auto const& link = page.metadata.next;
         if (link.size() > core::longest_page_link)
-            return error(
+            return link_fault{
                 errc::malformed_response, "metadata.next: has " + std::to_string(link.size()) + " bytes, more than " +
-                                              std::to_string(core::longest_page_link)
-            );
+                                              std::to_string(core::longest_page_link)};
         auto next = core::page_token(link);
         if (!next)
-            return error(errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"');
-        if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
-            return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
+            return link_fault{errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"'};
+        if (next->empty())
+            return std::nullopt;
+        if (page.size == 0 && empty_pages_ >= options_.max_empty_pages)
+            return link_fault{
+                errc::too_many_empty_pages,
+                std::to_string(empty_pages_ + 1) + " in a row; see list_options::max_empty_pages"};
         after = *next; // first, because nothing may fail once the token is remembered
         if (!token_.empty())
             seen_.insert(token_);
@@ -286,10 +315,9 @@ private:
             after.clear();
             if (options_.repeated_page == on_repeated_page::stop)
                 return std::nullopt;
-            return error(
+            return link_fault{
                 errc::pagination_loop,
-                "page_token \"" + core::printable(*next) + "\" after " + std::to_string(pages_ + 1) + " pages"
-            );
+                "page_token \"" + core::printable(*next) + "\" after " + std::to_string(pages_ + 1) + " pages"};
         }
         empty_pages_ = page.size == 0 ? empty_pages_ + 1 : 0;
         page.next = std::move(*next);
@@ -304,16 +332,6 @@ private:
         auto& about = failure.edit();
         about.code = errc::page_token_expired;
         about.detail = "after " + std::to_string(pages_) + " pages and " + std::to_string(items_) + " items";
-        return failure;
-    }
-
-    static error located(error failure, planned_request const& planned, response_info answer)
-    {
-        auto& about = failure.edit();
-        about.progress = progress::answered;
-        about.method = planned.request.verb();
-        about.path = core::path_of(planned.request.target());
-        about.response = std::move(answer);
         return failure;
     }
 

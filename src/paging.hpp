@@ -5,6 +5,7 @@
 #include <ccloud/client.hpp>
 
 #include "core/codec.hpp"
+#include "core/required.hpp"
 #include "endpoint.hpp"
 
 #include <boost/describe/class.hpp>
@@ -21,13 +22,24 @@
 
 namespace ccloud::detail {
 
-/** The members of a list's metadata that mean something to us. */
+/** A text of a list that no item depends on, so that a page is not lost if it is something else. */
+struct lenient_text
+{
+    std::string value;
+    char const* other_kind = nullptr; ///< "a number", if it was no text
+};
+
+/** The metadata of a list. */
 struct list_metadata
 {
-    std::string next;
+    lenient_text first;
+    lenient_text last;
+    lenient_text prev;
+    lenient_text next;
+    lenient_text self;
     std::optional<std::int64_t> total_size;
 };
-BOOST_DESCRIBE_STRUCT(list_metadata, (), (next, total_size))
+BOOST_DESCRIBE_STRUCT(list_metadata, (), (first, last, prev, next, self, total_size))
 
 /** How many items a page may have if `asked` were requested: ten times as many, or as many as the longest page that
     any of the APIs documents, if that is more. A server may ignore `page_size`, and may raise its limits. */
@@ -45,13 +57,35 @@ struct page_items
     std::size_t asked = 0;
 };
 
-/** The envelope of a list. */
-template <class T>
-struct list_document
+/** The envelope of a list, without its items. */
+struct list_envelope
 {
+    lenient_text api_version;
+    lenient_text kind;
     list_metadata metadata;
+    char const* other_metadata = nullptr; ///< "an array", if the metadata was no object
+    bool has_data = false;                ///< also if it is null
+};
+
+/** A list of the API. */
+template <class T>
+struct list_document : list_envelope
+{
     page_items<T> data;
 };
+
+/** What a decoded list lacks of that which every list of the API has: "data", and an id in each item. An object without
+    "data", such as an error under 200, is not an empty list. `bytes` is the size of the document. */
+template <class T>
+std::optional<core::complaint> check_list(list_document<T> const& document, std::size_t bytes)
+{
+    if (!document.has_data)
+        return core::complaint{"/data", bytes, "is missing"};
+    for (auto const& item : document.data.all)
+        if (item.id.empty())
+            return core::check_required(item, "/data/" + std::to_string(&item - document.data.all.data()), bytes);
+    return std::nullopt;
+}
 
 inline constexpr std::size_t most_page_size = 100;
 
@@ -67,10 +101,11 @@ struct raw_page
 {
     std::shared_ptr<void> items; ///< std::vector<T>
     std::size_t size = 0;
-    list_metadata metadata;
-    std::string token;
-    std::string next;
-    response_info response;
+    list_envelope envelope;
+    std::string token;                ///< the page token that it was fetched with
+    std::string next;                 ///< the page token of the next page; empty at the end
+    std::optional<error> broken_link; ///< why the next page cannot be fetched
+    response_info response;           ///< shares its header fields
 };
 
 /** Decodes a long page. */
@@ -84,8 +119,8 @@ public:
 
     virtual core::document_reader& reader() noexcept = 0;
 
-    /** Moves the items out, after the whole page was read. */
-    virtual void finish(raw_page& into) = 0;
+    /** Moves the items out, after the whole page was read. Returns what the page lacks. */
+    virtual std::optional<core::complaint> finish(raw_page& into) = 0;
 };
 
 /** How pages of one type are decoded: a short one in one go, a long one in slices. */
@@ -131,7 +166,7 @@ list_document<T> empty_page(std::size_t bytes, page_terms terms)
 template <class T>
 void hand_over(list_document<T>&& document, raw_page& into)
 {
-    into.metadata = std::move(document.metadata);
+    into.envelope = std::move(static_cast<list_envelope&>(document));
     into.size = document.data.all.size();
     into.items = std::make_shared<std::vector<T>>(std::move(document.data.all));
 }
@@ -142,6 +177,8 @@ std::optional<core::complaint> decode_page(std::string_view body, page_terms ter
     auto document = empty_page<T>(body.size(), terms);
     if (auto wrong = core::read_json(body, document, terms.memory))
         return wrong;
+    if (auto lacking = check_list(document, body.size()))
+        return lacking;
     hand_over(std::move(document), into);
     return std::nullopt;
 }
@@ -151,14 +188,22 @@ class typed_long_page final : public long_page
 {
 public:
     typed_long_page(std::string_view body, page_terms terms)
-        : document_(empty_page<T>(body.size(), terms)), reader_(body, core::root_of(document_), terms.memory)
+        : bytes_(body.size()), document_(empty_page<T>(bytes_, terms)),
+          reader_(body, core::root_of(document_), terms.memory)
     {
     }
 
     core::document_reader& reader() noexcept override { return reader_; }
-    void finish(raw_page& into) override { hand_over(std::move(document_), into); }
+    std::optional<core::complaint> finish(raw_page& into) override
+    {
+        auto lacking = check_list(document_, bytes_);
+        if (!lacking)
+            hand_over(std::move(document_), into);
+        return lacking;
+    }
 
 private:
+    std::size_t const bytes_;
     list_document<T> document_;
     core::document_reader reader_;
 };
@@ -186,11 +231,21 @@ private:
         if (!got)
             co_return std::move(got).error();
         fetched_page<T> page;
-        page.items = std::move(*std::static_pointer_cast<std::vector<T>>(got->items));
         page.token = std::move(got->token);
         page.next = std::move(got->next);
-        page.total_size = got->metadata.total_size;
-        page.response = std::move(got->response);
+        page.broken_link = std::move(got->broken_link);
+        auto& content = page.content;
+        content.items = std::move(*std::static_pointer_cast<std::vector<T>>(got->items));
+        content.response = std::move(got->response);
+        auto& [api_version, kind, metadata, other, has_data] = got->envelope;
+        content.api_version = std::move(api_version.value);
+        content.kind = std::move(kind.value);
+        content.total_size = metadata.total_size;
+        content.links.first = std::move(metadata.first.value);
+        content.links.last = std::move(metadata.last.value);
+        content.links.prev = std::move(metadata.prev.value);
+        content.links.next = std::move(metadata.next.value);
+        content.links.self = std::move(metadata.self.value);
         co_return page;
     }
 
@@ -214,14 +269,54 @@ async_generator<T> list_pages(client const& cloud, planned_request first, list_o
 
 namespace ccloud::core {
 
+template <>
+struct custom_reader<ccloud::detail::lenient_text>
+{
+    static constexpr reader_type type{
+        .expected = "a string",
+        .text =
+            [](void* to, std::string_view text) {
+                *static_cast<ccloud::detail::lenient_text*>(to) = {std::string(text), nullptr};
+            },
+        .other_kind =
+            [](void* to, char const* found) {
+                *static_cast<ccloud::detail::lenient_text*>(to) = {{}, found};
+            }};
+};
+
+/** The metadata of the envelope behind it. */
+struct metadata_reader
+{
+    static slot member(void* to, std::string_view name)
+    {
+        auto& envelope = *static_cast<ccloud::detail::list_envelope*>(to);
+        return reader_of<ccloud::detail::list_metadata>().member(&envelope.metadata, name);
+    }
+
+    static constexpr reader_type type{
+        .expected = "an object", .member = &member, .other_kind = [](void* to, char const* found) {
+            static_cast<ccloud::detail::list_envelope*>(to)->other_metadata = found;
+        }};
+};
+
 template <class T>
 slot list_member(void* to, std::string_view name)
 {
     auto& document = *static_cast<ccloud::detail::list_document<T>*>(to);
+    auto const text = [](ccloud::detail::lenient_text& into, std::string_view of) {
+        return slot{&reader_of<ccloud::detail::lenient_text>(), &into, of};
+    };
     if (name == "data")
+    {
+        document.has_data = true;
         return slot{&reader_of<ccloud::detail::page_items<T>>(), &document.data, "data"};
+    }
     if (name == "metadata")
-        return slot{&reader_of<ccloud::detail::list_metadata>(), &document.metadata, "metadata"};
+        return slot{&metadata_reader::type, static_cast<ccloud::detail::list_envelope*>(&document), "metadata"};
+    if (name == "kind")
+        return text(document.kind, "kind");
+    if (name == "api_version")
+        return text(document.api_version, "api_version");
     return {};
 }
 

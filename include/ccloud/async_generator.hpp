@@ -43,6 +43,10 @@ struct list_options
 
     on_repeated_page repeated_page = on_repeated_page::fail;
 
+    /** How many empty pages in a row are followed. The next one with a link is `errc::too_many_empty_pages`. Range 0 to
+        1,000,000. 0 means that an empty page must be the last one. */
+    std::size_t max_empty_pages = 100;
+
     /** For one page, its retries included. Default: `config::total_timeout`. */
     std::optional<std::chrono::milliseconds> timeout = std::nullopt;
 
@@ -85,12 +89,26 @@ private:
     std::string token_;
 };
 
+/** The links in the metadata of a page, as the server sent them. A link is empty if the server sent none, null, or a
+    value that is not a string. The links may name another host than the endpoint; do not send credentials there. */
+struct page_links
+{
+    std::string first;
+    std::string last;
+    std::string prev;
+    std::string next;
+    std::string self;
+};
+
 /** Items of one page, or the rest of one. */
 template <class T>
 struct page
 {
     std::vector<T> items;
     std::optional<std::int64_t> total_size; ///< of the whole listing, where the server says so
+    page_links links;
+    std::string kind;        ///< of the list, such as "IpGroupList"; empty if the server sent none
+    std::string api_version; ///< such as "iam/v2"; empty if the server sent none
     response_info response;
 };
 
@@ -100,11 +118,10 @@ namespace detail {
 template <class T>
 struct fetched_page
 {
-    std::vector<T> items;
-    std::string token; ///< that it was fetched with
-    std::string next;  ///< of the page after it; empty at the end
-    std::optional<std::int64_t> total_size;
-    response_info response;
+    page<T> content;                  ///< its response shares its header fields
+    std::string token;                ///< the page token that it was fetched with
+    std::string next;                 ///< the page token of the next page; empty at the end
+    std::optional<error> broken_link; ///< why the next page cannot be fetched
 };
 
 /** Fetches pages in order; an error does not advance. Owns prefetch and decoding, on the client's executor. */
@@ -138,17 +155,17 @@ struct listing
     std::size_t index = 0;
     std::string base_token; // buffer[0] comes base_offset items after the start of this page
     std::size_t base_offset = 0;
-    std::string next_token; // of the page after the buffer, where !complete
-    bool cut = false;       // max_items cut the last page short
-    bool complete = false;  // nothing comes after the buffer
+    std::string next_token;           // of the page after the buffer, unless `complete` or `broken_link`
+    bool cut = false;                 // max_items cut the last page short
+    bool complete = false;            // nothing comes after the buffer
+    std::optional<error> broken_link; // why the page after the buffer cannot be fetched
     bool busy = false;
     bool started = false;
     bool resumed_late = false;
     std::size_t delivered = 0;
     std::size_t pages = 0;
-    std::size_t to_skip = 0; // items before the checkpoint that was resumed
-    std::optional<std::int64_t> total_size;
-    response_info response;
+    std::size_t to_skip = 0; // items of the next page that were delivered before
+    page<T> current;         // the page that was fetched last, without its items
 
     bool spent() const noexcept
     {
@@ -156,30 +173,52 @@ struct listing
                (options.max_pages && pages >= *options.max_pages);
     }
 
-    /** Delivers what is in the buffer. */
-    std::vector<T> take_rest()
+    /** Delivers the rest of the current page: the items in the buffer, and its links. */
+    page<T> take_rest() noexcept
     {
+        page<T> rest;
+        rest.total_size = current.total_size;
+        rest.links = std::move(current.links);
+        rest.kind = std::move(current.kind);
+        rest.api_version = std::move(current.api_version);
+        rest.response = current.response;
         base_offset += buffer.size();
         delivered += buffer.size() - index;
         buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(index));
         index = 0;
-        return std::exchange(buffer, {});
+        rest.items = std::exchange(buffer, {});
+        return rest;
+    }
+
+    /** Goes back to the page in the buffer, whose items were delivered, and returns why its link cannot be followed. The
+        next call fetches that page again, because the server may send another link then. */
+    error go_back() noexcept
+    {
+        --pages;
+        to_skip += base_offset + buffer.size();
+        next_token = std::move(base_token);
+        buffer.clear();
+        index = 0;
+        error failure = *std::move(broken_link);
+        broken_link.reset();
+        return failure;
     }
 
     /** Takes a page into the empty buffer. */
     void accept(fetched_page<T> got)
     {
         ++pages;
-        auto const skip = to_skip < got.items.size() ? to_skip : got.items.size();
+        auto& items = got.content.items;
+        auto const skip = to_skip < items.size() ? to_skip : items.size();
         to_skip -= skip;
-        buffer = std::move(got.items);
+        buffer = std::move(items);
         index = skip;
         base_token = std::move(got.token);
         base_offset = 0;
         next_token = std::move(got.next);
-        complete = next_token.empty();
-        total_size = got.total_size;
-        response = std::move(got.response);
+        broken_link = std::move(got.broken_link);
+        complete = next_token.empty() && !broken_link;
+        current = std::move(got.content);
         cut = false;
         if (options.max_items && buffer.size() - index > *options.max_items - delivered)
         {
@@ -216,6 +255,8 @@ operation<bool> fill(std::shared_ptr<listing<T>> state)
     {
         if (state->cut || state->spent())
             co_return false;
+        if (state->broken_link)
+            co_return state->go_back();
         auto got = co_await state->source->fetch();
         if (!got)
             co_return std::move(got).error();
@@ -236,10 +277,11 @@ operation<std::optional<T>> next_item(std::shared_ptr<listing<T>> state)
         if (!more)
             co_return std::move(more).error();
         if (!*more)
-            co_return result<std::optional<T>>(std::optional<T>(), state->response);
+            co_return result<std::optional<T>>(std::optional<T>(), state->current.response);
     }
     ++state->delivered;
-    co_return result<std::optional<T>>(std::optional<T>(std::move(state->buffer[state->index++])));
+    std::optional<T> item(std::move(state->buffer[state->index++]));
+    co_return result<std::optional<T>>(std::move(item), state->current.response);
 }
 
 template <class T>
@@ -252,13 +294,9 @@ operation<std::optional<page<T>>> next_page_of(std::shared_ptr<listing<T>> state
     if (!more)
         co_return std::move(more).error();
     if (!*more)
-        co_return result<std::optional<page<T>>>(std::optional<page<T>>(), state->response);
-    page<T> rest;
-    rest.response = state->response;
-    auto response = state->response;
-    rest.total_size = state->total_size;
-    rest.items = state->take_rest(); // last: it cannot throw, so no item is lost
-    co_return result<std::optional<page<T>>>(std::optional<page<T>>(std::move(rest)), std::move(response));
+        co_return result<std::optional<page<T>>>(std::optional<page<T>>(), state->current.response);
+    std::optional<page<T>> rest(state->take_rest());
+    co_return result<std::optional<page<T>>>(std::move(rest), state->current.response);
 }
 
 /** Items on their way out of a listing. Unless they are delivered they go back, to be delivered again. */
@@ -322,8 +360,7 @@ operation<std::vector<T>> collect_items(std::shared_ptr<listing<T>> state, std::
             break;
         all.take_buffered(max);
     }
-    auto response = state->response;
-    co_return result<std::vector<T>>(all.deliver(), std::move(response));
+    co_return result<std::vector<T>>(all.deliver(), state->current.response);
 }
 
 } // namespace detail
@@ -337,7 +374,9 @@ operation<std::vector<T>> collect_items(std::shared_ptr<listing<T>> state, std::
     @endcode
 
     Lazy: nothing is sent before the first `next()`. Follows the server's page tokens, over empty pages too, always
-    to the client's own endpoint, whatever host a link names; ends where a page has no next link.
+    to the client's own endpoint, whatever host a link names; ends where a page has no next link. The items of a page
+    are delivered even if its next link cannot be followed; the first call that needs the page after it returns the
+    error. The call after that fetches the page with the broken link again, and skips its items.
 
     An error does not advance: the next call asks for the same page again. Tokens may expire; then the server's 400
     arrives as `errc::page_token_expired`, and the listing has to be begun anew (nothing is restarted silently, for
@@ -363,7 +402,8 @@ public:
     async_generator& operator=(async_generator const&) = delete;
     ~async_generator() = default;
 
-    /** The next item, or nothing at the end. */
+    /** The next item, or nothing at the end. `response()` of the result is that of the page it came with; the items of
+        a page share it. Items that a failed `collect()` leaves behind have the response of the last page it fetched. */
     operation<std::optional<T>> next() { return detail::next_item(state_); }
 
     /** The undelivered rest of the current page, or else the next page that is not empty; nothing at the end. */
@@ -379,7 +419,7 @@ public:
     ccloud::checkpoint checkpoint() const
     {
         auto const& at = *state_;
-        if (at.index < at.buffer.size() || at.cut)
+        if (at.index < at.buffer.size() || at.cut || at.broken_link)
             return ccloud::checkpoint(at.base_token, at.base_offset + at.index);
         if (at.complete)
             return ccloud::checkpoint::end();

@@ -64,7 +64,7 @@ private:
 enum class reset_form : unsigned char {
     delta,     ///< seconds from now, as this API documents it
     epoch,     ///< seconds since 1970
-    automatic, ///< an epoch from 10^9 on, else from now
+    automatic, ///< an epoch if it is 10^9 or more, which as seconds from now would be 31 years; else seconds from now
 };
 
 /** Everything a client can be told. Options of a call come before those of the client, those before the defaults here.
@@ -124,7 +124,9 @@ public:
     int retry_budget = 500;
 
     ccloud::rate_scope rate_scope;
-    ccloud::reset_form reset_form = reset_form::delta;
+
+    /** How X-RateLimit-Reset is read. Default: `automatic`. */
+    ccloud::reset_form reset_form = reset_form::automatic;
 
     /** Calls that wait in line for the rate gate, of all shards; one more ends with `errc::queue_full`. 0: any
         number. */

@@ -60,8 +60,10 @@
     |     response_too_large       the body is larger than config::limits allows
     |
     +-- answered, unreadable
-          malformed_response       not the JSON that was asked for (with JSON path and byte offset); a page with far
-                                   more items than were asked for; status 205, 206 or 226
+          malformed_response       not the JSON that was asked for (with JSON path and byte offset): for example an
+                                   object or an item without `id`, a list without `data`, or an error under a 2xx,
+                                   whose text is in `problems()`; a page with far more items than were asked for, or
+                                   with a next link that is not a text or longer than 16 KiB; status 205, 206 or 226
           response_too_large       the decoded values exceed config::limits.decoded_response
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
 
@@ -267,15 +269,16 @@ public:
         call: attempt_timeout, deadline_exceeded, cancelled, client_closed. */
     std::error_code const& cause() const noexcept;
 
-    /** Every try, oldest first. Empty if the library refused the call itself, or the link to a page. Where there were more than 16: the first ones and the last, and among them one that may
-        have been executed, if any may. */
+    /** Every try, oldest first. Empty if the library refused the call itself. Where there were more than 16: the first
+        ones and the last, and among them one that may have been executed, if any may. */
     std::vector<attempt> const& attempts() const noexcept;
 
     /** From the start of the call to its end, waits included. */
     std::chrono::nanoseconds elapsed() const noexcept;
 
     /** In how long a further try may do better: what the server asked for last, or how long it will go on to hold
-        this client back. Nothing where nobody knows. */
+        this client back. Nothing where nobody knows, and if the server asked for a wait of zero or until a time that has
+        passed. */
     std::optional<std::chrono::nanoseconds> retry_after() const noexcept;
 
     /** One line for people:

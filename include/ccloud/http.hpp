@@ -160,15 +160,19 @@ private:
     std::string host_;
 };
 
-/** The three rate-limit values of a response. Each is absent where the server did not send it, or not as a number. */
+/** The three rate-limit values of a response. Each is absent where the server did not send it, or not as a number; of
+    several fields, or of a list, the first number counts. */
 struct rate_limit
 {
-    std::optional<std::int64_t> limit;         ///< X-RateLimit-Limit: requests a window
-    std::optional<std::int64_t> remaining;     ///< X-RateLimit-Remaining: requests left in this window
-    std::optional<std::chrono::seconds> reset; ///< X-RateLimit-Reset: until the window rolls, from now (no epoch)
+    std::optional<std::int64_t> limit;     ///< X-RateLimit-Limit: requests a window
+    std::optional<std::int64_t> remaining; ///< X-RateLimit-Remaining: requests left in this window
+
+    /** X-RateLimit-Reset: until the window rolls, from now. Absent if it is 10^9 or more: that is a time since 1970. */
+    std::optional<std::chrono::seconds> reset;
 };
 
-/** What the server said beside the value: status line and header fields. Cheap to move. */
+/** What the server said beside the value: status line and header fields. Cheap to move; copying copies the fields,
+    except after `share_headers()`. Threads: a value type. */
 class response_info
 {
 public:
@@ -185,7 +189,12 @@ public:
     int attempts() const noexcept { return attempts_; }
     void attempts(int count) noexcept { attempts_ = count; }
 
-    http_headers const& headers() const noexcept { return headers_; }
+    /** The header fields of the response. */
+    http_headers const& headers() const noexcept { return shared_ ? *shared_ : headers_; }
+
+    /** Makes further copies share the header fields with this object, so that they allocate nothing. The responses that
+        a listing returns are shared by the items of a page. Throws `std::bad_alloc`, and changes nothing then. */
+    void share_headers();
 
     /** X-Request-Id: what support asks for. Empty where the server sent none. */
     std::string_view request_id() const noexcept;
@@ -207,7 +216,8 @@ public:
 private:
     int status_ = 0;
     int attempts_ = 0;
-    http_headers headers_;
+    http_headers headers_;                       ///< empty if they are shared
+    std::shared_ptr<http_headers const> shared_; ///< may be null
 };
 
 /** A response of the lower tier. */

@@ -37,8 +37,9 @@ struct retry_policy
     std::chrono::milliseconds base_delay{500};
     std::chrono::milliseconds max_delay{20'000};
 
-    /** The same for a 429 that does not say how long to wait; drawn from the upper half. It doubles with each time in
-        a row that the endpoint throttles this client, whichever call it meets. */
+    /** The same for a throttle (429; 413, 503 and 529 with Retry-After) that does not say how long to wait, or that asks
+        for a wait of zero or until a time that has passed; drawn from the upper half. It doubles with each time in a row
+        that the endpoint throttles this client, whichever call it meets. */
     std::chrono::milliseconds throttle_base_delay{1'000};
     std::chrono::milliseconds throttle_max_delay{60'000};
 

@@ -72,6 +72,16 @@ constexpr std::optional<std::int64_t> parse_digits(std::string_view text) noexce
     return value;
 }
 
+/** The first number of a value such as "100, 100;w=60", or of several fields that a proxy has joined with commas: the
+    first field of a name counts (RFC 9110 section 5.3). */
+constexpr std::optional<std::int64_t> first_number(std::string_view value) noexcept
+{
+    return parse_digits(trim(value.substr(0, value.find_first_of(",;"))));
+}
+
+/** A number of seconds that is read as a time since 1970 from here on, because as a wait it would be 31 years. */
+inline constexpr std::int64_t epoch_from = 1'000'000'000;
+
 /** The non-empty parts between separators, as views into `text`. */
 inline std::vector<std::string_view> split(std::string_view text, char separator)
 {

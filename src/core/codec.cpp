@@ -170,12 +170,18 @@ public:
             return false;
         if (next_.type)
         {
-            if (!next_.type->text)
-                return refuse(next_, "a string", failed);
             auto const value = join(part);
-            if (!charge(value.size(), next_.name, failed))
-                return false;
-            next_.type->text(next_.to, value);
+            if (!next_.type->text)
+            {
+                if (!refuse(next_, "a string", failed))
+                    return false;
+            }
+            else
+            {
+                if (!charge(value.size(), next_.name, failed))
+                    return false;
+                next_.type->text(next_.to, value);
+            }
         }
         text_.clear();
         return true;
@@ -416,17 +422,20 @@ private:
         return false;
     }
 
-    /** Refuses a value of a kind that does not fit, if it may not be absent. */
+    /** Refuses a value whose kind does not fit, or returns true if the value is to be skipped. */
     [[gnu::cold, gnu::noinline]] bool refuse(slot const& target, char const* found, error_code& failed)
     {
-        if (target.type->absent)
-            return target.type->absent(target.to), true;
+        if (target.type->other_kind)
+        {
+            target.type->other_kind(target.to, found);
+            return true;
+        }
         refused_ = target.name;
         refusal_ = std::string("expected ") + target.type->expected + ", found " + found;
         return stop(complaint::kind::malformed, failed);
     }
 
-    /** The same for an object or a list, which is skipped if it may be absent. */
+    /** The same for an object or a list. */
     bool skip_or_refuse(char const* found, error_code& failed) { return refuse(next_, found, failed) && ++skipping_; }
 
     bool scalar(char const* found, error_code& failed)

@@ -66,12 +66,14 @@ struct reader_type
     void (*text)(void* to, std::string_view value) = nullptr;
     void (*integer)(void* to, std::int64_t value) = nullptr;
     void (*real)(void* to, double value) = nullptr;
-    void (*absent)(void* to) = nullptr; ///< accepts each value of a kind that does not fit, and does not read it
     slot (*member)(void* to, std::string_view name) = nullptr; ///< makes it an object
     std::size_t (*array)(void* to) = nullptr;                  ///< a list begins; returns how many elements it may have
     slot (*element)(void* to) = nullptr;
     std::size_t element_bytes = 0;                     ///< memory that counts for each element, and for the list itself
     std::string (*too_many)(void const* to) = nullptr; ///< the text of the complaint about too many elements
+    /** Receives the kind of a value that does not fit, such as "a number". The value is skipped then. If absent, such a
+        value is a fault of the document. */
+    void (*other_kind)(void* to, char const* found) = nullptr;
     /** For one-ofs, whose kind may come last: the object is collected first. Returns the place of its members, or, if
         that is the place of a text, of the object's own bytes. */
     slot (*choose)(void* to, boost::json::object const& whole) = nullptr;
@@ -220,7 +222,7 @@ constexpr reader_type make_reader()
         return {
             .expected = "a string",
             .text = [](void* to, std::string_view text) { *static_cast<T*>(to) = parse_timestamp(text); },
-            .absent = [](void* to) { static_cast<T*>(to)->reset(); }};
+            .other_kind = [](void* to, char const*) { static_cast<T*>(to)->reset(); }};
     }
     else if constexpr (std::is_same_v<T, std::optional<std::int64_t>>)
     {
@@ -229,7 +231,7 @@ constexpr reader_type make_reader()
             .text = [](void* to, std::string_view text) { *static_cast<T*>(to) = count_of(text); },
             .integer = [](void* to, std::int64_t number) { *static_cast<T*>(to) = count_of(number); },
             .real = [](void* to, double number) { *static_cast<T*>(to) = count_of(number); },
-            .absent = [](void* to) { static_cast<T*>(to)->reset(); }};
+            .other_kind = [](void* to, char const*) { static_cast<T*>(to)->reset(); }};
     }
     else if constexpr (std::is_same_v<T, std::optional<std::string>>)
     {
@@ -237,7 +239,7 @@ constexpr reader_type make_reader()
             .expected = "a string",
             .text = [](void* to, std::string_view text) { static_cast<T*>(to)->emplace(text); },
             .integer = [](void* to, std::int64_t number) { *static_cast<T*>(to) = std::to_string(number); },
-            .absent = [](void* to) { static_cast<T*>(to)->reset(); }};
+            .other_kind = [](void* to, char const*) { static_cast<T*>(to)->reset(); }};
     }
     else if constexpr (is_vector<T>)
     {

@@ -29,6 +29,7 @@ std::optional<std::string> page_token(std::string_view link)
 {
     link = link.substr(0, link.find('#'));
     auto query = link.substr(std::min(link.find('?'), link.size()));
+    std::optional<std::string> end;
     while (!query.empty())
     {
         query.remove_prefix(1); // "?" or "&"
@@ -40,8 +41,9 @@ std::optional<std::string> page_token(std::string_view link)
         auto const value = parameter.substr(equals + 1);
         if (!value.empty())
             return is_visible_ascii(value) ? form_decoded(value) : std::nullopt;
+        end.emplace();
     }
-    return std::nullopt;
+    return end;
 }
 
 bool page_memory::insert(std::string_view token)

@@ -12,8 +12,9 @@ namespace ccloud::core {
 
 /** The page token of a `metadata.next` link: the value of the first parameter `page_token` that is not empty, in the
     query (RFC 3986 section 3.4: between the first "?" and the first "#"), form-decoded once. Only the token is read,
-    whatever scheme, host and path the link names. Returns nothing if the link has no token, or if the token is not
-    visible ASCII or has a "%" without two hexadecimal digits. */
+    whatever scheme, host and path the link names. Returns an empty text if every `page_token` is empty: that is the
+    end of a listing. Returns nothing if the link has no such parameter, or if the token is not visible ASCII or has a
+    "%" without two hexadecimal digits. */
 std::optional<std::string> page_token(std::string_view link);
 
 /** Most bytes of a page link. A longer one is refused, because no server accepts a request line of that length. */
@@ -35,9 +36,6 @@ private:
     std::size_t exact_bytes_ = 0;
     std::unordered_set<std::uint64_t> hashed_;
 };
-
-/** More empty pages in a row than this are an error of the server. */
-inline constexpr std::size_t max_empty_pages = 100;
 
 } // namespace ccloud::core
 

@@ -528,6 +528,24 @@ problem_list read_problems(std::string_view body)
     return repair.changed() ? parse_problems(repair.copy(), whole).value_or(problem_list()) : problem_list();
 }
 
+namespace {
+
+/** The media type of a body, without parameters, if it is not JSON. */
+std::string_view other_media(http_headers const& headers) noexcept
+{
+    auto const type = headers.find("Content-Type").value_or(std::string_view());
+    auto const media = trim(type.substr(0, type.find(';')));
+    return icontains(media, "json") ? std::string_view() : media;
+}
+
+} // namespace
+
+std::string other_type(http_headers const& headers)
+{
+    auto const media = other_media(headers);
+    return media.empty() ? std::string() : "Content-Type is " + printable(media, 60);
+}
+
 std::string describe_body(http_headers const& headers, std::string_view body)
 {
     if (body.empty())
@@ -537,9 +555,8 @@ std::string describe_body(http_headers const& headers, std::string_view body)
         return "body with Content-Encoding " + printable(coding, 60) + ", " + size;
     if (is_gzip(body))
         return "gzip-compressed body, " + size;
-    auto const type = headers.find("Content-Type").value_or(std::string_view());
-    auto const media = trim(type.substr(0, type.find(';')));
-    if (media.empty() || icontains(media, "json"))
+    auto const media = other_media(headers);
+    if (media.empty())
         return "body is not the JSON of an error, " + size;
     return std::string("body is ").append(printable(media, 60)).append(", ").append(size);
 }

@@ -38,6 +38,9 @@ problem_list read_problems(std::string_view body);
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */
 std::string describe_body(http_headers const& headers, std::string_view body);
 
+/** "Content-Type is text/html", if a response is not declared as JSON. */
+std::string other_type(http_headers const& headers);
+
 /** Makes `into` the error of a response's status, with what its header section and its body say. Problems are read
     only if the status is not 2xx. */
 void read_answer(error::data& into, response_info response, std::string_view body);

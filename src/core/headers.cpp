@@ -170,19 +170,28 @@ std::string origin::to_string() const
     return (tls_ ? "https://" : "http://") + authority();
 }
 
+void response_info::share_headers()
+{
+    bool const fits_inline = headers_.text().size() <= std::string().capacity(); // then copies allocate nothing
+    if (shared_ || fits_inline)
+        return;
+    shared_ = std::make_shared<http_headers const>(std::move(headers_));
+    headers_ = {};
+}
+
 std::string_view response_info::request_id() const noexcept
 {
-    return headers_.find("X-Request-Id").value_or(std::string_view());
+    return headers().find("X-Request-Id").value_or(std::string_view());
 }
 
 std::string_view response_info::location() const noexcept
 {
-    return headers_.find("Location").value_or(std::string_view());
+    return headers().find("Location").value_or(std::string_view());
 }
 
 std::string_view response_info::retry_after() const noexcept
 {
-    return headers_.find("Retry-After").value_or(std::string_view());
+    return headers().find("Retry-After").value_or(std::string_view());
 }
 
 std::vector<std::string_view> response_info::www_authenticate() const
@@ -198,12 +207,12 @@ std::vector<std::string_view> response_info::www_authenticate() const
 rate_limit response_info::rate_limit() const noexcept
 {
     auto const number = [this](std::string_view name) {
-        return core::parse_digits(headers_.find(name).value_or(std::string_view()));
+        return core::first_number(headers().find(name).value_or(std::string_view()));
     };
     ccloud::rate_limit values;
     values.limit = number("X-RateLimit-Limit");
     values.remaining = number("X-RateLimit-Remaining");
-    if (auto const reset = number("X-RateLimit-Reset"))
+    if (auto const reset = number("X-RateLimit-Reset"); reset && *reset < core::epoch_from)
         values.reset = std::chrono::seconds(*reset);
     return values;
 }

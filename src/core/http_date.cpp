@@ -100,9 +100,13 @@ struct date_parts
         year_month_day const date{
             std::chrono::year(full), std::chrono::month(static_cast<unsigned>(month)),
             std::chrono::day(static_cast<unsigned>(day))};
-        // Beyond this, 64-bit nanoseconds overflow.
-        if (!date.ok() || full < 1678 || full > 2261 || hour > 23 || minute > 59 || second > 60)
+        if (!date.ok() || hour > 23 || minute > 59 || second > 60)
             return std::nullopt;
+        // 64-bit nanoseconds hold no more.
+        if (full < 1678)
+            return earliest_http_date;
+        if (full > 2261)
+            return latest_http_date;
         return wall_time(sys_days(date) + hours(hour) + minutes(minute) + seconds(second));
     }
 };

@@ -67,7 +67,7 @@ unsigned bit_of(retry_reason why) noexcept
 /** Never earlier than the server asks, and some of its wait later: it tells all clients the same. */
 wait_time with_hint(wait_time own, std::optional<nanoseconds> hint, delay_source from, std::uint64_t dice) noexcept
 {
-    if (!hint || *hint <= nanoseconds(0))
+    if (!asks_to_wait(hint))
         return own;
     nanoseconds const spread = std::clamp<nanoseconds>(*hint / 10, milliseconds(250), seconds(5));
     auto const least = std::max(*hint, own.length);
@@ -75,6 +75,11 @@ wait_time with_hint(wait_time own, std::optional<nanoseconds> hint, delay_source
 }
 
 } // namespace
+
+bool asks_to_wait(std::optional<nanoseconds> hint) noexcept
+{
+    return hint && *hint > nanoseconds(0);
+}
 
 retry_reason classify(outcome const& ended) noexcept
 {
@@ -170,7 +175,7 @@ decision next_step(
         return stop(gave_up::deadline_would_pass);
 
     ++count;
-    used.backoffs = ended.hint ? 0 : used.backoffs + (throttled ? 0 : 1);
+    used.backoffs = asks_to_wait(ended.hint) ? 0 : used.backoffs + (throttled ? 0 : 1);
     return {action::wait, why, {}, throttled ? retry_budget::throttle_cost : retry_budget::transient_cost};
 }
 

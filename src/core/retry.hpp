@@ -26,6 +26,10 @@ struct outcome
     std::optional<std::chrono::nanoseconds> hint; ///< what the server asked to wait, in this field or another
 };
 
+/** Whether the server asked for a wait. A hint of zero, or of a point in time that has passed, counts as none: the wait is
+    the policy's, and grows. */
+bool asks_to_wait(std::optional<std::chrono::nanoseconds> hint) noexcept;
+
 /** Why to repeat after this outcome: the table of statuses and methods, and nothing else. `none`: not at all. For
     a response with an incomplete or damaged body, that fault counts and not the status. */
 retry_reason classify(outcome const& ended) noexcept;

@@ -11,7 +11,6 @@ using namespace std::chrono;
 
 namespace {
 
-constexpr std::int64_t epoch_from = 1'000'000'000;
 constexpr std::int64_t epoch_to = 9'000'000'000; // beyond, 64-bit nanoseconds overflow
 constexpr auto most_seconds = duration_cast<seconds>(longest_hint);
 
@@ -181,14 +180,19 @@ std::optional<std::int64_t> quota(http_headers const& headers, std::string_view 
 /** The fields that tell of a limit: the first of each name; empty where there is none. */
 struct limit_fields
 {
+    struct group
+    {
+        std::string_view limit, remaining, reset;
+    };
     bool listed = false; ///< there is a RateLimit
-    std::string_view limit, remaining, reset;
+    group draft;         ///< RateLimit-Limit and so on, of the drafts before RateLimit was one field
+    group plain;         ///< X-RateLimit-Limit and so on
 };
 
-/** In one pass, and past most fields by their first letter, for every answer is asked. */
+/** Makes one pass over the fields, and skips most of them by their first letter, because every response is read. */
 limit_fields find_limit_fields(http_headers const& headers) noexcept
 {
-    constexpr std::string_view prefix = "X-RateLimit-";
+    constexpr std::string_view prefix = "RateLimit";
     limit_fields found;
     std::string_view rest = headers.text();
     for (; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1))
@@ -197,14 +201,18 @@ limit_fields find_limit_fields(http_headers const& headers) noexcept
         if (first != 'x' && first != 'r')
             continue;
         auto const name = rest.substr(0, rest.find(':'));
-        found.listed = found.listed || iequals(name, "RateLimit");
-        if (name.size() <= prefix.size() || !iequals(name.substr(0, prefix.size()), prefix))
+        auto what = name;
+        if (first == 'x')
+            what.remove_prefix(std::min<std::size_t>(2, what.size()));
+        if (!iequals(what.substr(0, prefix.size()), prefix) || (first == 'x' && name[1] != '-'))
             continue;
-        auto const what = name.substr(prefix.size());
-        auto* const place = iequals(what, "Limit")       ? &found.limit
-                            : iequals(what, "Remaining") ? &found.remaining
-                            : iequals(what, "Reset")     ? &found.reset
-                                                         : nullptr;
+        what.remove_prefix(prefix.size());
+        found.listed = found.listed || (first == 'r' && what.empty());
+        auto& fields = first == 'r' ? found.draft : found.plain;
+        auto* const place = iequals(what, "-Limit")       ? &fields.limit
+                            : iequals(what, "-Remaining") ? &fields.remaining
+                            : iequals(what, "-Reset")     ? &fields.reset
+                                                          : nullptr;
         if (place && !place->data())
         {
             auto const value = rest.substr(name.size() + 2);
@@ -214,20 +222,40 @@ limit_fields find_limit_fields(http_headers const& headers) noexcept
     return found;
 }
 
-std::optional<nanoseconds> read_reset(
-    http_headers const& headers, std::string_view value, reset_form form, wall_time now
+/** How much of the limit is left, in fields of the older kinds. */
+struct plain_limit
+{
+    std::optional<std::int64_t> limit;
+    std::optional<std::int64_t> remaining;
+    std::string_view text; ///< the value of the field that names the end of the window
+    nanoseconds reset{};
+};
+
+std::optional<plain_limit> read_group(
+    limit_fields::group const& found, http_headers const& headers, reset_form form, wall_time now
 ) noexcept
 {
-    auto const reset = parse_digits(value);
+    auto const reset = first_number(found.reset);
     if (!reset)
         return std::nullopt;
     bool const epoch = form == reset_form::epoch || (form == reset_form::automatic && *reset >= epoch_from);
-    return epoch ? until_epoch(*reset, {}, made_at(headers, now)) : span(*reset);
+    auto const ends = epoch ? until_epoch(*reset, {}, made_at(headers, now)) : span(*reset);
+    return plain_limit{first_number(found.limit), first_number(found.remaining), found.reset, ends};
 }
 
-} // namespace
+/** Reads RateLimit-Reset, whose value is seconds (draft-ietf-httpapi-ratelimit-headers-06 section 3.3), except that some
+    servers send an epoch; or, if that field is missing or malformed, X-RateLimit-Reset in the form `form`. */
+std::optional<plain_limit> read_plain(
+    limit_fields const& found, http_headers const& headers, reset_form form, wall_time now
+) noexcept
+{
+    if (auto const draft = read_group(found.draft, headers, reset_form::automatic, now))
+        return draft;
+    return read_group(found.plain, headers, form, now);
+}
 
-std::optional<nanoseconds> parse_retry_after(
+/** One value of Retry-After. */
+std::optional<nanoseconds> parse_one_wait(
     std::string_view value, std::string_view date, bool aged, wall_time now
 ) noexcept
 {
@@ -255,6 +283,32 @@ std::optional<nanoseconds> parse_retry_after(
     return std::min<nanoseconds>(span(*whole) + fraction, longest_hint);
 }
 
+} // namespace
+
+std::optional<nanoseconds> parse_retry_after(
+    std::string_view value, std::string_view date, bool aged, wall_time now
+) noexcept
+{
+    std::optional<nanoseconds> longest;
+    for (bool more = true; more;)
+    {
+        auto end = value.find(',');
+        auto wait = parse_one_wait(value.substr(0, end), date, aged, now);
+        if (!wait && end != std::string_view::npos)
+        {
+            auto const second = value.find(',', end + 1); // a date has a comma of its own
+            wait = parse_one_wait(value.substr(0, second), date, aged, now);
+            if (wait)
+                end = second;
+        }
+        longest = std::max(longest, wait);
+        more = end != std::string_view::npos;
+        if (more)
+            value.remove_prefix(end + 1);
+    }
+    return longest;
+}
+
 std::optional<server_hint> find_hint(int status, http_headers const& headers, reset_form form, wall_time now) noexcept
 {
     auto const date = headers.find("Date").value_or(std::string_view());
@@ -277,11 +331,10 @@ std::optional<server_hint> find_hint(int status, http_headers const& headers, re
             return std::nullopt;
         return server_hint{span(*limit->window), delay_source::rate_limit, limit->text};
     }
-    auto const found = find_limit_fields(headers);
-    auto const reset = read_reset(headers, found.reset, form, now);
-    if (!reset || (!throttled && parse_digits(found.remaining) != 0))
+    auto const limit = read_plain(find_limit_fields(headers), headers, form, now);
+    if (!limit || (!throttled && limit->remaining != 0))
         return std::nullopt;
-    return server_hint{*reset, delay_source::rate_limit, found.reset};
+    return server_hint{limit->reset, delay_source::rate_limit, limit->text};
 }
 
 std::optional<limit_sample> read_limits(http_headers const& headers, reset_form form, wall_time now) noexcept
@@ -290,11 +343,10 @@ std::optional<limit_sample> read_limits(http_headers const& headers, reset_form 
     if (found.listed)
         if (auto const limit = tightest(headers))
             return limit_sample{quota(headers, limit->name), limit->remaining, span(*limit->window)};
-    auto const remaining = parse_digits(found.remaining);
-    auto const reset = read_reset(headers, found.reset, form, now);
-    if (!remaining || !reset)
+    auto const limit = read_plain(found, headers, form, now);
+    if (!limit || !limit->remaining)
         return std::nullopt;
-    return limit_sample{parse_digits(found.limit), *remaining, *reset};
+    return limit_sample{limit->limit, *limit->remaining, limit->reset};
 }
 
 } // namespace ccloud::core

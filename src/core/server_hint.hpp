@@ -25,9 +25,11 @@ struct server_hint
 
     1. Retry-After, with any status (RFC 9110 section 10.2.3); of several fields the longest wait.
     2. RateLimit (draft-ietf-httpapi-ratelimit-headers-11 section 4): `t` of the tightest policy, see `read_limits`.
-    3. X-RateLimit-Reset, in the form the configuration names. This API documents seconds from now.
+    3. RateLimit-Reset, in seconds (the drafts up to draft-ietf-httpapi-ratelimit-headers-06); from 10^9 on an epoch,
+       which some servers send.
+    4. X-RateLimit-Reset, in the form the configuration names. This API documents seconds from now.
 
-    The last two also come with answers that have another cause. They count where the status is 429; and with 5xx where
+    The last three also come with answers that have another cause. They count where the status is 429; and with 5xx where
     nothing remains of the limit. What lies in the past is a wait of zero. */
 std::optional<server_hint> find_hint(int status, http_headers const& headers, reset_form form, wall_time now) noexcept;
 
@@ -39,7 +41,8 @@ struct limit_sample
     std::chrono::nanoseconds reset{};  ///< until the window rolls: from zero to `longest_hint`
 };
 
-/** Reads RateLimit and RateLimit-Policy; where the first does not serve, X-RateLimit-Remaining, -Reset and -Limit.
+/** Reads RateLimit and RateLimit-Policy; where the first does not serve, RateLimit-Remaining, -Reset and -Limit; and
+    without the second of these, X-RateLimit-Remaining, -Reset and -Limit.
     Nothing where remaining or reset is missing or odd.
 
     RateLimit is a structured list (RFC 9651 section 3.1), such as `"default";r=50;t=30, "burst";r=3;t=1`. The tightest
@@ -52,7 +55,8 @@ std::optional<limit_sample> read_limits(http_headers const& headers, reset_form 
 /** The value of one Retry-After (RFC 9110 section 10.2.3): seconds, or an HTTP-date.
 
     Beyond the RFC, seconds may have a fraction, rounded up to milliseconds, and a number of 10^9 and more is read as an
-    epoch. Points in time are measured against `date`, the Date of the same answer, so that the two clocks need not
+    epoch. A list counts with its longest wait, for a proxy may have joined two fields (RFC 9110 section 5.3). Points in
+    time are measured against `date`, the Date of the same answer, so that the two clocks need not
     agree; against `now` where that is no date or the answer was `aged`, by a cache. Nothing where it is malformed. */
 std::optional<std::chrono::nanoseconds> parse_retry_after(
     std::string_view value, std::string_view date, bool aged, wall_time now

@@ -399,8 +399,9 @@ TEST_CASE("rate-limit values are numbers or absent")
     };
     for (auto const& [value, number] :
          {row{"60", 60}, row{"0", 0}, row{" 007 ", 7}, row{"99999999999999999999999", INT64_MAX}, row{"", std::nullopt},
-          row{"-1", std::nullopt}, row{"1.5", std::nullopt}, row{"soon", std::nullopt},
-          row{"60, 60;w=60", std::nullopt}})
+          row{"-1", std::nullopt}, row{"1.5", std::nullopt}, row{"soon", std::nullopt}, row{"60, 60;w=60", 60},
+          row{"60;w=60", 60}, row{" 5 , x", 5}, row{"x, 60", std::nullopt}, row{", 60", std::nullopt},
+          row{"999999999", 999'999'999}})
     {
         CAPTURE(value);
         http_headers headers;
@@ -408,9 +409,51 @@ TEST_CASE("rate-limit values are numbers or absent")
         auto const limits = response_info(429, headers).rate_limit();
         CHECK(limits.limit == number);
         CHECK(limits.remaining == number);
-        CHECK(limits.reset.has_value() == number.has_value());
+        CHECK(limits.reset.has_value() == (number && *number < 1'000'000'000));
         if (limits.reset && number)
             CHECK(limits.reset->count() == *number);
     }
     CHECK(!answer({}).rate_limit().limit.has_value());
+}
+
+TEST_CASE("an X-RateLimit-Reset of 10^9 or more is a time since 1970, and no length of time")
+{
+    for (auto const* const value : {"1000000000", "1743441608", "1743441608000", "99999999999999999999"})
+    {
+        CAPTURE(value);
+        CHECK(answer({{"X-RateLimit-Reset", value}}).rate_limit().reset == std::nullopt);
+    }
+    CHECK(answer({{"X-RateLimit-Reset", "999999999"}}).rate_limit().reset == std::chrono::seconds(999'999'999));
+}
+
+TEST_CASE("copies of a response share its header fields after share_headers()")
+{
+    std::string const id(100, 'r');
+    auto info = answer({{"X-Request-Id", id}, {"Location", "/x"}, {"X-RateLimit-Limit", "9"}});
+    info.attempts(3);
+    auto const before = info;
+    info.share_headers();
+    auto const* const fields = &info.headers();
+    auto copy = info;
+    CHECK(&copy.headers() == fields);
+    CHECK(&before.headers() != fields);
+    info = response_info();
+    for (auto const* one : {static_cast<response_info const*>(&copy), &before})
+    {
+        CHECK(one->request_id() == id);
+        CHECK(one->location() == "/x");
+        CHECK(one->rate_limit().limit == 9);
+        CHECK(one->status() == before.status());
+        CHECK(one->attempts() == 3);
+        CHECK(one->headers().text() == before.headers().text());
+    }
+    copy.share_headers(); // the second time it changes nothing
+    CHECK(&copy.headers() == fields);
+    auto const moved = std::move(copy);
+    CHECK(&moved.headers() == fields);
+    CHECK(info.request_id().empty());
+
+    response_info empty;
+    empty.share_headers();
+    CHECK(empty.headers().empty());
 }

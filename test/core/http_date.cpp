@@ -156,13 +156,34 @@ TEST_CASE("what is no HTTP-date is none (S1)")
              "Sun Nov 6 08:50:37 1994",
              "06 Nov 1994 08:50:37 GMT",
              "1994-11-06T08:50:37Z",
-             "Sun, 06 Nov 0001 08:50:37 GMT",
-             "Sun, 06 Nov 9999 08:50:37 GMT",
+             "Sun, 31 Feb 9999 08:50:37 GMT",
+             "Sun, 06 Nov 9999 24:50:37 GMT",
              "Sun, -6 Nov 1994 08:50:37 GMT",
          })
     {
         CAPTURE(text);
         CHECK(core::parse_http_date(text, now) == std::nullopt);
+    }
+}
+
+TEST_CASE(
+    "RFC 9110 section 5.6.7: a date that is too far away for 64-bit nanoseconds counts as the last or first that is not"
+)
+{
+    for (std::string_view const text :
+         {"Fri, 31 Dec 9999 23:59:59 GMT", "Wed, 01 Jan 2262 00:00:00 GMT", "Wed, 31 Dec 2261 23:59:59 GMT",
+          "Wed, 31 Dec 2261 23:59:60 GMT", "Sun Nov  6 08:50:37 9999"})
+    {
+        CAPTURE(text);
+        auto const read = core::parse_http_date(text, now);
+        CHECK(read >= std::optional(core::latest_http_date));
+    }
+    for (std::string_view const text :
+         {"Sun, 06 Nov 0001 08:50:37 GMT", "Fri, 31 Dec 1677 23:59:59 GMT", "Sat, 01 Jan 1678 00:00:00 GMT",
+          "Sun Nov  6 08:50:37 0000"})
+    {
+        CAPTURE(text);
+        CHECK(core::parse_http_date(text, now) == core::earliest_http_date);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "core/retry.hpp"
 
+#include "core/retry_budget.hpp"
 #include "printers.hpp"
 
 #include <doctest/doctest.h>
@@ -595,6 +596,32 @@ TEST_CASE("S1: a hint of zero leaves the wait to our own backoff")
     CHECK(decide(answer(429, false, 0s), {}, lowest).delay == nanoseconds(500ms));
     CHECK(decide(answer(429, false, 0s), {}, highest).delay == nanoseconds(1s));
     CHECK(decide(answer(500, true, 0s), {}, highest).delay == nanoseconds(500ms));
+}
+
+TEST_CASE("S1: a hint of zero counts as none: the ceiling of the backoff goes on doubling, and does not begin anew")
+{
+    for (auto const hint :
+         {std::optional<nanoseconds>(0s), std::optional<nanoseconds>(-1s), std::optional<nanoseconds>()})
+    {
+        CAPTURE(hint);
+        CHECK(!core::asks_to_wait(hint));
+        tally used;
+        for (auto const ceiling : {500ms, 1'000ms, 2'000ms, 4'000ms, 8'000ms})
+            CHECK(judge(retry_policy(), used, answer(500, true, hint), no_deadline, highest).delay == ceiling);
+        tally throttled;
+        for (auto const ceiling : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s})
+        {
+            auto const next =
+                judge(retry_policy(), throttled, answer(503, false, hint ? hint : 0s), no_deadline, highest);
+            CHECK(next.delay == ceiling);
+            CHECK(next.cost == core::retry_budget::throttle_cost);
+        }
+    }
+    CHECK(core::asks_to_wait(1ns));
+    tally used;
+    used.backoffs = 3;
+    CHECK(judge(retry_policy(), used, answer(500, true, 1ns), no_deadline, highest).delay > 4s);
+    CHECK(used.backoffs == 0); // B4
 }
 
 TEST_CASE("S4: a wait the server asks for beyond the policy's limit ends the call")

@@ -54,9 +54,12 @@ struct civil
 
     bool exists() const
     {
-        return year >= 1678 && year <= 2261 && month >= 1 && month <= 12 && day >= 1 &&
-               day <= days_in_month(year, month) && hour <= 23 && minute <= 59 && second <= 60;
+        return month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, month) && hour <= 23 &&
+               minute <= 59 && second <= 60;
     }
+
+    /** Whether 64-bit nanoseconds hold it. */
+    bool fits() const { return year >= 1678 && year <= 2261; }
 
     long long seconds() const
     {
@@ -199,7 +202,7 @@ std::optional<long long> read_rfc3339(std::string_view text)
     }
     else
         scan.literal(scan.next("z") ? "z" : "Z");
-    if (!scan.ended() || !date.exists())
+    if (!scan.ended() || !date.exists() || !date.fits())
         return std::nullopt;
     return (date.seconds() - offset * 60) * 1'000'000'000 + date.fraction;
 }
@@ -261,7 +264,13 @@ std::optional<long long> read_http_date(std::string_view text, civil const& now)
             limit.year += 50;
             if (century_missing && date.later_than(limit))
                 date.year -= 100;
-            return date.exists() ? std::optional(date.seconds()) : std::nullopt;
+            if (!date.exists())
+                return std::nullopt;
+            if (date.fits())
+                return date.seconds();
+            civil bound;
+            bound.year = date.year < 1678 ? 1678 : 2262;
+            return bound.seconds() - (date.year < 1678 ? 0 : 1);
         }
     }
     return std::nullopt;

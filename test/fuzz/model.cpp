@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -120,11 +121,75 @@ void members(ccloud::networking::private_link_attachment_connection& of, Visit v
     visit("status", of.status);
 }
 
-template <class Visit>
-void members(ccloud::detail::list_metadata& of, Visit visit)
+/** What a complaint calls a value. */
+inline char const* kind_of(json::value const& value)
 {
+    switch (value.kind())
+    {
+    case json::kind::object: return "an object";
+    case json::kind::array: return "an array";
+    case json::kind::string: return "a string";
+    case json::kind::bool_: return "a boolean";
+    default: return "a number";
+    }
+}
+
+/** A text that may be of any other kind. */
+struct any_text
+{
+    std::string value;
+    char const* other_kind = nullptr;
+};
+
+inline misfit convert(json::value const& from, any_text& to)
+{
+    if (from.is_string())
+        to.value = text_of(from.get_string());
+    else
+        to.other_kind = kind_of(from);
+    return std::nullopt;
+}
+
+inline std::string shown(any_text& value)
+{
+    return value.other_kind ? value.other_kind : shown(value.value);
+}
+
+struct known_metadata
+{
+    any_text first, last, prev, next, self;
+    std::optional<std::int64_t> total_size;
+};
+
+template <class Visit>
+void members(known_metadata& of, Visit visit)
+{
+    visit("first", of.first);
+    visit("last", of.last);
+    visit("prev", of.prev);
     visit("next", of.next);
+    visit("self", of.self);
     visit("total_size", of.total_size);
+}
+
+/** The metadata of a list, which may be of any kind. */
+struct any_metadata
+{
+    known_metadata value;
+    char const* other_kind = nullptr;
+};
+
+inline misfit convert(json::value const& from, any_metadata& to)
+{
+    if (from.is_object())
+        return convert(from, to.value);
+    to.other_kind = kind_of(from);
+    return std::nullopt;
+}
+
+inline std::string shown(any_metadata& value)
+{
+    return value.other_kind ? value.other_kind : shown(value.value);
 }
 
 /** The items of a page, whose number is limited. */
@@ -136,10 +201,18 @@ struct items
 };
 
 template <class T>
+struct list_members
+{
+    any_text api_version;
+    any_text kind;
+    any_metadata metadata;
+    items<T> data;
+};
+
+template <class T>
 struct listed
 {
-    ccloud::detail::list_metadata metadata;
-    items<T> data;
+    list_members<T> all;
 };
 
 template <class T>
@@ -169,10 +242,33 @@ void for_each_unknown(items<T>& value, Visit const& visit)
 }
 
 template <class T, class Visit>
-void members(listed<T>& of, Visit visit)
+void members(list_members<T>& of, Visit visit)
 {
+    visit("api_version", of.api_version);
+    visit("kind", of.kind);
     visit("metadata", of.metadata);
     visit("data", of.data);
+}
+
+template <class T, class Visit>
+void members(listed<T>& of, Visit visit)
+{
+    members(of.all, visit);
+}
+
+/** A list has data, which may be null, and its items have ids. */
+template <class T>
+misfit convert(json::value const& from, listed<T>& to)
+{
+    if (auto const wrong = convert(from, to.all))
+        return wrong;
+    if (!from.get_object().contains("data"))
+        return "/data";
+    auto const& items = to.all.data.all;
+    for (std::size_t i = 0; i < items.size(); ++i)
+        if (items[i].id.empty())
+            return "/data/" + std::to_string(i) + "/id";
+    return std::nullopt;
 }
 
 } // namespace fuzz
@@ -262,9 +358,18 @@ void check_one(std::string_view document, terms how)
 template <class T>
 void take(ccloud::detail::raw_page& page, fuzz::listed<T>& into)
 {
-    into.metadata = page.metadata;
-    into.data.all = *std::static_pointer_cast<std::vector<T>>(page.items);
-    require(into.data.all.size() == page.size, "a page knows its size");
+    auto const& envelope = page.envelope;
+    auto const& metadata = envelope.metadata;
+    auto const text = [](ccloud::detail::lenient_text const& from) {
+        return fuzz::any_text{from.value, from.other_kind};
+    };
+    into.all.api_version = text(envelope.api_version);
+    into.all.kind = text(envelope.kind);
+    into.all.metadata.other_kind = envelope.other_metadata;
+    into.all.metadata.value = {text(metadata.first), text(metadata.last), text(metadata.prev),
+                               text(metadata.next),  text(metadata.self), metadata.total_size};
+    into.all.data.all = *std::static_pointer_cast<std::vector<T>>(page.items);
+    require(into.all.data.all.size() == page.size, "a page knows its size");
 }
 
 template <class T>
@@ -273,7 +378,7 @@ void check_page(std::string_view document, terms how)
     ccloud::detail::page_terms const asked{how.asked, how.memory};
     reading<fuzz::listed<T>> whole, sliced;
     fuzz::listed<T> expected;
-    expected.data.most = ccloud::detail::most_items(how.asked);
+    expected.all.data.most = ccloud::detail::most_items(how.asked);
     ccloud::detail::raw_page page;
     whole.complaint = ccloud::detail::decode_page<T>(document, asked, page);
     if (!whole.complaint)
@@ -282,10 +387,9 @@ void check_page(std::string_view document, terms how)
     auto const slow = ccloud::detail::begin_page<T>(document, asked);
     sliced.complaint = read_slices(slow->reader(), how.slice);
     if (!sliced.complaint)
-    {
-        slow->finish(other);
+        sliced.complaint = slow->finish(other);
+    if (!sliced.complaint)
         take(other, sliced.value);
-    }
     compare_slices(document, whole, sliced);
     fuzz::compare(document, whole.complaint, whole.value, expected);
 }

@@ -43,25 +43,29 @@ std::optional<std::string> decoded(std::string_view text)
     return bytes;
 }
 
-/** The first token in a link that is not empty. The query is found by RFC 3986 section 3.4. */
+/** The first token in a link that is not empty; an empty text if there are empty ones only. The query is found by RFC
+    3986 section 3.4. */
 std::optional<std::string> token_of(std::string_view link)
 {
     bool in_query = false, in_value = false;
+    std::optional<std::string> last;
     std::string name, value;
     for (std::size_t i = 0;; ++i)
     {
         bool const end = i == link.size() || link[i] == '#';
         if (end || (in_query && link[i] == '&'))
         {
-            if (in_value && !value.empty() && decoded(name) == "page_token")
+            if (in_value && decoded(name) == "page_token")
             {
+                last = "";
                 for (char const c : value)
                     if (c <= 0x20 || c >= 0x7f)
                         return std::nullopt;
-                return decoded(value);
+                if (!value.empty())
+                    return decoded(value);
             }
             if (end)
-                return std::nullopt;
+                return last;
             in_value = false;
             name.clear();
             value.clear();

@@ -60,6 +60,9 @@ std::string_view name_of(char letter)
     case 'l': return "X-RateLimit-Limit";
     case 'r': return "X-RateLimit-Remaining";
     case 's': return "X-RateLimit-Reset";
+    case 'q': return "RateLimit-Limit";
+    case 't': return "RateLimit-Remaining";
+    case 'u': return "RateLimit-Reset";
     default: return "X-Other";
     }
 }
@@ -163,7 +166,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         require(same(automatic, as_delta) || same(automatic, as_epoch), "automatic is one of the two forms");
     }
 
-    for (std::string_view const malformed : {"-1", "5s", "1,5", "Sun, 31 Feb 1994 08:50:37 GMT"})
+    for (std::string_view const malformed : {"-1", "5s", "1;5", "Sun, 31 Feb 1994 08:50:37 GMT"})
     {
         auto more = headers;
         more.add(retry_after, malformed);
@@ -178,13 +181,13 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     require(longer && longer->wait >= std::chrono::seconds(120), "a longer one is obeyed");
     require(same(read(more, form), sample), "Retry-After makes no difference to the limits");
 
-    bool const x_form = headers.contains("X-RateLimit-Remaining");
+    bool const other_form = headers.contains("X-RateLimit-Remaining") || headers.contains("RateLimit-Remaining");
     auto limited = headers;
     limited.add("RateLimit", R"("z";r=0;t=1)");
     auto const spent = read(limited, form);
-    require(x_form || !spent || spent->remaining == 0, "a policy without anything left is the tightest");
+    require(other_form || !spent || spent->remaining == 0, "a policy without anything left is the tightest");
     auto odd = headers;
     odd.add("RateLimit", R"("z";r=0;t=x)");
-    require(x_form || !read(odd, form), "a malformed policy disables the list");
+    require(other_form || !read(odd, form), "a malformed policy disables the list");
     return 0;
 }
