@@ -36,7 +36,7 @@ client_core::client_core(
       head_(core::make_head(
           endpoint_.where, auth::authorization(settings_.credentials), settings_.application, settings_.compression
       )),
-      wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
+      secrets_(secrets_of(settings_)), wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
       gates_(gatekeeper::make(common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_)),
       onlookers_(executor_)
 {
@@ -313,7 +313,7 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     details->progress = progress::answered;
     details->method = request.verb();
     details->path = core::path_of(request.target());
-    details->response = std::move(answer);
+    details->response = core::cleaned(std::move(answer), got.secrets.all());
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = core::joined(std::move(detail), core::outcome_of(request.verb(), details->response));
     details->elapsed = got.started + got.took;
@@ -327,8 +327,9 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     last.connection = got.connection;
     last.status = got.response.status();
     last.code = code;
-    last.request_id = details->response.request_id();
+    last.request_id = got.secrets.shown(details->response.request_id());
     record(details->attempts, std::move(last));
+    core::clean(*details, got.secrets.all());
     return error(std::move(details));
 }
 

@@ -3,6 +3,7 @@
 #include "call.hpp"
 #include "core/cursor.hpp"
 #include "core/duration.hpp"
+#include "core/failure.hpp"
 #include "core/redact.hpp"
 #include "hop.hpp"
 
@@ -219,8 +220,8 @@ private:
         core_->wire().recycle(std::move(call.got.response).body());
         page.token = token_;
         std::string after;
-        if (auto wrong = find_next(page, after))
-            co_return located(std::move(*wrong), call.planned, std::move(page.response));
+        if (auto wrong = find_next(page, after, call))
+            co_return located(std::move(*wrong), call, std::move(page.response));
         token_ = std::move(after);
         ++pages_;
         items_ += page.size;
@@ -263,7 +264,7 @@ private:
     }
 
     /** Reads the next link, and also puts its token into `after`. Returns what is wrong with the link. */
-    std::optional<error> find_next(raw_page& page, std::string& after)
+    std::optional<error> find_next(raw_page& page, std::string& after, planned_call const& call)
     {
         if (page.metadata.next.empty())
             return std::nullopt;
@@ -275,7 +276,10 @@ private:
             );
         auto next = core::page_token(link);
         if (!next)
-            return error(errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"');
+            return error(
+                errc::page_link_without_token,
+                "metadata.next: \"" + core::shown_url(call.got.secrets.all().redacted(link)) + '"'
+            );
         if (page.size == 0 && empty_pages_ >= core::max_empty_pages)
             return error(errc::too_many_empty_pages, std::to_string(empty_pages_ + 1) + " in a row");
         after = *next; // first, because nothing may fail once the token is remembered
@@ -307,13 +311,14 @@ private:
         return failure;
     }
 
-    static error located(error failure, planned_request const& planned, response_info answer)
+    static error located(error failure, planned_call const& call, response_info answer)
     {
         auto& about = failure.edit();
         about.progress = progress::answered;
-        about.method = planned.request.verb();
-        about.path = core::path_of(planned.request.target());
+        about.method = call.planned.request.verb();
+        about.path = core::path_of(call.planned.request.target());
         about.response = std::move(answer);
+        core::clean(about, call.got.secrets.all());
         return failure;
     }
 
