@@ -7,6 +7,7 @@
 #include "admission.hpp"
 #include "core/codec.hpp"
 #include "core/counter.hpp"
+#include "core/redaction.hpp"
 #include "core/required.hpp"
 #include "core/url.hpp"
 #include "endpoint.hpp"
@@ -31,6 +32,28 @@ class shared_network;
 
 namespace ccloud::detail {
 
+/** The access tokens of a call, if there is a source of them. */
+struct bearer_tokens
+{
+    std::string last;       ///< of the last attempt
+    std::string next;       ///< for the one to come; empty: it is to be asked for
+    core::redactor secrets; ///< the earlier tokens and all other secrets; empty until it is needed
+};
+
+/** What must not be printed of a call. */
+struct call_secrets
+{
+    core::redactor const* client = nullptr; ///< of all calls of the client
+    std::unique_ptr<bearer_tokens> tokens;  ///< of this call; null: no source of tokens
+
+    /** All of them. */
+    core::redactor const& all() const;
+
+    /** A short text of the server in the form for messages, for instance a request id. Needs no other memory than the
+        result, as long as nothing has to be removed. */
+    std::string shown(std::string_view text, core::text_end end = core::text_end::complete) const;
+};
+
 /** A success of the loop. */
 struct answered
 {
@@ -42,6 +65,7 @@ struct answered
     std::size_t bytes_written = 0;
     std::uint64_t connection = 0;
     std::vector<attempt> failed; ///< the tries before the one that succeeded
+    call_secrets secrets;
 };
 
 /** A call from plan to answer. Lives in the frame of the coroutine that waits for it, and is kept small: many wait. */
@@ -165,6 +189,7 @@ public:
     config const& settings() const noexcept { return settings_; }
     origin const& where() const noexcept { return endpoint_.where; }
     http_headers const& head() const noexcept { return head_; }
+    core::redactor const& secrets() const noexcept { return secrets_; }
     transport& wire() noexcept { return *wire_; }
     parking_lot& onlookers() noexcept { return onlookers_; }
 
@@ -206,6 +231,7 @@ private:
     asio::any_io_executor executor_;
     core::endpoint endpoint_;
     http_headers head_;
+    core::redactor const secrets_;
     std::shared_ptr<transport> wire_;
     std::shared_ptr<shared_parts const> common_;
     parking_lot lot_;

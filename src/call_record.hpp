@@ -73,17 +73,12 @@ public:
     /** The error of a call that ends between tries, or before the first; it keeps what the last try brought. */
     error fail_waiting(errc code, std::string why = {});
 
-    /** Last of all, where it ends in an error. */
-    void give_up(error const& failure);
+    /** Last of all, where it ends in an error. Removes the secrets from it. */
+    void give_up(error& failure);
 
     send_options how;
 
 private:
-    struct bearer_tokens
-    {
-        std::string last; ///< of the last try
-        std::string next; ///< for the one to come; empty: it is to be asked for
-    };
     struct past_tries
     {
         std::vector<attempt> history;
@@ -123,8 +118,8 @@ private:
 
     client_core& core_;
     planned_call& call_;
-    std::unique_ptr<past_tries> past_;      ///< once a try has failed
-    std::unique_ptr<bearer_tokens> tokens_; ///< where there is a source of them
+    std::unique_ptr<past_tries> past_; ///< once a try has failed
+    call_secrets secrets_;
     steady_time started_;
     steady_time try_started_{};
     steady_time pause_ends_ = steady_time::min();

@@ -36,7 +36,7 @@ client_core::client_core(
       head_(core::make_head(
           endpoint_.where, auth::authorization(settings_.credentials), settings_.application, settings_.compression
       )),
-      wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
+      secrets_(secrets_of(settings_)), wire_(std::move(wire)), common_(std::move(common)), lot_(executor_),
       gates_(gatekeeper::make(common_ ? common_->limits : std::make_shared<admission>(settings_), *wire_, executor_)),
       onlookers_(executor_)
 {
@@ -301,7 +301,9 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
     co_return result<drained>(end, response_info());
 }
 
-error unreadable(planned_call const& call, response_info answer, errc code, std::string detail)
+namespace {
+
+error unreadable(planned_call const& call, response_info answer, errc code, std::string detail, core::problem_list told)
 {
     auto const& got = call.got;
     auto const& request = call.planned.request;
@@ -310,9 +312,11 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     details->progress = progress::answered;
     details->method = request.verb();
     details->path = core::path_of(request.target());
-    details->response = std::move(answer);
+    details->response = core::cleaned(std::move(answer), got.secrets.all());
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = std::move(detail);
+    details->problems = std::move(told.kept);
+    details->omitted_problems = told.omitted;
     details->elapsed = got.started + got.took;
     details->attempts = got.failed;
     attempt last;
@@ -324,9 +328,17 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     last.connection = got.connection;
     last.status = got.response.status();
     last.code = code;
-    last.request_id = details->response.request_id();
+    last.request_id = got.secrets.shown(details->response.request_id());
     record(details->attempts, std::move(last));
+    core::clean(*details, got.secrets.all());
     return error(std::move(details));
+}
+
+} // namespace
+
+error unreadable(planned_call const& call, response_info answer, errc code, std::string detail)
+{
+    return unreadable(call, std::move(answer), code, std::move(detail), {});
 }
 
 error malformed(planned_call const& call, response_info answer, core::complaint const& about)
@@ -339,10 +351,7 @@ error malformed(planned_call const& call, response_info answer, core::complaint 
     if (answer.status() != 200 || (told.kept.empty() && other_type.empty()))
         detail = core::joined(std::move(detail), core::outcome_of(call.planned.request.verb(), answer));
     auto const code = too_large ? errc::response_too_large : errc::malformed_response;
-    auto failure = unreadable(call, std::move(answer), code, std::move(detail));
-    failure.edit().problems = std::move(told.kept);
-    failure.edit().omitted_problems = told.omitted;
-    return failure;
+    return unreadable(call, std::move(answer), code, std::move(detail), std::move(told));
 }
 
 asio::awaitable<call_failure> decode_in_slices(

@@ -4,6 +4,7 @@
 #include "auth/authorization.hpp"
 #include "core/ascii.hpp"
 #include "core/proxy.hpp"
+#include "core/redact.hpp"
 #include "core/url.hpp"
 
 #include <cerrno>
@@ -25,7 +26,8 @@ std::string ca_file(std::string const& path)
     auto* const file = std::fopen(path.c_str(), "re"); // close-on-exec
     if (!file)
         throw configuration_error(
-            "SSL_CERT_FILE: cannot read \"" + path + "\": " + std::generic_category().message(errno)
+            "SSL_CERT_FILE: cannot read \"" + core::printable_whole(path) +
+            "\": " + std::generic_category().message(errno)
         );
     std::fclose(file);
     return path;
@@ -43,7 +45,7 @@ std::string ca_directories(std::string const& list)
             found.append(found.empty() ? "" : ":").append(folder);
     }
     if (found.empty() && !list.empty())
-        throw configuration_error("SSL_CERT_DIR: \"" + list + "\" is not a directory");
+        throw configuration_error("SSL_CERT_DIR: \"" + core::printable_whole(list) + "\" is not a directory");
     return found;
 }
 

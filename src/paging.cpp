@@ -3,6 +3,7 @@
 #include "call.hpp"
 #include "core/cursor.hpp"
 #include "core/duration.hpp"
+#include "core/failure.hpp"
 #include "core/redact.hpp"
 #include "hop.hpp"
 
@@ -225,7 +226,7 @@ private:
         else if (auto const wrong = decoder_.decode(body, terms(), page))
             co_return malformed(call, page.response, *wrong);
         std::string after;
-        if (auto wrong = find_next(page, after))
+        if (auto wrong = find_next(page, after, call))
         {
             page.token = token_;
             page.broken_link = unreadable(call, page.response, wrong->code, std::move(wrong->detail));
@@ -283,7 +284,7 @@ private:
     };
 
     /** Reads the next link of a page that is about to be returned, and also puts its token into `after`. */
-    std::optional<link_fault> find_next(raw_page& page, std::string& after)
+    std::optional<link_fault> find_next(raw_page& page, std::string& after, planned_call const& call)
     {
         auto const& metadata = page.envelope.metadata;
         if (auto const* const found = page.envelope.other_metadata)
@@ -300,7 +301,9 @@ private:
                                               std::to_string(core::longest_page_link)};
         auto next = core::page_token(link);
         if (!next)
-            return link_fault{errc::page_link_without_token, "metadata.next: \"" + core::shown_url(link) + '"'};
+            return link_fault{
+                errc::page_link_without_token,
+                "metadata.next: \"" + core::shown_url(call.got.secrets.all().redacted(link)) + '"'};
         if (next->empty())
             return std::nullopt;
         if (page.size == 0 && empty_pages_ >= options_.max_empty_pages)

@@ -82,6 +82,19 @@ core::endpoint checked_endpoint(config const& settings)
     return std::get<core::endpoint>(std::move(parsed));
 }
 
+core::redactor secrets_of(config const& settings)
+{
+    core::redactor secrets;
+    if (auto const* key = std::get_if<api_key>(&settings.credentials))
+        secrets.add_basic(key->id(), key->secret());
+    else if (auto const* bearer = std::get_if<bearer_token>(&settings.credentials))
+        secrets.add(bearer->token());
+    auto const parsed = core::parse_proxy(settings.proxy.url);
+    if (auto const* through = std::get_if<core::proxy>(&parsed))
+        secrets.add_basic(through->user, through->password);
+    return secrets;
+}
+
 std::string_view policy_refusal(retry_policy const& policy) noexcept
 {
     constexpr milliseconds none(0);

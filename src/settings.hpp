@@ -3,6 +3,7 @@
 
 #include <ccloud/config.hpp>
 
+#include "core/redaction.hpp"
 #include "core/url.hpp"
 
 #include <string_view>
@@ -21,6 +22,9 @@ std::string_view policy_refusal(retry_policy const& policy) noexcept;
 
 /** The policy with durations that can be calculated with. */
 retry_policy bounded(retry_policy policy) noexcept;
+
+/** What must not be printed: the credentials of the client, and those of its proxy. `settings` were checked. */
+core::redactor secrets_of(config const& settings);
 
 } // namespace ccloud::detail
 

@@ -180,10 +180,10 @@ enum class delay_source : unsigned char {
 /** "backoff", "Retry-After" and so on. */
 std::string_view to_string(delay_source from) noexcept;
 
-/** One complaint of the server. Every member is as the server sent it, cut at 4 KiB; empty where absent. What a service
-    calls differently is also in the member that programs look at first: `code` and `detail` are never empty where the
-    server sent one of their substitutes. Source: "Failure" in the API documentation, and the other envelopes its
-    services use. */
+/** One complaint of the server. Every member is as the server sent it, but for credentials of this client (see `error`),
+    cut at 4 KiB; empty where absent. What a service calls differently is also in the member that programs look at
+    first: `code` and `detail` are never empty where the server sent one of their substitutes. Source: "Failure" in the
+    API documentation, and the other envelopes its services use. */
 struct problem
 {
     std::string id;         ///< of this occurrence
@@ -210,7 +210,7 @@ struct attempt
     int status = 0;                                      ///< 0: no complete header section came
     errc code = errc::unset;                             ///< what went wrong with it
     std::optional<std::chrono::nanoseconds> server_hint; ///< what the server asked to wait
-    std::string hint_text;                               ///< the same as it was sent, at most 64 bytes
+    std::string hint_text;                               ///< the same as it was sent, at most 64 bytes of it
     std::string request_id;                              ///< X-Request-Id; empty where there is none
     retry_reason reason = retry_reason::none;            ///< why there was a next one
     std::chrono::nanoseconds delay{};                    ///< before the next one; zero for a free replay and the last
@@ -220,7 +220,20 @@ struct attempt
 /** Why an operation failed; one pointer wide.
 
     The server's words (`problems()`, `body()`) and ours (`what()`, `detail()`) are kept apart, for the server's may
-    repeat what a user typed. No secret is ever part of an error. Threads: a value type; copying copies. */
+    repeat what a user typed.
+
+    No credential of this client is part of an error, even if a server or a proxy sends it back: the API secret, the
+    Base64 of key and secret, every access token of the call, and the credentials of the proxy. In `what()`, `detail()`,
+    `path()`, `body()`, `problems()`, the fields of `response()` and `attempts()` they are replaced by "***"; also if they
+    are percent-encoded or escaped as in JSON or HTML, and where a text that is cut ends with their first four bytes or
+    more. A secret of less than 8 bytes is replaced only if it is a whole word. The id of the API key and the name of the
+    proxy's user are not secret. Other secrets that a caller puts into a request are not known to the library.
+
+    `what()`, `detail()` and the texts of `attempts()` are UTF-8 without control characters and without characters that
+    change the direction of text; in their place stands an escape, for instance "\x1b" or "\u202e". `problems()`,
+    `body()` and the fields of `response()` are not escaped.
+
+    Threads: a value type; copying copies. */
 class error
 {
 public:

@@ -52,7 +52,7 @@ struct connection_use
 
     Every member is called on the client's executor, by each shard (`client::on`) on its own, in the middle of the
     request path: it must be quick, must not block, and must not call the client. Whatever it has no interest in it
-    leaves alone. No event holds a credential. */
+    leaves alone. No event holds a credential of the client, even if the server sends one back (see `error`). */
 class observer
 {
 public:

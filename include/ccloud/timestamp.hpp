@@ -8,8 +8,16 @@
 
 namespace ccloud {
 
-/** A point in time, UTC, in nanoseconds since 1970 (years 1678 to 2261). */
-using timestamp = std::chrono::sys_time<std::chrono::nanoseconds>;
+/** A point in time, UTC, in nanoseconds since 1970 (from 1677-09-21 to 2262-04-11). It is a
+    `std::chrono::sys_time<std::chrono::nanoseconds>`, and can be used as one; it has a type of its own so that an
+    unqualified `to_string(when)` is found (argument-dependent lookup). */
+class timestamp : public std::chrono::sys_time<std::chrono::nanoseconds>
+{
+public:
+    using time_point::time_point;
+    constexpr timestamp() noexcept = default;
+    constexpr timestamp(std::chrono::sys_time<std::chrono::nanoseconds> when) noexcept : time_point(when) {}
+};
 
 /** Reads a date-time of RFC 3339 section 5.6: "2023-03-14T02:13:22.03597Z".
 
@@ -18,7 +26,7 @@ using timestamp = std::chrono::sys_time<std::chrono::nanoseconds>;
     the next minute. Nothing where the text is no such date-time. */
 std::optional<timestamp> parse_timestamp(std::string_view text) noexcept;
 
-/** Writes RFC 3339 in UTC with as many digits of a fraction as needed: "2023-03-14T02:13:22.03597Z". */
+/** Writes RFC 3339 in UTC with as many digits of a fraction as needed: "2023-03-14T02:13:22.03597Z". Any value. */
 std::string to_string(timestamp when);
 
 } // namespace ccloud

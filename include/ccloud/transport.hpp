@@ -51,7 +51,7 @@ struct exchange
     bool permanent = false;        ///< the same try can only fail again: an unknown host, a rejected certificate
     http_response response;        ///< where `progress` is `answered`; else its status is 0
     std::error_code cause; ///< empty if this side ended the attempt: by timeout, deadline, cancellation or close()
-    std::string detail;    ///< text for people: the step that was waited for, or what is invalid
+    std::string detail;    ///< text for people: the step that was waited for, what is invalid, or why there is no body
     connection_use use;    ///< for observers; may be empty
 
     /** Whether there is a complete response. */

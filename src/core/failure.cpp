@@ -137,9 +137,7 @@ problem made_of(raw_problem& raw)
     append_new(told.resolution, raw.suggestion);
     told.pointer = std::move(raw.pointer);
     told.parameter = std::move(raw.parameter);
-    for (auto* const text :
-         {&told.id, &told.status, &told.code, &told.error_code, &told.title, &told.detail, &told.message,
-          &told.resolution, &told.pointer, &told.parameter})
+    for (auto* const text : texts_of(told))
         cut(*text);
     return told;
 }
@@ -561,7 +559,7 @@ std::string describe_body(http_headers const& headers, std::string_view body)
     return std::string("body is ").append(printable(media, 60)).append(", ").append(size);
 }
 
-void read_answer(error::data& into, response_info response, std::string_view body)
+void read_answer(error::data& into, response_info response, std::string_view body, std::string_view lacking)
 {
     into.code = errc::http_status;
     into.progress = progress::answered;
@@ -572,9 +570,37 @@ void read_answer(error::data& into, response_info response, std::string_view bod
         into.omitted_problems = told.omitted;
     }
     if (into.problems.empty())
-        into.detail = describe_body(response.headers(), body);
+        into.detail = joined(body.empty() && !lacking.empty() ? "" : describe_body(response.headers(), body), lacking);
     into.body = body.substr(0, kept_body);
     into.response = std::move(response);
+}
+
+std::array<std::string*, 10> texts_of(problem& told) noexcept
+{
+    static_assert(sizeof(problem) == 10 * sizeof(std::string), "a new text has to be listed");
+    return {&told.id,     &told.status,  &told.code,    &told.error_code, &told.title,
+            &told.detail, &told.message, &told.pointer, &told.parameter,  &told.resolution};
+}
+
+void clean(error::data& about, redactor const& secrets)
+{
+    bool const may_lack_its_end =
+        about.body.size() >= kept_body || about.code != errc::http_status || may_be_repeated(about.response.status());
+    secrets.redact(about.path);
+    secrets.redact(about.body, may_lack_its_end ? text_end::truncated : text_end::complete);
+    secrets.redact(about.detail);
+    about.detail = printable_whole(std::move(about.detail));
+    for (auto& told : about.problems)
+        for (auto* const text : texts_of(told))
+            secrets.redact(*text);
+    about.response = cleaned(std::move(about.response), secrets);
+}
+
+response_info cleaned(response_info response, redactor const& secrets)
+{
+    auto headers = response.headers();
+    secrets.redact(headers);
+    return response_info(response.status(), std::move(headers), response.attempts());
 }
 
 std::string_view refuse_success(int status, http_headers const& request) noexcept

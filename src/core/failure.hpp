@@ -3,6 +3,10 @@
 
 #include <ccloud/error.hpp>
 
+#include "core/redaction.hpp"
+
+#include <array>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,8 +46,18 @@ std::string describe_body(http_headers const& headers, std::string_view body);
 std::string other_type(http_headers const& headers);
 
 /** Makes `into` the error of a response's status, with what its header section and its body say. Problems are read
-    only if the status is not 2xx. */
-void read_answer(error::data& into, response_info response, std::string_view body);
+    only if the status is not 2xx. `lacking` says why the body, or the rest of it, is not there; empty if it is. */
+void read_answer(error::data& into, response_info response, std::string_view body, std::string_view lacking = {});
+
+/** All texts of a problem. */
+std::array<std::string*, 10> texts_of(problem& told) noexcept;
+
+/** Prepares an error for its caller: removes the secrets from all texts but those of the attempts, and escapes in
+    `detail` what `printable` escapes. */
+void clean(error::data& about, redactor const& secrets);
+
+/** A status and header fields without the secrets. */
+response_info cleaned(response_info response, redactor const& secrets);
 
 /** Why a complete 2xx response with this status does not fit the request with these header fields: it has only a part
     of the content, or none (RFC 9110 sections 15.3.6 and 15.3.7, RFC 3229 section 10.4.1). Empty if it fits. */

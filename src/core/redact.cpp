@@ -1,9 +1,11 @@
 #include "core/redact.hpp"
 
 #include "core/ascii.hpp"
+#include "core/utf8.hpp"
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace ccloud::core {
 
@@ -28,6 +30,48 @@ std::size_t literal_size(std::string_view text) noexcept
         return 0;
     auto const size = end + 1;
     return text.find_first_of(":/?#", size) == size || size == text.size() ? size : 0;
+}
+
+/** Of characters in UTF-8: whether they are controls, or have an effect on the text around them. */
+bool is_control(std::string_view character) noexcept
+{
+    auto const byte = [character](std::size_t at) { return static_cast<unsigned char>(character[at]); };
+    switch (character.size())
+    {
+    case 1: return byte(0) < 0x20 || byte(0) == 0x7f;
+    case 2: return (byte(0) == 0xc2 && byte(1) < 0xa0) || character == "\xd8\x9c"; // U+0080 to U+009F, U+061C
+    case 3:
+        if (byte(0) != 0xe2)
+            return false;
+        if (byte(1) == 0x80) // U+200E, U+200F, U+2028 to U+202E
+            return byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xa8 && byte(2) <= 0xae);
+        return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9; // U+2066 to U+2069
+    default: return false;
+    }
+}
+
+/** Appends a character, or the bytes of an ill-formed one, as `printable` shows it. */
+void append_printable(std::string& out, std::string_view bytes, bool well_formed)
+{
+    if (well_formed && !is_control(bytes))
+    {
+        out += bytes;
+        return;
+    }
+    auto const append = [&out](char const* form, unsigned value) {
+        char escape[8];
+        std::snprintf(escape, sizeof escape, form, value);
+        out += escape;
+    };
+    if (well_formed && bytes.size() > 1)
+    {
+        unsigned code = static_cast<unsigned char>(bytes[0]) & (bytes.size() == 2 ? 0x1fU : 0x0fU);
+        for (char const c : bytes.substr(1))
+            code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+        return append("\\u%04x", code);
+    }
+    for (char const c : bytes)
+        append("\\x%02x", static_cast<unsigned char>(c));
 }
 
 } // namespace
@@ -76,20 +120,22 @@ std::string_view path_of(std::string_view target) noexcept
 std::string printable(std::string_view text, std::size_t most)
 {
     std::string out;
-    for (char const c : text.substr(0, most))
+    while (!text.empty())
     {
-        if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)
-        {
-            out += c;
-            continue;
-        }
-        char escape[8];
-        std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        out += escape;
+        auto const first = first_sequence(text);
+        if (first.size > most)
+            return out += "...";
+        append_printable(out, text.substr(0, first.size), first.well_formed);
+        text.remove_prefix(first.size);
+        most -= first.size;
     }
-    if (text.size() > most)
-        out += "...";
     return out;
+}
+
+std::string printable_whole(std::string text)
+{
+    bool const is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    return is_plain ? std::move(text) : printable(text, std::string::npos);
 }
 
 } // namespace ccloud::core

@@ -19,9 +19,14 @@ std::string redact_header(std::string_view name, std::string_view value);
 /** The path of a target, without the query: values of a query may name people. */
 std::string_view path_of(std::string_view target) noexcept;
 
-/** A text that may stand in one line of a message: control characters are escaped, and beyond `most` bytes it is
-    cut. */
+/** A text that may stand in one line of a message, as UTF-8 without control characters. Escaped are control characters
+    (C0, DEL and C1), those that set the direction of text or begin a line (U+061C, U+200E, U+200F, U+2028 to U+202E,
+    U+2066 to U+2069), and bytes that are no UTF-8: "\x1b", "\u202e". A text of more than `most` bytes is cut between two
+    characters, and ends in "...". */
 std::string printable(std::string_view text, std::size_t most = 200);
+
+/** The same, not cut. */
+std::string printable_whole(std::string text);
 
 } // namespace ccloud::core
 

@@ -109,15 +109,21 @@ std::optional<timestamp> parse_timestamp(std::string_view text) noexcept
 std::string to_string(timestamp when)
 {
     using namespace std::chrono;
-    auto const day = floor<days>(when);
-    year_month_day const date(day);
-    hh_mm_ss const clock(when - day);
+    // Not by `when - day`: of the first day, only the last part can be told in nanoseconds.
+    auto const since_epoch = when.time_since_epoch();
+    auto const second = floor<seconds>(since_epoch);
+    auto fraction = since_epoch % seconds(1);
+    if (fraction < nanoseconds(0))
+        fraction += seconds(1);
+    auto const day = floor<days>(second);
+    year_month_day const date{sys_days(day)};
+    hh_mm_ss const clock(second - day);
     char text[64];
     int length = std::snprintf(
         text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%09lld", static_cast<int>(date.year()),
         static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
         static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-        static_cast<long long>(clock.subseconds().count())
+        static_cast<long long>(fraction.count())
     );
     while (text[length - 1] == '0')
         --length;

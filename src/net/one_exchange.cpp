@@ -264,7 +264,18 @@ void one_exchange::end_reading()
         return;
     if (!reader_->complete() && needs_no_body(ended_.response.status()))
         drop_body(); // an incomplete body must not look complete
+    else if (!reader_->complete() && ended_.response.body().empty())
+        ended_.detail = describe_lack();
     used_.finish(keep_for());
+}
+
+/** Why a response that counts without its body has none. */
+std::string one_exchange::describe_lack() const
+{
+    if (reader_->broken() != response_reader::fault::none)
+        return "the body was not read: " + reader_->complaint();
+    bool const timed_out = used_->torn_by() == torn::timed_out;
+    return timed_out ? "the body did not come in time" : "the connection ended before the body came";
 }
 
 void one_exchange::drop_body()

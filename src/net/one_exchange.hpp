@@ -85,6 +85,7 @@ private:
     bool needs_no_body(int status) const noexcept;
     bool needs_no_rest() const noexcept;
     std::string describe_write(std::size_t written) const;
+    std::string describe_lack() const;
     std::string describe_wait() const;
 
     void end_reading();

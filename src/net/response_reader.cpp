@@ -33,18 +33,31 @@ constexpr char bare_newline[] = "a line ends without CR";
 constexpr std::size_t minor_version = 7;
 constexpr std::size_t end_of_code = 12;
 
+/** Up to `most` bytes of a line, for a complaint. It ends in "..." if the line is longer, or is not known to end. */
+std::string quoted(std::string_view line, bool ended, std::size_t most = 32)
+{
+    return '"' + core::printable(line, most) + (ended || line.size() > most ? "\"" : "...\"");
+}
+
+/** The same, if the line ends where it has its line feed. */
+std::string quoted(std::string_view received)
+{
+    return quoted(received, received.find('\n') != std::string_view::npos);
+}
+
 /** The status line at the beginning of `received`, for the end of a complaint: ", after \"HTTP/1.1 201 Created\"". Empty
     if the status code may be incomplete. The line may be incomplete, and the quotation is bounded. */
 std::string after_status_line(std::string_view received)
 {
     if (received.size() <= end_of_code)
         return {};
-    return ", after \"" + core::printable(received.substr(0, received.find_first_of("\r\n")), 64) + '"';
+    auto const end = received.find_first_of("\r\n");
+    return ", after " + quoted(received.substr(0, end), end != std::string_view::npos, 64);
 }
 
 std::string status_line_complaint(std::string_view received)
 {
-    return "not an HTTP/1 status line: \"" + core::printable(received, 32) + '"';
+    return "not an HTTP/1 status line: " + quoted(received);
 }
 
 /** The header section with a status line that Beast's parser can read, if it refuses the original although recipients
@@ -200,10 +213,7 @@ void response_reader::parse_header(std::string_view section)
             return fail(fault::malformed, status_line_complaint(section));
         auto const size = take_refused_field(rest);
         if (size == 0)
-            return fail(
-                fault::malformed,
-                "not a header field: \"" + core::printable(rest, 32) + '"' + after_status_line(section)
-            );
+            return fail(fault::malformed, "not a header field: " + quoted(rest) + after_status_line(section));
         rest.remove_prefix(size);
     }
 }
@@ -310,7 +320,7 @@ std::optional<std::string_view> response_reader::next_line(std::string_view& res
         line = line_.append(line);
 
     if (sizes_chunk && !core::hex_digit(line.front()))
-        fail(fault::malformed, "not a chunk size: \"" + core::printable(line, 32) + '"');
+        fail(fault::malformed, "not a chunk size: " + quoted(line));
     else if (counted > header_left_)
         fail(fault::too_large, limit_of("response_header", header_limit_));
     else if (ended && !line.ends_with("\r\n"))
@@ -440,7 +450,7 @@ void response_reader::read_chunk_size(std::string_view line)
     }
     auto const extension = core::trim(rest);
     if ((!extension.empty() && extension.front() != ';') || !core::is_field_value(rest))
-        return fail(fault::malformed, "not a chunk size: \"" + core::printable(line, 32) + '"');
+        return fail(fault::malformed, "not a chunk size: " + quoted(line, true));
     if (size == 0)
         state_ = state::trailers;
     else if (!refuses_size(size))
@@ -461,7 +471,7 @@ void response_reader::read_trailer(std::string_view line)
     auto const colon = line.find(':');
     bool const is_field = colon != std::string_view::npos && core::is_token(line.substr(0, colon));
     if ((!is_field && !is_blank(line.front())) || !core::is_field_value(line))
-        fail(fault::malformed, "not a trailer field: \"" + core::printable(line, 32) + '"');
+        fail(fault::malformed, "not a trailer field: " + quoted(line, true));
 }
 
 void response_reader::read_data(std::string_view& rest, state next)

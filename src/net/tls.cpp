@@ -1,6 +1,7 @@
 #include "net/tls.hpp"
 
 #include "core/ascii.hpp"
+#include "core/redact.hpp"
 #include "core/shortage.hpp"
 #include "core/url.hpp"
 #include "net/shared_network.hpp"
@@ -39,7 +40,7 @@ error_code last_error()
 
 [[noreturn]] void refuse(std::string option, std::string const& why = last_error().message())
 {
-    throw configuration_error(std::move(option) + ": " + why);
+    throw configuration_error(core::printable_whole(std::move(option) + ": " + why));
 }
 
 struct bio_delete

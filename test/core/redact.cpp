@@ -84,3 +84,40 @@ TEST_CASE("a text for one line has its control characters escaped and is cut at 
     CHECK(core::printable("abcdef", 5) == "abcde...");
     CHECK(core::printable(std::string(201, 'x')).size() == 203);
 }
+
+TEST_CASE("a text for one line is UTF-8 without controls of C0, C1, direction or lines (Unicode 3.9 and 23.2)")
+{
+    struct row
+    {
+        std::string_view text, shown;
+    };
+    for (auto const& [text, shown] : {
+             row{"\xc2\x80\xc2\x85\xc2\x9b\xc2\x9f\xc2\xa0", "\\u0080\\u0085\\u009b\\u009f\xc2\xa0"},
+             row{"\xe2\x80\xaa\xe2\x80\xab\xe2\x80\xac\xe2\x80\xad\xe2\x80\xae\xe2\x80\xaf",
+                 "\\u202a\\u202b\\u202c\\u202d\\u202e\xe2\x80\xaf"},
+             row{"\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa7\xe2\x81\xa8\xe2\x81\xa9\xe2\x81\xaa",
+                 "\xe2\x81\xa5\\u2066\\u2067\\u2068\\u2069\xe2\x81\xaa"},
+             row{"\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\x90", "\xe2\x80\x8d\\u200e\\u200f\xe2\x80\x90"},
+             row{"\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9", "\xe2\x80\xa7\\u2028\\u2029"},
+             row{"\xd8\x9b\xd8\x9c\xd8\x9d", "\xd8\x9b\\u061c\xd8\x9d"},
+             row{"\x80 \xff \xc3 \xc3(", "\\x80 \\xff \\xc3 \\xc3("},
+             row{"\xc0\x80 \xed\xa0\x80 \xf5\x80\x80\x80", "\\xc0\\x80 \\xed\\xa0\\x80 \\xf5\\x80\\x80\\x80"},
+             row{"\xe2\x82\xac \xf0\x9f\x98\x80 \xe2\x82", "\xe2\x82\xac \xf0\x9f\x98\x80 \\xe2\\x82"},
+         })
+    {
+        CHECK(core::printable(text) == shown);
+        CHECK(core::printable_whole(std::string(text)) == shown);
+    }
+    CHECK(core::printable_whole(std::string(1000, 'x')) == std::string(1000, 'x'));
+}
+
+TEST_CASE("a text for one line is cut between two characters")
+{
+    std::string_view const text = "a\xe2\x82\xac\xe2\x82\xac";
+    CHECK(core::printable(text, 7) == text);
+    for (std::size_t const most : {4U, 5U, 6U})
+        CHECK(core::printable(text, most) == "a\xe2\x82\xac...");
+    for (std::size_t const most : {1U, 2U, 3U})
+        CHECK(core::printable(text, most) == "a...");
+    CHECK(core::printable(text, 0) == "...");
+}

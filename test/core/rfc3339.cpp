@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -161,6 +162,44 @@ TEST_CASE("a date-time is read with any number of digits and any offset, and wri
         CHECK(ccloud::to_string(when) == written);
         CHECK(parse_timestamp(written) == when);
     }
+}
+
+TEST_CASE("every timestamp is written, also the first and the last, and in the days around them")
+{
+    using std::chrono::nanoseconds;
+    struct row
+    {
+        long long count;
+        std::string_view written;
+    };
+    constexpr long long first = std::numeric_limits<long long>::min();
+    constexpr long long last = std::numeric_limits<long long>::max();
+    for (auto const& [count, written] : {
+             row{first, "1677-09-21T00:12:43.145224192Z"},
+             row{first + 1, "1677-09-21T00:12:43.145224193Z"},
+             row{first + 854'775'808, "1677-09-21T00:12:44Z"},
+             row{first + 86'400'000'000'000, "1677-09-22T00:12:43.145224192Z"},
+             row{-1, "1969-12-31T23:59:59.999999999Z"},
+             row{0, "1970-01-01T00:00:00Z"},
+             row{last, "2262-04-11T23:47:16.854775807Z"},
+             row{last - 86'400'000'000'000, "2262-04-10T23:47:16.854775807Z"},
+         })
+        CHECK(ccloud::to_string(ccloud::timestamp(nanoseconds(count))) == written);
+}
+
+TEST_CASE("to_string of a timestamp is found by its argument, and a timestamp is a time of std::chrono")
+{
+    using namespace std::chrono;
+    ccloud::timestamp const when = sys_days(year(2024) / 2 / 29) + hours(1);
+    CHECK(to_string(when) == "2024-02-29T01:00:00Z");
+    CHECK(to_string(ccloud::timestamp(when + minutes(1))) == "2024-02-29T01:01:00Z");
+    sys_time<nanoseconds> const plain = when;
+    CHECK(plain == when);
+    CHECK(when < plain + nanoseconds(1));
+    CHECK(floor<days>(when) == sys_days(year(2024) / 2 / 29));
+    std::optional<ccloud::timestamp> const read = parse_timestamp("2024-02-29T01:00:00Z");
+    CHECK(read == when);
+    CHECK(read == plain);
 }
 
 TEST_CASE("what is no date-time gives nothing")

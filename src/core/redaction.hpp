@@ -1,0 +1,80 @@
+#ifndef CCLOUD_CORE_REDACTION_HPP
+#define CCLOUD_CORE_REDACTION_HPP
+
+#include <ccloud/http.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ccloud::core {
+
+/** Where the end of a text is. */
+enum class text_end : unsigned char {
+    complete,  ///< as its author ended it
+    truncated, ///< the rest was dropped, or never came
+};
+
+/** The secrets of a client, and how they are removed from texts that a server may have written: it may send back what it
+    was sent. Each occurrence becomes "***".
+
+    An occurrence is the secret as it is, or with any of its bytes escaped: percent-encoded (RFC 3986 section 2.1), as in
+    a JSON text (RFC 8259 section 7), as `\xNN` (see `printable`), or as a character reference of HTML; also if the result
+    was escaped up to two more times. Where a text is truncated, and before an ellipsis ("..."), the beginning of a secret
+    is an occurrence, too, if it has at least `shortest_beginning` bytes. A secret of less than `shortest_anywhere` bytes
+    is removed only if it is a whole word, and its beginning never.
+
+    The time is linear in the size of the text, whatever the text is. */
+class redactor
+{
+public:
+    static constexpr std::size_t shortest_anywhere = 8;
+    static constexpr std::size_t shortest_beginning = 4;
+
+    /** From now on removes this secret, too; nothing happens if it is empty, or known. */
+    void add(std::string_view secret);
+
+    /** The same for the credentials of "Basic" (RFC 7617): the password, and the Base64 of user and password. Without a
+        password the user is the secret. */
+    void add_basic(std::string_view user, std::string_view password);
+
+    bool empty() const noexcept { return patterns_.empty(); }
+
+    /** Removes the secrets from a text. A text without a secret is not touched, and needs no memory if it has no escapes
+        either. */
+    void redact(std::string& text, text_end end = text_end::complete) const;
+
+    /** The same for names and values of header fields. */
+    void redact(http_headers& fields) const;
+
+    /** A copy without secrets. */
+    std::string redacted(std::string_view text, text_end end = text_end::complete) const;
+
+private:
+    /** A byte string to search for, by the algorithm of Knuth, Morris and Pratt. */
+    struct pattern
+    {
+        std::string bytes;
+        std::vector<std::size_t> borders; ///< of each prefix: the longest proper prefix that is also its suffix
+    };
+
+    /** A range of a text that is to be removed. */
+    struct range
+    {
+        std::size_t begin;
+        std::size_t end;
+    };
+
+    struct view;
+
+    void add_pattern(std::string bytes);
+    static void find(pattern const& secret, view const& text, text_end end, std::vector<range>& found);
+
+    std::vector<pattern> patterns_;
+    char mask_ = '*'; ///< not part of any secret, so that no occurrence arises from a removal
+};
+
+} // namespace ccloud::core
+
+#endif
