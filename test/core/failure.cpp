@@ -373,13 +373,18 @@ TEST_CASE("the texts of a problem are bounded; a cut is between characters and m
             CAPTURE(member);
             CAPTURE(size);
             auto const body = "{\"title\":\"t\",\"" + std::string(member) + "\":\"" + std::string(size, 'x') + "\"}";
-            auto const told = core::read_problems(body).kept.at(0);
+            auto const all = core::read_problems(body).kept;
+            auto const& told = all.at(0);
             std::size_t longest = 0;
-            for (auto const& each :
-                 {told.id, told.status, told.code, told.title, told.detail, told.resolution, told.pointer,
-                  told.parameter})
-                if (longest = std::max(longest, each.size()); each.size() > 1)
-                    CHECK(each == (size > most ? std::string(most, 'x') + "..." : std::string(size, 'x')));
+            for (auto const* const each :
+                 {&told.id, &told.status, &told.code, &told.title, &told.detail, &told.resolution, &told.pointer,
+                  &told.parameter})
+            {
+                longest = std::max(longest, each->size());
+                if (each->size() > 1)
+                    CHECK(*each == (size > most ? std::string(most, 'x') + "..." : std::string(size, 'x')));
+                CHECK(each->capacity() <= 4 * most); // the rest is not kept in memory
+            }
             CHECK(longest == (size > most ? most + 3 : size));
         }
     auto const bytes =

@@ -106,6 +106,9 @@ public:
     /** From the next connection on, this number of certificates follows the origin's own. */
     std::atomic<int> further_certificates = 0;
 
+    /** How many messages each flood has. By default a flood goes on until the client closes the connection. */
+    std::atomic<int> flood_size = without_end;
+
     int accepted() const noexcept { return accepted_; }
     int requests() const noexcept { return requests_; }
     int goodbyes() const noexcept { return goodbyes_; } ///< of the innermost layer
@@ -132,6 +135,7 @@ public:
     }
 
 private:
+    static constexpr int without_end = 300'000;
     using tls_pointer = std::unique_ptr<SSL, decltype(&::SSL_free)>;
 
     void run()
@@ -147,6 +151,7 @@ private:
             acceptor_.accept(client, over);
             if (over)
                 return;
+            client.set_option(asio::ip::tcp::no_delay(true));
             bool const first = ++accepted_ == 1;
             serve(client.native_handle(), first);
         }
@@ -205,16 +210,14 @@ private:
                 ::SSL_shutdown(inner);
             gather(inner, false);
             if (ends && floods_ != flooded_layer::none)
-                return flood(flooded);
+                flood(flooded);
         }
         goodbyes_ += (::SSL_get_shutdown(inner) & SSL_RECEIVED_SHUTDOWN) != 0 ? 1 : 0;
     }
 
-    /** Until the client closes. */
     void flood(SSL* with)
     {
-        constexpr int without_end = 300'000;
-        for (; flooded_ < without_end; ++flooded_)
+        for (int sent = 0; sent < flood_size; ++sent, ++flooded_)
             if (::SSL_key_update(with, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || ::SSL_do_handshake(with) != 1)
                 return;
     }
@@ -379,6 +382,32 @@ TEST_CASE("TLS: a flood within either layer of an https proxy ends the connectio
             CHECK(complaint(client.get()) == "");
             CHECK(proxy.accepted() == 2);
             CHECK(proxy.flooded() < 40'000);
+        }
+}
+
+TEST_CASE("TLS: behind an https proxy, too, each layer may carry 32 messages between two pieces of data, and not a "
+          "message more")
+{
+    authority const ca;
+    for (auto const where : {flooded_layer::outer, flooded_layer::inner})
+        for (int const messages : {32, 33})
+        {
+            CAPTURE(static_cast<int>(where));
+            CAPTURE(messages);
+            bool const allowed = messages == 32;
+            tunnel proxy(ca, TLS1_3_VERSION, goodbye::never, where);
+            proxy.flood_size = messages;
+            driven_client client(proxy.settings(ca));
+            for (int answers = 1; answers <= 3; ++answers) // each begins the count anew
+            {
+                CHECK(complaint(client.get()) == "");
+                auto const expected = messages * (allowed ? answers : 1);
+                REQUIRE(client.until([&] { return proxy.flooded() == expected; }));
+            }
+            CHECK(complaint(client.get()) == "");
+            CHECK(client.connections().closed_for(close_reason::unsolicited) == (allowed ? 0 : 1));
+            CHECK(proxy.accepted() == (allowed ? 1 : 2));
+            CHECK(proxy.requests() == 4);
         }
 }
 
