@@ -183,7 +183,7 @@ inline void print(output& into, std::string const& where, ccloud::error const& f
     for (auto const& told : failure.problems())
         for (auto const* text :
              {&told.id, &told.status, &told.code, &told.title, &told.detail, &told.pointer, &told.parameter,
-              &told.resolution})
+              &told.resolution, &told.error_code, &told.message})
             into.emplace_back(where + ".problem", *text);
     for (auto const& one : failure.attempts())
         print(into, where + ".attempt", one);
