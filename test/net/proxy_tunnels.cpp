@@ -5,12 +5,16 @@
 #include "printers.hpp"
 #include "puppet_server.hpp"
 
+#include <boost/asio/error.hpp>
+
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 using namespace std::chrono_literals;
 using ccloud::errc;
@@ -50,7 +54,161 @@ ccloud::error call_through(caller& client, puppet_server& proxy, std::string_vie
     return call.error();
 }
 
+/** The origin has no TLS, so that what follows the CONNECT can be read. */
+ccloud::config plain_settings_through(puppet_server const& proxy)
+{
+    auto settings = settings_through(proxy);
+    settings.endpoint = "http://origin.example";
+    return settings;
+}
+
+constexpr std::string_view connect_head = "CONNECT origin.example:80 HTTP/1.1\r\nHost: origin.example:80\r\n";
+
 } // namespace
+
+TEST_CASE("RFC 9110 section 9.3.6: a tunnel is open once the head of a 2xx is complete, whatever pieces it arrives in")
+{
+    for (std::string const reply :
+         {"HTTP/1.1 200 Connection established\r\n\r\n", "HTTP/1.0 200 OK\nVia: x\n\n",
+          "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 299 Fine\r\nContent-Length: 5\r\n\r\n"})
+        for (std::size_t cut = 0; cut <= reply.size(); ++cut) // the last one is a byte at a time
+        {
+            CAPTURE(reply);
+            CAPTURE(cut);
+            puppet_server proxy;
+            caller client(plain_settings_through(proxy));
+            auto& call = client.begin();
+            REQUIRE(client.until([&] { return proxy.requests() == 1; }));
+            auto const request = proxy.received();
+            CHECK(request.starts_with(connect_head));
+            std::string piece;
+            for (std::size_t i = 0; i < reply.size(); ++i)
+            {
+                if (!piece.empty() && (i == cut || cut == reply.size()))
+                {
+                    proxy.send(std::exchange(piece, {}));
+                    client.poll();
+                    client.poll();
+                    REQUIRE(proxy.received() == request); // the client waits for the rest
+                }
+                piece += reply[i];
+            }
+            proxy.send(piece);
+            REQUIRE(client.until([&] { return proxy.requests() == 2; }));
+            CHECK(std::string_view(proxy.received())
+                      .substr(request.size())
+                      .starts_with("GET /org/v2/environments HTTP/1.1\r\nHost: origin.example\r\n"));
+            proxy.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+            REQUIRE(client.until([&] { return call.over(); }));
+            CHECK(call.good());
+            CHECK(proxy.accepted() == 1);
+        }
+}
+
+TEST_CASE("RFC 9110 section 11.7.1: a proxy that wants credentials, or others, is not asked again")
+{
+    for (std::string_view const user : {"", "me:pass@"})
+        for (std::string const status : {"407 Proxy Authentication Required", "401 Unauthorized"})
+        {
+            CAPTURE(user);
+            CAPTURE(status);
+            puppet_server proxy;
+            auto settings = settings_through(proxy);
+            auto const name = "proxy " + settings.proxy.url;
+            settings.proxy.url.insert(7, user);
+            caller client(settings);
+            auto const failed =
+                call_through(client, proxy, "HTTP/1.1 " + status + "\r\nProxy-Authenticate: Basic\r\n\r\n");
+            auto const given = proxy.received().find("\r\nProxy-Authorization: Basic bWU6cGFzcw==\r\n");
+            CHECK((given == std::string::npos) == user.empty());
+            CHECK(failed == errc::proxy_authentication_failed);
+            CHECK(failed.progress() == progress::not_sent);
+            CHECK(failed.detail() == name + ": " + status);
+            CHECK(!mentions(failed.what(), "pass@"));
+            CHECK(failed.attempts().size() == 1);
+            CHECK(proxy.accepted() == 1);
+            CHECK(client.connections().proxy_failed == 1);
+        }
+}
+
+TEST_CASE("RFC 9112 section 4: a reply to CONNECT that is not a response of HTTP/1 is reported, and not asked for again"
+)
+{
+    struct row
+    {
+        std::string reply;
+        std::string_view text;
+    };
+    for (auto const& [reply, text] :
+         {row{"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP/1 response"}, row{"HTTP/2 200\r\n\r\n", "no HTTP/1 response"},
+          row{"\x05", "no HTTP/1 response"}, row{"HTTP/1.1 099 Low\r\n\r\n", "no HTTP/1 response"},
+          row{"HTTP/1.1 200 OK\r\nA: " + std::string(8192, 'a'), "a head of more than 8 KiB"},
+          row{"HTTP/1.1 200 OK\r\n\r\nmore", "something after the head that opens the tunnel"}})
+    {
+        CAPTURE(reply.substr(0, 40));
+        puppet_server proxy;
+        caller client(settings_through(proxy));
+        auto const failed = call_through(client, proxy, reply);
+        CHECK(failed == errc::proxy_refused);
+        CHECK(failed.progress() == progress::not_sent);
+        CHECK(failed.detail() == "proxy " + settings_through(proxy).proxy.url + ": " + std::string(text));
+        CHECK(failed.attempts().size() == 1);
+        CHECK(proxy.accepted() == 1);
+    }
+}
+
+TEST_CASE("RFC 9112 section 8: a proxy may end the connection at each byte of its reply to CONNECT: tried again")
+{
+    std::string_view const reply = "HTTP/1.1 200 Connection established\r\n\r\n";
+    for (bool const resets : {false, true})
+        for (std::size_t sent = 0; sent < reply.size(); ++sent)
+        {
+            CAPTURE(resets);
+            CAPTURE(sent);
+            puppet_server proxy;
+            caller client(settings_through(proxy));
+            auto& call = client.begin();
+            for (std::size_t connection = 0; connection < 2; ++connection)
+            {
+                REQUIRE(client.until([&] { return proxy.requests(connection) == 1; }));
+                proxy.send(reply.substr(0, sent), connection);
+                resets ? proxy.reset(connection) : proxy.end(connection);
+            }
+            REQUIRE(client.until([&] { return call.over(); }));
+            REQUIRE(!call.good());
+            CHECK(call.error() == errc::proxy_refused);
+            CHECK(call.error().progress() == progress::not_sent);
+            CHECK(call.error().detail() == "proxy " + settings_through(proxy).proxy.url + ": the connection broke");
+            boost::system::error_code const cause =
+                resets ? boost::system::error_code(boost::asio::error::connection_reset)
+                       : boost::system::error_code(boost::asio::error::eof);
+            CHECK(call.error().cause() == std::error_code(cause));
+            CHECK(call.error().attempts().size() == 2);
+            CHECK(proxy.accepted() == 2);
+        }
+}
+
+TEST_CASE("a proxy that does not answer CONNECT is given up after connect_timeout, and named")
+{
+    for (std::string_view const begun : {"", "HTTP/1.1 200 Connection established\r\n"})
+    {
+        CAPTURE(begun);
+        puppet_server proxy;
+        auto settings = settings_through(proxy);
+        settings.retry = ccloud::retry_policy::none();
+        settings.pool.connect_timeout = 200ms;
+        caller client(settings);
+        auto& call = client.begin();
+        REQUIRE(client.until([&] { return proxy.requests() == 1; }));
+        proxy.send(begun);
+        REQUIRE(client.until([&] { return call.over(); }));
+        REQUIRE(!call.good());
+        CHECK(call.error() == errc::connect_timeout);
+        CHECK(call.error().progress() == progress::not_sent);
+        CHECK(call.error().detail().starts_with("CONNECT reply of proxy " + settings.proxy.url + " took longer than"));
+        CHECK(client.until([&] { return proxy.left(); }));
+    }
+}
 
 TEST_CASE("RFC 9110 section 9.3.6: a proxy that refuses CONNECT is asked again only after 408, 429 and 5xx")
 {
