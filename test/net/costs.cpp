@@ -8,6 +8,7 @@
 #include "printers.hpp"
 #include "relay.hpp"
 #include "tls_server.hpp"
+#include "write_fault.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -127,13 +128,24 @@ void __wrap_free(void* memory)
 ssize_t __wrap_send(int fd, void const* bytes, std::size_t size, int flags)
 {
     ++mine.writes;
-    return __real_send(fd, bytes, size, flags);
+    auto const write = [&](std::size_t part) { return __real_send(fd, bytes, part, flags); };
+    return support::write_or_fail(fd, size, write, __real_epoll_ctl);
 }
 
 ssize_t __wrap_sendmsg(int fd, msghdr const* message, int flags)
 {
     ++mine.writes;
-    return __real_sendmsg(fd, message, flags);
+    auto first = *message->msg_iov;
+    auto const write = [&](std::size_t part) {
+        if (part == first.iov_len)
+            return __real_sendmsg(fd, message, flags);
+        first.iov_len = part;
+        auto shortened = *message;
+        shortened.msg_iov = &first;
+        shortened.msg_iovlen = 1;
+        return __real_sendmsg(fd, &shortened, flags);
+    };
+    return support::write_or_fail(fd, message->msg_iovlen == 0 ? 0 : first.iov_len, write, __real_epoll_ctl);
 }
 
 ssize_t __wrap_write(int fd, void const* bytes, std::size_t size)
@@ -163,6 +175,7 @@ ssize_t __wrap_recvmsg(int fd, msghdr* message, int flags)
 int __wrap_epoll_ctl(int set, int what, int fd, epoll_event* events)
 {
     ++mine.watches;
+    support::note_epoll_ctl(set, what, fd, events);
     return __real_epoll_ctl(set, what, fd, events);
 }
 }
