@@ -393,6 +393,7 @@ TEST_CASE("every code has a message of its own")
         std::error_code const code = static_cast<errc>(value);
         CHECK(code.category() == ccloud::error_category());
         CHECK(messages.insert(code.message()).second);
+        CHECK(code.message().size() > 5);
     }
     for (auto const& [code, message] : std::vector<std::pair<errc, std::string>>{
              {errc::rate_limited, "the server's limit is used up, and the call was not sent"},

@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <random>
 #include <string>
 #include <string_view>
@@ -562,11 +563,41 @@ TEST_CASE("the line of an error stays one line, whatever the server sends")
     CHECK(answered(502, "x", "text/" + std::string(10'000, 'x')).what().size() < 1000);
 }
 
-TEST_CASE("statuses have their names, or none")
+TEST_CASE("RFC 9110 section 15: statuses have the names of the registry, or none")
 {
-    CHECK(core::reason_of(404) == "Not Found");
-    CHECK(core::reason_of(429) == "Too Many Requests");
-    CHECK(core::reason_of(503) == "Service Unavailable");
+    for (auto const& [status, name] : std::map<int, std::string_view>{
+             {301, "Moved Permanently"},
+             {302, "Found"},
+             {304, "Not Modified"},
+             {307, "Temporary Redirect"},
+             {308, "Permanent Redirect"},
+             {400, "Bad Request"},
+             {401, "Unauthorized"},
+             {402, "Payment Required"},
+             {403, "Forbidden"},
+             {404, "Not Found"},
+             {405, "Method Not Allowed"},
+             {406, "Not Acceptable"},
+             {408, "Request Timeout"},
+             {409, "Conflict"},
+             {410, "Gone"},
+             {412, "Precondition Failed"},
+             {413, "Content Too Large"},
+             {415, "Unsupported Media Type"},
+             {421, "Misdirected Request"},
+             {422, "Unprocessable Content"},
+             {425, "Too Early"},         // RFC 8470 section 5.2
+             {429, "Too Many Requests"}, // RFC 6585 section 4
+             {500, "Internal Server Error"},
+             {501, "Not Implemented"},
+             {502, "Bad Gateway"},
+             {503, "Service Unavailable"},
+             {504, "Gateway Timeout"},
+         })
+    {
+        CAPTURE(status);
+        CHECK(core::reason_of(status) == name);
+    }
     for (int const status : {-1, 0, 200, 299, 418, 599, 1000})
     {
         CAPTURE(status);

@@ -108,6 +108,13 @@ TEST_CASE("a member is inflated, whatever its header holds")
     CHECK(gunzip(with_flags(1, ""), plenty) == content);
     CHECK(gunzip(with_flags(4, std::string_view("\x03\0abc", 5)), plenty) == content);
     CHECK(gunzip(with_flags(4, std::string_view("\0\0", 2)), plenty) == content);
+    for (std::size_t const size : {255u, 256u, 257u, 258u, 0x1234u, 0xffffu}) // RFC 1952 section 2.3.1.1: two bytes
+    {
+        auto extra = std::string{static_cast<char>(size & 255), static_cast<char>(size >> 8)} + std::string(size, 'x');
+        CHECK(gunzip(with_flags(4, extra), plenty) == content);
+        extra.pop_back();
+        CHECK(gunzip(with_flags(4, extra), plenty) == std::nullopt);
+    }
     CHECK(gunzip(with_flags(8, std::string_view("a.json\0", 7)), plenty) == content);
     CHECK(gunzip(with_flags(16, std::string_view("\0", 1)), plenty) == content);
 }
