@@ -16,6 +16,7 @@
 
 #include <exception>
 #include <optional>
+#include <vector>
 
 using namespace std::chrono_literals;
 using ccloud::condition;
@@ -135,6 +136,40 @@ TEST_CASE("X2: the coroutine's own throw_if_cancelled is saved and restored, nev
             CHECK(call.outcome->has_value());
             CHECK(call.throws_afterwards == throws);
         }
+}
+
+TEST_CASE("X2: a listing, too, restores the coroutine's own throw_if_cancelled, whatever becomes of its page")
+{
+    auto const first_page = R"({"data":[{"id":"1"}],"metadata":{"next":"/x?page_token=t"}})";
+    for (bool const throws : {true, false})
+        for (auto const threads : {ccloud::threading::serial, ccloud::threading::safe})
+            for (int const prefetch : {0, 1})
+            {
+                CAPTURE(throws);
+                CAPTURE(static_cast<int>(threads));
+                CAPTURE(prefetch);
+                auto wire = script();
+                wire->reply(200, first_page).reply(404).reply(200, R"({"data":[{"id":"2"}]})");
+                auto settings = support::test_config();
+                settings.threading = threads;
+                std::vector<bool> given, kept;
+                auto body = [&](ccloud::client cloud) -> asio::awaitable<void> {
+                    co_await asio::this_coro::throw_if_cancelled(throws);
+                    auto listing = iam::ip_groups(cloud).list({.prefetch = prefetch});
+                    for (int i = 0; i < 4; ++i) // an item, a failure, an item, the end
+                    {
+                        auto const got = co_await listing.next();
+                        given.push_back(got.has_value());
+                        kept.push_back(co_await asio::this_coro::throw_if_cancelled());
+                    }
+                };
+                asio::io_context context;
+                ccloud::client cloud(context.get_executor(), settings, wire);
+                asio::co_spawn(context, body(cloud), asio::detached);
+                context.poll();
+                CHECK(given == std::vector<bool>{true, false, true, true});
+                CHECK(kept == std::vector<bool>(4, throws));
+            }
 }
 
 TEST_CASE("X4: close() ends a call wherever it waits, and refuses further ones")

@@ -1,5 +1,6 @@
 // What a client shows of its connections, and what it asks of its transport.
 #include <ccloud/client.hpp>
+#include <ccloud/iam/ip_groups.hpp>
 #include <ccloud/testing/scripted_transport.hpp>
 
 #include "client.hpp"
@@ -20,6 +21,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -92,6 +94,7 @@ public:
         }
         auto ended = co_await scripted_transport::send(request, to, options);
         ended.use = std::move(mine);
+        ended.bytes_written = 1234;
         co_return ended;
     }
 
@@ -246,6 +249,45 @@ TEST_CASE("pool 25: an error tells the connection of each of its tries")
     for (auto const& each : got.error().attempts())
         ids.push_back(each.connection);
     CHECK(ids == std::vector<std::uint64_t>{7, 0, 9, 9, 12});
+}
+
+TEST_CASE("E1: the last attempt of an error whose response cannot be read tells all of that attempt")
+{
+    std::string const body = R"({"id":7})";
+    for (bool const long_body : {false, true}) // which is decoded in slices
+    {
+        CAPTURE(long_body);
+        auto const wire = std::make_shared<using_wire>();
+        wire->reply(503).after(2s);
+        wire->reply(200, body + std::string(long_body ? 1'000'000 : 0, ' ')).header("X-Request-Id", "r-2");
+        wire->after(3s).reused();
+        wire->uses(use_of(connection(7))).uses(use_of(connection(9), 2));
+        std::optional<ccloud::error> failure;
+        support::with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+            auto const got = co_await ccloud::iam::ip_groups(cloud).get("ipg-1");
+            REQUIRE(!got.has_value());
+            failure = got.error();
+        });
+        CHECK(*failure == errc::malformed_response);
+        CHECK(failure->elapsed() == 5s);
+        REQUIRE(failure->attempts().size() == 2);
+        auto const& first = failure->attempts().front();
+        CHECK(first.status == 503);
+        CHECK(first.took == 2s);
+        CHECK(first.connection == 7);
+        auto const& last = failure->attempts().back();
+        CHECK(last.started == 2s);
+        CHECK(last.took == 3s);
+        CHECK(last.progress == progress::answered);
+        CHECK(last.bytes_written == 1234);
+        CHECK(last.reused);
+        CHECK(last.connection == 9);
+        CHECK(last.status == 200);
+        CHECK(last.code == errc::malformed_response);
+        CHECK(last.request_id == "r-2");
+        CHECK(last.reason == ccloud::retry_reason::none);
+        CHECK(last.delay == 0s);
+    }
 }
 
 TEST_CASE("pool 25: a try that is refused, redirected, cut off or cancelled tells of its connection, too")

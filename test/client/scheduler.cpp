@@ -667,6 +667,40 @@ TEST_CASE("max_pending: so many calls wait in line, and one more is refused")
     check_quiet(open, 500);
 }
 
+TEST_CASE(
+    "max_pending: a call that would wait in vain, or does not want to, hears that rather than that the line is full"
+)
+{
+    auto settings = test_config();
+    settings.max_pending = 1;
+    auto wire = throttles_once("/a/v1/things/1", "60");
+    stage on(wire, settings);
+    on.call(get("/a/v1/things/1")); // which waits in the line until the gate opens
+    CHECK(on.cloud().metrics().waiting == 1);
+
+    auto impatient = ccloud::retry_policy::defaults();
+    impatient.on_exhausted = ccloud::on_exhausted::fail_fast;
+    auto& held = on.call(get("/a/v1/things/2"), {.retry = impatient});
+    REQUIRE(held.ended());
+    CHECK(held.failure().code() == errc::rate_limited);
+    CHECK(held.failure().gave_up() == gave_up::limit_exhausted);
+    CHECK(held.failure().retry_after() == 60s);
+
+    auto& late = on.call(get("/a/v1/things/3"), {.timeout = 10s});
+    REQUIRE(late.ended());
+    CHECK(late.failure().code() == errc::rate_limited);
+    CHECK(late.failure().gave_up() == gave_up::deadline_would_pass);
+    CHECK(late.failure().retry_after() == 60s);
+
+    auto& patient = on.call(get("/a/v1/things/4"), {.timeout = 120s});
+    REQUIRE(patient.ended());
+    CHECK(patient.failure().code() == errc::queue_full);
+    CHECK(on.cloud().metrics().refused == 3);
+    on.run();
+    CHECK(wire->requests().size() == 2);
+    check_quiet(on, 500);
+}
+
 TEST_CASE("rate_scope: endpoints, the whole client, or whatever a function names")
 {
     struct row

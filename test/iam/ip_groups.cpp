@@ -614,6 +614,7 @@ TEST_CASE("a page token that comes a second time is an error")
         auto all = co_await iam::ip_groups(cloud).list().collect();
         REQUIRE(!all.has_value());
         CHECK(all.error() == errc::pagination_loop);
+        CHECK(all.error().detail() == R"(page_token "eyJ==" after 2 pages)");
     });
     CHECK(wire->requests().size() == 2);
 }

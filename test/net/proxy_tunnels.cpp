@@ -6,11 +6,13 @@
 #include "puppet_server.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -272,4 +274,46 @@ TEST_CASE(
         CHECK(call.error().progress() == progress::not_sent);
         CHECK(mentions(call.error().detail(), "https://origin.example through proxy " + url));
     }
+}
+
+TEST_CASE("pool 15: the address of a proxy that ends each tunnel before a request can be sent is tried last")
+{
+    std::optional<puppet_server> bad, good; // two addresses of one name
+    for (int attempt = 0; !good; ++attempt)
+        try
+        {
+            bad.emplace("127.0.0.2");
+            good.emplace("127.0.0.1", bad->port());
+        }
+        catch (boost::system::system_error const&)
+        {
+            REQUIRE(attempt < 10);
+        }
+    auto settings = plain_settings_through(*good);
+    settings.proxy.url = "http://proxy.example:" + std::to_string(good->port());
+    settings.pool.max_requests_per_connection = 1;
+    caller client(settings, [](std::string const&) {
+        return ccloud::net::name_answer{{"127.0.0.2", "127.0.0.1"}, {}};
+    });
+    constexpr std::string_view opened = "HTTP/1.1 200 Connection established\r\n\r\n";
+    for (std::size_t tunnel = 0; tunnel < 5; ++tunnel) // otherwise dials would take turns
+    {
+        auto& call = client.begin();
+        if (tunnel == 0)
+        {
+            REQUIRE(client.until([&] { return bad->requests() == 1; }));
+            bad->send(opened);
+            bad->end();
+        }
+        REQUIRE(client.until([&] { return good->requests(tunnel) == 1; }));
+        good->send(opened, tunnel);
+        REQUIRE(client.until([&] { return good->requests(tunnel) == 2; }));
+        good->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", tunnel);
+        REQUIRE(client.until([&] { return call.over(); }));
+        REQUIRE(call.good());
+        CHECK(call.how->response().attempts() == (tunnel == 0 ? 2 : 1));
+    }
+    CHECK(client.connections().connect_failed == 1); // it was found before the request, so not_sent
+    CHECK(client.connections().closed_for(ccloud::close_reason::ended) == 1);
+    CHECK(bad->accepted() == 1);
 }

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -23,7 +24,9 @@ namespace support {
 class puppet_server
 {
 public:
-    puppet_server() : acceptor_(context_, {boost::asio::ip::address_v4::loopback(), 0})
+    /** Throws boost::system::system_error where the port is taken. */
+    explicit puppet_server(std::string const& address = "127.0.0.1", std::uint16_t port = 0)
+        : acceptor_(context_, {boost::asio::ip::make_address(address), port})
     {
         acceptor_.non_blocking(true);
     }
@@ -31,13 +34,15 @@ public:
     ccloud::config settings() const
     {
         ccloud::config how;
-        how.endpoint = "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+        how.endpoint = "http://127.0.0.1:" + std::to_string(port());
         how.allow_plaintext = true;
         how.credentials = ccloud::api_key("KEY", "SECRET");
         how.threading = ccloud::threading::serial;
         how.retry = ccloud::retry_policy::none();
         return how;
     }
+
+    std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
 
     std::size_t accepted()
     {
