@@ -223,6 +223,7 @@ TEST_CASE("RFC 1928: a call goes through a SOCKS5 proxy, and each reply may arri
             CHECK(proxy.server.accepted() == 1);
             REQUIRE(seen->seen.size() == 1);
             CHECK("proxy " + seen->seen.front()->proxy == proxy.name());
+            CHECK(seen->seen.front()->tunnel > 0ns);
         }
     }
 }
