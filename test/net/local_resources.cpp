@@ -403,23 +403,24 @@ TEST_CASE("without a free descriptor a call says so, is not_sent and retryable, 
 TEST_CASE("if a socket cannot be opened, the error says so, is not_sent and retryable, and the next call works")
 {
     // Runs a call while the lack of an object of type `Lack` holds, and one after it.
-    auto const check = [&]<class Lack>(std::in_place_type_t<Lack>, int number, std::string_view what, auto... arguments) {
-        CAPTURE(number);
-        http_server server; // of its own: the one before might still close connections, which frees descriptors
-        auto const settings = settings_for("127.0.0.1", server.port());
-        caller client(settings);
-        {
-            Lack const lack(arguments...);
-            auto const ended = send(client, ccloud::origin(false, "127.0.0.1", server.port()));
-            CHECK(ended.code == errc::connect_failed);
-            CHECK(ended.progress == progress::not_sent);
-            CHECK(!ended.permanent);
-            CHECK(ended.cause == system_error(number));
-            CHECK(contains(ended.detail, settings.endpoint));
-            CHECK(contains(ended.detail, what));
-        }
-        CHECK(client.get() == "");
-    };
+    auto const check =
+        [&]<class Lack>(std::in_place_type_t<Lack>, int number, std::string_view what, auto... arguments) {
+            CAPTURE(number);
+            http_server server; // of its own: the one before might still close connections, which frees descriptors
+            auto const settings = settings_for("127.0.0.1", server.port());
+            caller client(settings);
+            {
+                Lack const lack(arguments...);
+                auto const ended = send(client, ccloud::origin(false, "127.0.0.1", server.port()));
+                CHECK(ended.code == errc::connect_failed);
+                CHECK(ended.progress == progress::not_sent);
+                CHECK(!ended.permanent);
+                CHECK(ended.cause == system_error(number));
+                CHECK(contains(ended.detail, settings.endpoint));
+                CHECK(contains(ended.detail, what));
+            }
+            CHECK(client.get() == "");
+        };
     for (int const number : {EMFILE, ENFILE, ENOBUFS, ENOMEM})
         check(std::in_place_type<failing>, number, "out of ", &system_calls::socket_fails, number);
     for (int const number : {EADDRNOTAVAIL, ENOBUFS, ENOMEM})

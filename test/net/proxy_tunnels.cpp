@@ -133,6 +133,30 @@ TEST_CASE("RFC 9110 section 11.7.1: a proxy that wants credentials, or others, i
         }
 }
 
+<<<<<<< HEAD
+=======
+TEST_CASE("RFC 9110 section 11.7.1: a proxy that wants other credentials hears once of all calls that wait")
+{
+    puppet_server proxy;
+    auto settings = settings_through(proxy);
+    settings.rate_scope = support::scope_for_each_target();
+    settings.pool.max_concurrent_dials = 1;
+    caller client(settings);
+    for (char const scope : {'a', 'b', 'c'})
+        client.begin(std::string("/scope/") + scope);
+    REQUIRE(client.until([&] { return proxy.requests() == 1; }));
+    proxy.send("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n");
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    for (auto const& call : client.calls)
+    {
+        REQUIRE(!call.good());
+        CHECK(call.error() == errc::proxy_authentication_failed);
+    }
+    CHECK(proxy.accepted() == 1);
+    CHECK(client.connections().proxy_failed == 1);
+}
+
+>>>>>>> gaps
 TEST_CASE("RFC 9112 section 4: a reply to CONNECT that is not a response of HTTP/1 is reported, and not asked for again"
 )
 {

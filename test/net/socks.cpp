@@ -223,6 +223,7 @@ TEST_CASE("RFC 1928: a call goes through a SOCKS5 proxy, and each reply may arri
             CHECK(proxy.server.accepted() == 1);
             REQUIRE(seen->seen.size() == 1);
             CHECK("proxy " + seen->seen.front()->proxy == proxy.name());
+            CHECK(seen->seen.front()->tunnel > 0ns);
         }
     }
 }
@@ -388,25 +389,51 @@ TEST_CASE("RFC 1928: bytes behind the reply of a SOCKS5 proxy belong to the tunn
 
 TEST_CASE("a SOCKS5 proxy that does not answer is given up after connect_timeout, and named")
 {
-    for (std::size_t answered = 0; answered < 3; ++answered)
+    for (std::string_view const scheme : {"socks5h", "socks5"})
+        for (std::size_t answered = 0; answered < 3; ++answered)
+        {
+            CAPTURE(scheme);
+            CAPTURE(answered);
+            socks_proxy proxy;
+            auto settings = proxy.settings(scheme, "me:pass@");
+            settings.pool.connect_timeout = 200ms;
+            caller client(settings, [](std::string const&) { return ccloud::net::name_answer{{"192.0.2.1"}, {}}; });
+            auto& call = client.begin();
+            auto steps = with_credentials();
+            if (scheme == "socks5")
+                steps.back().asked = ask_for_address("\xc0\x00\x02\x01"sv);
+            steps.resize(answered + 1);
+            steps.back().reply.clear();
+            proxy.play(client, steps);
+            REQUIRE(client.until([&] { return call.over(); }));
+            REQUIRE(!call.good());
+            CHECK(call.error() == errc::connect_timeout);
+            CHECK(call.error().progress() == progress::not_sent);
+            CHECK(call.error().detail().starts_with("SOCKS5 reply of " + proxy.name(scheme) + " took longer than"));
+            CHECK(client.until([&] { return proxy.server.left(); }));
+        }
+}
+
+TEST_CASE("RFC 1929 section 2: credentials that a SOCKS5 proxy does not take are shown once for all calls that wait")
+{
+    socks_proxy proxy;
+    auto settings = proxy.with_two_attempts("me:pass@");
+    settings.rate_scope = support::scope_for_each_target();
+    settings.pool.max_concurrent_dials = 1;
+    caller client(settings);
+    for (char const scope : {'a', 'b', 'c'})
+        client.begin(std::string("/scope/") + scope);
+    proxy.play(
+        client, {{std::string(offer_password), std::string(choose_password)}, {std::string(password), "\x01\x01"s}}
+    );
+    REQUIRE(client.until([&] { return client.all_over(); }));
+    for (auto const& call : client.calls)
     {
-        CAPTURE(answered);
-        socks_proxy proxy;
-        auto settings = proxy.settings("socks5h", "me:pass@");
-        settings.pool.connect_timeout = 200ms;
-        caller client(settings);
-        auto& call = client.begin();
-        auto steps = with_credentials();
-        steps.resize(answered + 1);
-        steps.back().reply.clear();
-        proxy.play(client, steps);
-        REQUIRE(client.until([&] { return call.over(); }));
         REQUIRE(!call.good());
-        CHECK(call.error() == errc::connect_timeout);
-        CHECK(call.error().progress() == progress::not_sent);
-        CHECK(call.error().detail().starts_with("SOCKS5 reply of " + proxy.name() + " took longer than"));
-        CHECK(client.until([&] { return proxy.server.left(); }));
+        CHECK(call.error() == errc::proxy_authentication_failed);
     }
+    CHECK(proxy.server.accepted() == 1);
+    CHECK(client.connections().proxy_failed == 1);
 }
 
 TEST_CASE("pool 16: socks5 resolves the origin here; an address that the proxy refuses is asked for last from then on")
