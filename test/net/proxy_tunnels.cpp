@@ -133,8 +133,6 @@ TEST_CASE("RFC 9110 section 11.7.1: a proxy that wants credentials, or others, i
         }
 }
 
-<<<<<<< HEAD
-=======
 TEST_CASE("RFC 9110 section 11.7.1: a proxy that wants other credentials hears once of all calls that wait")
 {
     puppet_server proxy;
@@ -156,7 +154,6 @@ TEST_CASE("RFC 9110 section 11.7.1: a proxy that wants other credentials hears o
     CHECK(client.connections().proxy_failed == 1);
 }
 
->>>>>>> gaps
 TEST_CASE("RFC 9112 section 4: a reply to CONNECT that is not a response of HTTP/1 is reported, and not asked for again"
 )
 {
