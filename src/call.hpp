@@ -40,20 +40,6 @@ struct bearer_tokens
     core::redactor secrets; ///< the earlier tokens and all other secrets; empty until it is needed
 };
 
-/** What must not be printed of a call. */
-struct call_secrets
-{
-    core::redactor const* client = nullptr; ///< of all calls of the client
-    std::unique_ptr<bearer_tokens> tokens;  ///< of this call; null: no source of tokens
-
-    /** All of them. */
-    core::redactor const& all() const;
-
-    /** A short text of the server in the form for messages, for instance a request id. Needs no other memory than the
-        result, as long as nothing has to be removed. */
-    std::string shown(std::string_view text, core::text_end end = core::text_end::complete) const;
-};
-
 /** A success of the loop. */
 struct answered
 {
@@ -65,7 +51,6 @@ struct answered
     std::size_t bytes_written = 0;
     std::uint64_t connection = 0;
     std::vector<attempt> failed; ///< the tries before the one that succeeded
-    call_secrets secrets;
 };
 
 /** A call from plan to answer. Lives in the frame of the coroutine that waits for it, and is kept small: many wait. */
@@ -79,6 +64,7 @@ struct planned_call
     planned_request planned;                    ///< but for the fields that all requests share
     std::shared_ptr<http_headers const> extra;  ///< fields of the handle; may be null
     std::unique_ptr<retry_policy const> policy; ///< of this call alone; may be null
+    std::unique_ptr<bearer_tokens> tokens;      ///< null: no source of them, or no attempt yet
     std::chrono::milliseconds timeout;          ///< zero or less: none
     std::chrono::milliseconds attempt_timeout;
     bool replayable;
@@ -258,6 +244,27 @@ struct client_access
     }
 };
 
+/** What must not be printed of a call: the secrets of its client, and its own tokens. Refers to both. */
+class call_secrets
+{
+public:
+    call_secrets(client_core const& core, planned_call const& call) noexcept
+        : client_(core.secrets()), tokens_(call.tokens.get())
+    {
+    }
+
+    /** All of them. Lives as long as the client and the call. */
+    core::redactor const& all() const;
+
+    /** A short text of the server in the form for messages, for instance a request id. Needs no other memory than the
+        result, as long as nothing has to be removed. */
+    std::string shown(std::string_view text, core::text_end end = core::text_end::complete) const;
+
+private:
+    core::redactor const& client_;
+    bearer_tokens* tokens_; ///< may be null
+};
+
 /** Whether a try before the last one may have been executed. */
 bool may_have_been_executed(std::vector<attempt> const& tries) noexcept;
 
@@ -266,10 +273,12 @@ bool was_carried_out(std::vector<attempt> const& tries) noexcept;
 
 /** The error of a call whose response came and is a success, but of no use: `code` and `detail` say why. It has the
     request, the attempts and the body. */
-error unreadable(planned_call const& call, response_info answer, errc code, std::string detail);
+error unreadable(
+    client_core const& core, planned_call const& call, response_info answer, errc code, std::string detail
+);
 
 /** The error of a call whose response cannot be decoded. If the body is an error of the server, it has its problems. */
-error malformed(planned_call const& call, response_info answer, core::complaint const& about);
+error malformed(client_core const& core, planned_call const& call, response_info answer, core::complaint const& about);
 
 /** What the server said beside the body. */
 inline response_info take_info(answered& got) noexcept
@@ -289,7 +298,7 @@ inline bool is_long(planned_call const& call) noexcept
 /** Reads a long response in slices. Between two slices, other handlers of the executor run. Returns the call's failure
     if the response cannot be read, or if the caller cancels. The arguments must outlive the coroutine. */
 asio::awaitable<call_failure> decode_in_slices(
-    core::document_reader& reader, planned_call const& call, response_info const& answer
+    client_core const& core, core::document_reader& reader, planned_call const& call, response_info const& answer
 );
 
 template <core::resource T>
@@ -298,9 +307,9 @@ result<T> decoded(client_core const& core, planned_call& call)
     result<T> outcome(std::in_place, take_info(call.got));
     auto const memory = core.settings().limits.decoded_response;
     if (auto const wrong = core::read_json(call.got.response.body(), *outcome, memory))
-        return malformed(call, outcome.response(), *wrong);
+        return malformed(core, call, outcome.response(), *wrong);
     if (auto const lacking = core::check_required(*outcome, {}, call.got.response.body().size()))
-        return malformed(call, outcome.response(), *lacking);
+        return malformed(core, call, outcome.response(), *lacking);
     return outcome;
 }
 
@@ -310,23 +319,24 @@ class long_decoding
 {
 public:
     long_decoding(client_core const& core, planned_call& call)
-        : outcome_(std::in_place, take_info(call.got)), call_(call),
+        : outcome_(std::in_place, take_info(call.got)), core_(core), call_(call),
           reader_(call.got.response.body(), core::root_of(*outcome_), core.settings().limits.decoded_response)
     {
     }
 
-    asio::awaitable<call_failure> run() { return decode_in_slices(reader_, call_, outcome_.response()); }
+    asio::awaitable<call_failure> run() { return decode_in_slices(core_, reader_, call_, outcome_.response()); }
 
     /** Returns the outcome. To be called once, after the whole response was read. */
     result<T> take()
     {
         if (auto const lacking = core::check_required(*outcome_, {}, call_.got.response.body().size()))
-            return malformed(call_, outcome_.response(), *lacking);
+            return malformed(core_, call_, outcome_.response(), *lacking);
         return std::move(outcome_);
     }
 
 private:
     result<T> outcome_;
+    client_core const& core_;
     planned_call const& call_;
     core::document_reader reader_;
 };

@@ -109,12 +109,12 @@ void record(std::vector<attempt>& tries, attempt one)
 
 core::redactor const& call_secrets::all() const
 {
-    if (!tokens)
-        return *client;
-    auto& known = tokens->secrets;
+    if (!tokens_)
+        return client_;
+    auto& known = tokens_->secrets;
     if (known.empty())
-        known = *client;
-    known.add(tokens->last);
+        known = client_;
+    known.add(tokens_->last);
     return known;
 }
 
@@ -122,8 +122,8 @@ std::string call_secrets::shown(std::string_view text, core::text_end end) const
 {
     std::string copy(text);
     bool const has_all = end == core::text_end::complete && text.find("...") == std::string_view::npos;
-    bool const has_no_token = !tokens || (has_all && text.size() < tokens->last.size());
-    auto const& secrets = !has_no_token ? all() : tokens && !tokens->secrets.empty() ? tokens->secrets : *client;
+    bool const has_no_token = !tokens_ || (has_all && text.size() < tokens_->last.size());
+    auto const& secrets = !has_no_token ? all() : tokens_ && !tokens_->secrets.empty() ? tokens_->secrets : client_;
     secrets.redact(copy, end);
     return core::printable_whole(std::move(copy));
 }
@@ -132,7 +132,6 @@ call_record::call_record(client_core& core, planned_call& call)
     : core_(core), call_(call), started_(core.wire().now()), id_(core.next_call())
 {
     auto const& settings = core.settings();
-    secrets_.client = &core.secrets();
     how.deadline = core::deadline_after(started_, call.timeout);
     how.attempt_timeout = core::bounded(call.attempt_timeout);
     if (!call_.replayable)
@@ -230,11 +229,11 @@ call_failure call_record::prepare_try()
         core::assemble(request(), core_.head(), call_.extra.get());
     if (auto const* source = tokens_of(core_.settings()))
     {
-        auto& tokens = secrets_.tokens;
+        auto& tokens = call_.tokens;
         if (!tokens)
             tokens = std::make_unique<bearer_tokens>();
         else
-            (void)secrets_.all(); // remembers the last one
+            (void)secrets().all(); // remembers the last one
         tokens->last = tokens->next.empty() ? ask(*source, {}) : std::exchange(tokens->next, {});
         auto const value = auth::bearer(tokens->last);
         if (value.empty())
@@ -324,7 +323,7 @@ call_failure call_record::follow(exchange&& got)
     auto next = core::follow(location, core_.where(), request().target());
     if (!next.refusal.empty()) // it quotes the origin, which may be a part of a secret, in lower case
     {
-        auto const shown = secrets_.all().redacted(location);
+        auto const shown = secrets().all().redacted(location);
         auto const refused = core::follow(shown, core_.where(), request().target());
         if (!refused.refusal.empty())
             next.refusal = refused.refusal;
@@ -332,7 +331,7 @@ call_failure call_record::follow(exchange&& got)
     if (next.refusal.empty() && ++redirects_ > core::most_redirects)
         next.refusal = "more than " + std::to_string(core::most_redirects) + " times in a row";
     auto entry = entry_for(got);
-    entry.request_id = secrets_.shown(request_id_of(got));
+    entry.request_id = secrets().shown(request_id_of(got));
     core::decision decided;
     if (next.refusal.empty())
     {
@@ -367,7 +366,7 @@ void call_record::succeed(exchange&& got)
     auto last = entry_for(got);
     if (settings.observer)
     {
-        last.request_id = secrets_.shown(request_id_of(got));
+        last.request_id = secrets().shown(request_id_of(got));
         settings.observer->attempt_end(seen(), tries_, last);
     }
     auto& into = call_.got;
@@ -380,7 +379,6 @@ void call_record::succeed(exchange&& got)
     into.took = last.took;
     into.bytes_written = last.bytes_written;
     into.connection = last.connection;
-    into.secrets = std::move(secrets_);
 }
 
 error call_record::fail_waiting(errc code, std::string why)
@@ -403,7 +401,7 @@ error call_record::fail_waiting(errc code, std::string why)
 
 void call_record::give_up(error& failure)
 {
-    core::clean(failure.edit(), secrets_.all());
+    core::clean(failure.edit(), secrets().all());
     core_.counts().failed.add();
     ended_ = true;
     if (auto const& eye = core_.settings().observer)
@@ -438,9 +436,9 @@ call_record::tried_once call_record::look_at(exchange const& got)
             tried.source = hint->source;
             bool const is_long = hint->text.size() > longest_hint_text;
             auto const end = is_long ? core::text_end::truncated : core::text_end::complete;
-            tried.entry.hint_text = secrets_.shown(hint->text.substr(0, longest_hint_text), end);
+            tried.entry.hint_text = secrets().shown(hint->text.substr(0, longest_hint_text), end);
         }
-        tried.entry.request_id = secrets_.shown(request_id_of(got));
+        tried.entry.request_id = secrets().shown(request_id_of(got));
         tried.ending.limits = core::read_limits(headers, form, now);
     }
     tried.ending.health = core::health_of(ended);
@@ -478,7 +476,7 @@ bool call_record::report_to_gate(exchange const& got, tried_once& tried, retry_r
     }
     if (tried.ending.health != core::health::failing)
         return false;
-    auto const probe = gates.note_failure(permit_, secrets_.all().redacted(summary_of(got)));
+    auto const probe = gates.note_failure(permit_, secrets().all().redacted(summary_of(got)));
     if (!probe.probing || wait.length > ours.max_delay)
         return false;
     if (probe.for_others)
@@ -511,10 +509,10 @@ void call_record::note(attempt entry, core::decision const& next, core::wait_tim
 /** After a 401: whether the source has another token by now. It is kept for the next try. */
 bool call_record::has_new_credentials()
 {
-    if (!secrets_.tokens)
+    if (!call_.tokens)
         return false;
-    auto const& last = secrets_.tokens->last;
-    auto& next = secrets_.tokens->next;
+    auto const& last = call_.tokens->last;
+    auto& next = call_.tokens->next;
     next = ask(*tokens_of(core_.settings()), last);
     if (next == last)
         next.clear();
@@ -595,7 +593,7 @@ error call_record::fail(exchange& got, ccloud::gave_up why)
         if (!about->attempts.empty() && core::asks_to_wait(about->attempts.back().server_hint))
             about->retry_after = about->attempts.back().server_hint;
         // Before its fields are quoted in part.
-        core::read_answer(*about, core::cleaned(std::move(response), secrets_.all()), body, got.detail);
+        core::read_answer(*about, core::cleaned(std::move(response), secrets().all()), body, got.detail);
     }
     if (!got.answered())
     {

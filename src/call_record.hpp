@@ -111,6 +111,7 @@ private:
     attempt entry_for(exchange const& got) const;
     gatekeeper::ending ending_for(exchange const& got) const;
     observed_call seen() const noexcept;
+    call_secrets secrets() const noexcept { return {core_, call_}; }
 
     retry_policy const& policy() const noexcept { return call_.policy ? *call_.policy : core_.settings().retry; }
     past_tries& past();
@@ -119,7 +120,6 @@ private:
     client_core& core_;
     planned_call& call_;
     std::unique_ptr<past_tries> past_; ///< once a try has failed
-    call_secrets secrets_;
     steady_time started_;
     steady_time try_started_{};
     steady_time pause_ends_ = steady_time::min();

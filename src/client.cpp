@@ -303,16 +303,20 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
 
 namespace {
 
-error unreadable(planned_call const& call, response_info answer, errc code, std::string detail, core::problem_list told)
+error unreadable(
+    client_core const& core, planned_call const& call, response_info answer, errc code, std::string detail,
+    core::problem_list told
+)
 {
     auto const& got = call.got;
+    call_secrets const secrets(core, call);
     auto const& request = call.planned.request;
     auto details = std::make_unique<error::data>();
     details->code = code;
     details->progress = progress::answered;
     details->method = request.verb();
     details->path = core::path_of(request.target());
-    details->response = core::cleaned(std::move(answer), got.secrets.all());
+    details->response = core::cleaned(std::move(answer), secrets.all());
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = std::move(detail);
     details->problems = std::move(told.kept);
@@ -328,20 +332,20 @@ error unreadable(planned_call const& call, response_info answer, errc code, std:
     last.connection = got.connection;
     last.status = got.response.status();
     last.code = code;
-    last.request_id = got.secrets.shown(details->response.request_id());
+    last.request_id = secrets.shown(details->response.request_id());
     record(details->attempts, std::move(last));
-    core::clean(*details, got.secrets.all());
+    core::clean(*details, secrets.all());
     return error(std::move(details));
 }
 
 } // namespace
 
-error unreadable(planned_call const& call, response_info answer, errc code, std::string detail)
+error unreadable(client_core const& core, planned_call const& call, response_info answer, errc code, std::string detail)
 {
-    return unreadable(call, std::move(answer), code, std::move(detail), {});
+    return unreadable(core, call, std::move(answer), code, std::move(detail), {});
 }
 
-error malformed(planned_call const& call, response_info answer, core::complaint const& about)
+error malformed(client_core const& core, planned_call const& call, response_info answer, core::complaint const& about)
 {
     bool const too_large = about.about == core::complaint::kind::too_large;
     auto told = too_large ? core::problem_list() : core::read_problems(call.got.response.body());
@@ -351,11 +355,11 @@ error malformed(planned_call const& call, response_info answer, core::complaint 
     if (answer.status() != 200 || (told.kept.empty() && other_type.empty()))
         detail = core::joined(std::move(detail), core::outcome_of(call.planned.request.verb(), answer));
     auto const code = too_large ? errc::response_too_large : errc::malformed_response;
-    return unreadable(call, std::move(answer), code, std::move(detail), std::move(told));
+    return unreadable(core, call, std::move(answer), code, std::move(detail), std::move(told));
 }
 
 asio::awaitable<call_failure> decode_in_slices(
-    core::document_reader& reader, planned_call const& call, response_info const& answer
+    client_core const& core, core::document_reader& reader, planned_call const& call, response_info const& answer
 )
 {
     auto const here = co_await asio::this_coro::executor;
@@ -370,14 +374,16 @@ asio::awaitable<call_failure> decode_in_slices(
         if (cancellation.cancelled() != asio::cancellation_type::none)
         {
             auto const outcome = core::outcome_of(call.planned.request.verb(), answer);
-            failed = unreadable(call, answer, errc::cancelled, core::joined("while the response was decoded", outcome));
+            failed = unreadable(
+                core, call, answer, errc::cancelled, core::joined("while the response was decoded", outcome)
+            );
             break;
         }
     }
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (!failed)
         if (auto const wrong = reader.take_complaint())
-            failed = malformed(call, answer, *wrong);
+            failed = malformed(core, call, answer, *wrong);
     co_return failed;
 }
 

@@ -217,19 +217,19 @@ private:
         if (is_long(call))
         {
             auto const slow = decoder_.begin(body, terms());
-            failed = co_await decode_in_slices(slow->reader(), call, page.response);
+            failed = co_await decode_in_slices(*core_, slow->reader(), call, page.response);
             if (failed)
                 co_return *std::move(failed);
             if (auto const lacking = slow->finish(page))
-                co_return malformed(call, page.response, *lacking);
+                co_return malformed(*core_, call, page.response, *lacking);
         }
         else if (auto const wrong = decoder_.decode(body, terms(), page))
-            co_return malformed(call, page.response, *wrong);
+            co_return malformed(*core_, call, page.response, *wrong);
         std::string after;
         if (auto wrong = find_next(page, after, call))
         {
             page.token = token_;
-            page.broken_link = unreadable(call, page.response, wrong->code, std::move(wrong->detail));
+            page.broken_link = unreadable(*core_, call, page.response, wrong->code, std::move(wrong->detail));
         }
         else
         {
@@ -303,7 +303,7 @@ private:
         if (!next)
             return link_fault{
                 errc::page_link_without_token,
-                "metadata.next: \"" + core::shown_url(call.got.secrets.all().redacted(link)) + '"'};
+                "metadata.next: \"" + core::shown_url(call_secrets(*core_, call).all().redacted(link)) + '"'};
         if (next->empty())
             return std::nullopt;
         if (page.size == 0 && empty_pages_ >= options_.max_empty_pages)
