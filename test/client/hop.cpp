@@ -3,7 +3,9 @@
 #include <ccloud/ccloud.hpp>
 #include <ccloud/testing/scripted_transport.hpp>
 
+#include "call.hpp"
 #include "client.hpp"
+#include "echo.hpp"
 #include "park.hpp"
 #include "printers.hpp"
 
@@ -22,6 +24,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -295,11 +298,13 @@ namespace {
 class far_client
 {
 public:
-    far_client(std::shared_ptr<ccloud::transport> wire, ccloud::threading threads)
+    far_client(
+        std::shared_ptr<ccloud::transport> wire, ccloud::threading threads,
+        ccloud::config settings = support::impatient_config()
+    )
     {
-        auto settings = support::impatient_config();
         settings.threading = threads;
-        cloud.emplace(places.far->get_executor(), settings, std::move(wire));
+        cloud.emplace(places.far->get_executor(), std::move(settings), std::move(wire));
     }
 
     void begin(bool cancelled_before = false, kind how = kind::terminal)
@@ -435,6 +440,52 @@ TEST_CASE("an error from another execution context names its request, whichever 
             REQUIRE(failure.attempts().size() == 1);
             CHECK(failure.attempts().front().status == status);
             CHECK(failure.attempts().front().request_id == failure.request_id());
+        }
+}
+
+TEST_CASE("no token of a call from another execution context is printed, whichever side made the error")
+{
+    std::string const first = "first-token-of-this-call", second = "second-token-of-this-call";
+    auto settings = support::test_config();
+    settings.credentials =
+        ccloud::token_source([&](std::string_view rejected) { return rejected.empty() ? first : second; });
+    auto const both_tokens = first + ' ' + second;
+    auto const echo = "\"message\":\"" + both_tokens + '"';
+    auto const padding = ",\"padding\":\"" + std::string(2 * detail::decode_slice, 'x') + '"';
+    struct row
+    {
+        int status;
+        std::string body;
+    };
+    for (auto const& [status, body] :
+         {row{200, "{" + echo + R"(,"id":7})"}, row{200, "{" + echo + padding + R"(,"id":7})"},
+          row{200, "{" + echo + padding + "}"}, row{200, "<p>" + both_tokens}, row{404, "{" + echo + "}"}})
+        for (auto const threads : both)
+        {
+            CAPTURE(status);
+            CAPTURE(body.size());
+            CAPTURE(threads);
+            auto const wire = script();
+            wire->reply(401, "");
+            wire->reply(status, body).header("X-Request-Id", both_tokens);
+            far_client one(wire, threads, settings);
+            one.begin();
+            one.places.poll();
+            CHECK(wire->requests().size() == 2);
+            REQUIRE(one.outcome.has_value());
+            REQUIRE(!one.outcome->has_value());
+            auto const& failure = one.outcome->error();
+            CHECK(failure.status() == status);
+            CHECK(failure.request_id() == "*** ***");
+            CHECK(failure.body().find("*** ***") != std::string::npos);
+            support::output all;
+            support::print(all, "error", failure);
+            for (auto const& [where, text] : all)
+            {
+                CAPTURE(where);
+                CHECK(!support::leaks(text, first));
+                CHECK(!support::leaks(text, second));
+            }
         }
 }
 
