@@ -312,7 +312,7 @@ void gatekeeper::post_wake() noexcept
 {
     if (closed_ || posted_)
         return;
-    posted_ = post_surely(executor_, wake_memory_, [self = weak_from_this()] {
+    posted_ = post_surely(executor_, wake_memory_, *wake_memory_, [self = weak_from_this()](auto&&) {
         if (auto const keeper = self.lock())
             keeper->wake();
     });

@@ -228,7 +228,7 @@ private:
     drained drained_;         ///< of those, since `begin_drain`
     parking_lot onlookers_;   ///< who waits for calls to end: drains, and who wants a page that is fetched ahead
     std::atomic<unsigned> maintenance_{0};
-    std::shared_ptr<post_memory> const maintenance_memory_ = std::make_shared<post_memory>();
+    post_memory maintenance_memory_;
     bool draining_ = false; ///< nothing more is sent
     bool closed_ = false;
 };
@@ -307,10 +307,10 @@ result<T> decoded(client_core const& core, planned_call& call)
     result<T> outcome(std::in_place, take_info(call.got));
     auto const memory = core.settings().limits.decoded_response;
     if (auto const wrong = core::read_json(call.got.response.body(), *outcome, memory))
-        return malformed(core, call, outcome.response(), *wrong);
-    if (auto const lacking = core::check_required(*outcome, {}, call.got.response.body().size()))
-        return malformed(core, call, outcome.response(), *lacking);
-    return outcome;
+        outcome = malformed(core, call, outcome.response(), *wrong);
+    else if (auto const lacking = core::check_required(*outcome, {}, call.got.response.body().size()))
+        outcome = malformed(core, call, outcome.response(), *lacking);
+    return outcome; // the only return, so that the result is not moved
 }
 
 /** Decodes a long response into a `T`. */

@@ -75,10 +75,11 @@ class far_call final : public far_work<call_failure>
 {
 public:
     far_call(std::shared_ptr<client_core> core, planned_call& near)
-        : far_work(core->executor()), core_(std::move(core)), near_(near), call_(std::move(near))
+        : core_(std::move(core)), near_(near), call_(std::move(near))
     {
     }
 
+    asio::any_io_executor const& executor() const noexcept override { return core_->executor(); }
     asio::awaitable<call_failure> start() override { return core_->run(call_); }
     void come_home() noexcept override { near_ = std::move(call_); }
 
@@ -228,7 +229,9 @@ void client_core::close() noexcept
 void client_core::post_maintenance(unsigned what) noexcept
 {
     if (maintenance_.fetch_or(what) == 0 &&
-        !post_surely(executor_, maintenance_memory_, [self = shared_from_this()] { self->run_maintenance(); }))
+        !post_surely(executor_, shared_from_this(), maintenance_memory_, [](auto const& self) {
+            self->run_maintenance();
+        }))
         maintenance_ = 0;
 }
 
@@ -548,10 +551,11 @@ class far_drain final : public detail::far_work<result<drained>>
 {
 public:
     far_drain(std::shared_ptr<detail::client_core> core, std::chrono::milliseconds timeout)
-        : far_work(core->executor()), core_(std::move(core)), timeout_(timeout)
+        : core_(std::move(core)), timeout_(timeout)
     {
     }
 
+    asio::any_io_executor const& executor() const noexcept override { return core_->executor(); }
     operation<drained> start() override { return core_->drain(timeout_); }
 
 private:

@@ -29,10 +29,13 @@ namespace asio = boost::asio;
 template <class T>
 struct far_work
 {
-    explicit far_work(asio::any_io_executor where) noexcept : there(std::move(where)) {}
+    far_work() = default;
     virtual ~far_work() = default;
     far_work(far_work const&) = delete;
     far_work& operator=(far_work const&) = delete;
+
+    /** Where it is done. */
+    virtual asio::any_io_executor const& executor() const noexcept = 0;
 
     /** What is done there. */
     virtual asio::awaitable<T> start() = 0;
@@ -40,7 +43,6 @@ struct far_work
     /** Called on the side that waited, once it is over. */
     virtual void come_home() noexcept {}
 
-    asio::any_io_executor const there;
     std::optional<T> outcome;
     std::exception_ptr thrown;
 
@@ -48,20 +50,12 @@ struct far_work
 
     kept_handler<std::shared_ptr<far_work>> waiting; ///< resumes the caller
 
-    spare_memory<4, 128> spare; ///< for the posts back to the caller, and for cancellation
+    spare_memory<4, 96> spare; ///< for the posts back to the caller, and for cancellation
 
     // Touched on the far side only.
     asio::cancellation_signal signal;
     bool done = false;
 };
-
-/** Posts a function that belongs to `work`, with the spare memory of `work`. */
-template <class T, class Function>
-bool post_for(std::shared_ptr<far_work<T>> const& work, asio::any_io_executor const& to, Function const& what) noexcept
-{
-    std::shared_ptr<decltype(work->spare)> const spare(work, &work->spare);
-    return post_surely(to, spare, what);
-}
 
 /** Has work done on its executor, and gives it back by a post to the executor of the one that waits. Cancellation is
     posted the other way.
@@ -87,9 +81,10 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
                 own->thrown = std::current_exception();
             }
             own->done = true;
-            post_for(own, back, [own]() mutable {
-                auto& waiting = own->waiting;
-                waiting(std::move(own)); // the caller may destroy `own` before this function does
+            auto& spare = own->spare;
+            post_surely(back, std::move(own), spare, [](std::shared_ptr<far_work<T>> over) {
+                auto& waiting = over->waiting;
+                waiting(std::move(over)); // may destroy the work
             });
         };
         try
@@ -100,10 +95,13 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
                     auto const alive = waiting.lock();
                     if (!alive)
                         return;
-                    post_for(alive, alive->there, [alive, kind] {
-                        if (!alive->done)
-                            alive->signal.emit(kind);
-                    });
+                    post_surely(
+                        alive->executor(), alive, alive->spare,
+                        [kind](std::shared_ptr<far_work<T>> const& own) {
+                            if (!own->done)
+                                own->signal.emit(kind);
+                        }
+                    );
                 });
             asio::any_io_executor back = asio::get_associated_executor(handler);
             auto last = [job](std::exception_ptr thrown) { // keeps the signal until then
@@ -112,7 +110,7 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
             };
             auto bound = asio::bind_cancellation_slot(job->signal.slot(), std::move(last));
             job->waiting.keep(std::move(handler));
-            asio::co_spawn(job->there, far(job, std::move(back)), std::move(bound));
+            asio::co_spawn(job->executor(), far(job, std::move(back)), std::move(bound));
             return;
         }
         catch (...)

@@ -95,10 +95,9 @@ private:
     class far_fetch final : public far_work<result<raw_page>>
     {
     public:
-        explicit far_fetch(std::shared_ptr<http_pager> self) : far_work(self->core_->executor()), self_(std::move(self))
-        {
-        }
+        explicit far_fetch(std::shared_ptr<http_pager> self) : self_(std::move(self)) {}
 
+        asio::any_io_executor const& executor() const noexcept override { return self_->core_->executor(); }
         operation<raw_page> start() override { return self_->fetch_here(); }
 
     private:

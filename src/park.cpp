@@ -69,7 +69,7 @@ struct parking_lot::state : std::enable_shared_from_this<state>
 
     void post() noexcept
     {
-        if (post_surely(executor, spare, [self = shared_from_this()] { self->resume_first(); }))
+        if (post_surely(executor, shared_from_this(), spare, [](auto const& self) { self->resume_first(); }))
             ++posted;
     }
 
@@ -103,7 +103,7 @@ struct parking_lot::state : std::enable_shared_from_this<state>
     lot_node::list held{*this};
     lot_node::list ended{*this};
     std::size_t posted = 0; ///< resumptions
-    std::shared_ptr<post_memory> const spare = std::make_shared<post_memory>();
+    post_memory spare;
 };
 
 void parking_lot::registry::shutdown()

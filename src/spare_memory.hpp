@@ -25,13 +25,15 @@ public:
     spare_memory(spare_memory const&) = delete;
     spare_memory& operator=(spare_memory const&) = delete;
 
+    static constexpr std::size_t block_size = Size;
+
     /** Null if no block is free, or `size` is larger than a block. */
     void* take(std::size_t size) noexcept
     {
-        if (size <= Size)
-            for (auto& each : blocks_)
-                if (!each.taken.exchange(true, std::memory_order_acquire))
-                    return each.bytes;
+        if (size <= block_size)
+            for (std::size_t i = 0; i < Blocks; ++i)
+                if (!taken_[i].exchange(true, std::memory_order_acquire))
+                    return blocks_[i].bytes;
         return nullptr;
     }
 
@@ -42,17 +44,17 @@ public:
         auto const offset = reinterpret_cast<std::uintptr_t>(memory) - begin;
         if (offset >= sizeof blocks_) // an address before the blocks wraps around to a large offset
             return false;
-        blocks_[offset / sizeof(block)].taken.store(false, std::memory_order_release);
+        taken_[offset / sizeof(block)].store(false, std::memory_order_release);
         return true;
     }
 
 private:
     struct block
     {
-        alignas(std::max_align_t) std::byte bytes[Size];
-        std::atomic<bool> taken{false};
+        alignas(std::max_align_t) std::byte bytes[block_size];
     };
     std::array<block, Blocks> blocks_;
+    std::array<std::atomic<bool>, Blocks> taken_{};
 };
 
 /** Allocates as Asio does by default, and from spare memory if that fails. `Pointer` points to the spare memory. */
@@ -70,6 +72,7 @@ public:
 
     T* allocate(std::size_t count)
     {
+        static_assert(sizeof(T) <= std::pointer_traits<Pointer>::element_type::block_size);
         try
         {
             return asio::recycling_allocator<T>().allocate(count);

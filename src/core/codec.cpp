@@ -11,7 +11,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <functional>
+#include <cstdint>
 #include <new>
 
 namespace ccloud::core {
@@ -82,12 +82,15 @@ public:
     event_handler(std::string_view document, slot root, std::size_t memory) noexcept
         : document_(document), next_(root), memory_(memory), memory_left_(memory)
     {
+        ::new (top_) frame();
     }
+    event_handler(event_handler const&) = delete;
+    event_handler& operator=(event_handler const&) = delete;
 
     bool on_document_begin(error_code&) noexcept { return true; }
     bool on_document_end(error_code&) noexcept { return true; }
 
-    bool on_object_begin(error_code& failed)
+    [[gnu::always_inline]] bool on_object_begin(error_code& failed)
     {
         ++objects_;
         return begin_object(failed);
@@ -102,11 +105,11 @@ public:
         }
         if (skipping_)
             return --skipping_, true;
-        --depth_;
+        --top_;
         return true;
     }
 
-    bool on_array_begin(error_code& failed)
+    [[gnu::always_inline]] bool on_array_begin(error_code& failed)
     {
         if (collecting_)
             return ++collecting_, collect(1, 0, failed);
@@ -119,7 +122,7 @@ public:
         if (!next_.type->array)
             return skip_or_refuse("an array", failed);
         auto const most = next_.type->array(next_.to);
-        return charge(next_.type->element_bytes, next_.name, failed) && push(next_, true, failed, most);
+        return charge(next_.type->element_bytes, failed) && push(next_, true, failed, most);
     }
 
     bool on_array_end(std::size_t size, error_code&)
@@ -132,7 +135,7 @@ public:
         }
         if (skipping_)
             return --skipping_, true;
-        --depth_;
+        --top_;
         return true;
     }
 
@@ -147,11 +150,11 @@ public:
         }
         if (skipping_)
             return true;
-        auto& top = stack_[depth_ - 1];
-        ::new (&next_) slot(top.target.type->member(top.target.to, join(part))); // without a copy between
+        auto const& object = top_->target;
+        ::new (&next_) slot(object.type->member(object.to, join(part))); // without a copy between
         text_.clear();
-        if (next_.type && next_.type->choose)
-            mark_end_of_key(part);
+        last_key_end_ = part.data() + part.size();
+        objects_at_key_ = objects_;
         return true;
     }
 
@@ -178,7 +181,7 @@ public:
             }
             else
             {
-                if (!charge(value.size(), next_.name, failed))
+                if (!charge(value.size(), failed))
                     return false;
                 next_.type->text(next_.to, value);
             }
@@ -256,9 +259,9 @@ public:
         }
         if (skipping_)
             return true;
-        if (depth_ > 0 && stack_[depth_ - 1].list)
-            return count_element(stack_[depth_ - 1], failed); // no element at all
-        return depth_ > 0 || refuse(next_, "null", failed);   // keeps its default
+        if (top_->list)
+            return count_element(failed);                              // no element at all
+        return top_ != stack_.data() || refuse(next_, "null", failed); // keeps its default
     }
 
     bool on_comment_part(json::string_view, error_code&) noexcept { return true; }
@@ -268,8 +271,8 @@ public:
     std::string path() const
     {
         std::string text;
-        for (std::size_t i = 0; i < depth_; ++i)
-            append_step(text, stack_[i]);
+        for (frame const* at = stack_.data(); at <= top_; ++at)
+            append_step(text, *at);
         if (!refused_.empty())
             text.append("/").append(refused_);
         return text;
@@ -300,27 +303,32 @@ private:
     /** Sets `next_` to the place of the value that begins. Not to be called for values that are skipped. */
     [[gnu::always_inline]] bool place(error_code& failed)
     {
-        if (depth_ == 0 || !stack_[depth_ - 1].list)
+        if (!top_->list)
             return true; // the root or a member, whose place is known
-        auto& top = stack_[depth_ - 1];
-        if (!count_element(top, failed) || !charge(top.target.type->element_bytes, {}, failed))
+        if (!count_element(failed))
             return false;
-        ::new (&next_) slot(top.target.type->element(top.target.to));
+        auto const& list = top_->target;
+        if (!take_memory(list.type->element_bytes))
+            return refuse_memory({}, failed);
+        ::new (&next_) slot(list.type->element(list.to));
         return true;
     }
 
-    bool count_element(frame& list, error_code& failed)
-    {
-        return ++list.count <= list.most || refuse_element(list, failed);
-    }
+    bool count_element(error_code& failed) { return ++top_->count <= top_->most || refuse_element(failed); }
 
-    /** Subtracts `bytes` from the memory that is left for values. `name` is the name of the member they are for. */
-    bool charge(std::size_t bytes, std::string_view name, error_code& failed)
+    /** Subtracts `bytes` from the memory that is left for values, if it is enough. */
+    bool take_memory(std::size_t bytes) noexcept
     {
-        if (bytes > memory_left_)
-            return refuse_memory(name, failed);
+        if (bytes > memory_left_) [[unlikely]]
+            return false;
         memory_left_ -= bytes;
         return true;
+    }
+
+    /** The same, for the value that goes to `next_`. */
+    bool charge(std::size_t bytes, error_code& failed)
+    {
+        return take_memory(bytes) || refuse_memory(next_.name, failed);
     }
 
     /** The same for a collected object: its values, the characters of its keys and texts, and its own text. */
@@ -328,11 +336,9 @@ private:
     {
         auto const bytes = values * collected_value_bytes + chars;
         collected_bytes_ += bytes;
-        if (collected_bytes_ <= most_collected_bytes)
-            return charge(bytes, collected_for_.name, failed);
-        refused_ = collected_for_.name;
-        refusal_ = "the object takes more than " + std::to_string(most_collected_bytes) + " bytes of memory";
-        return stop(complaint::kind::malformed, failed);
+        if (collected_bytes_ > most_collected_bytes)
+            return refuse_collection(failed);
+        return take_memory(bytes) || refuse_memory(collected_for_.name, failed);
     }
 
     /** Appends a part of a key or text whose rest is to come. */
@@ -348,21 +354,26 @@ private:
         return true;
     }
 
-    /** Marks the end of a key, if `part`, its last part, lies in the document. The parser copies a key with an escape
-        elsewhere; such a key marks nothing. */
-    void mark_end_of_key(json::string_view part) noexcept
+    /** Begins the object of a one-of. Notes where it is: from the last key on, unless the parser copied that key
+        because it has an escape; else from the last place that was noted. */
+    [[gnu::noinline]] bool begin_collection(error_code& failed)
     {
-        std::less<char const*> const before;
-        char const* const end = part.data() + part.size();
-        if (!before(part.data(), document_.data()) && before(end, document_.data() + document_.size()))
-            mark(static_cast<std::size_t>(end - document_.data()) + 1); // and the quotation mark
+        auto const key_end = reinterpret_cast<std::uintptr_t>(last_key_end_);
+        auto const offset = key_end - reinterpret_cast<std::uintptr_t>(document_.data());
+        if (offset > marked_ && offset < document_.size()) // an address before the document becomes a large offset
+            mark(offset + 1, objects_at_key_);             // and the quotation mark
+        collecting_ = 1;
+        collected_for_ = next_;
+        collected_bytes_ = 0;
+        collected_object_ = objects_ - objects_at_mark_;
+        collected_.reset();
+        return collect(1, 0, failed);
     }
 
-    /** Counts the objects from `position` on. */
-    void mark(std::size_t position) noexcept
+    void mark(std::size_t position, std::size_t objects) noexcept
     {
         marked_ = position;
-        objects_ = 0;
+        objects_at_mark_ = objects;
     }
 
     [[gnu::always_inline]] bool begin_object(error_code& failed)
@@ -376,14 +387,7 @@ private:
         if (!next_.type)
             return ++skipping_, true;
         if (next_.type->choose)
-        {
-            collecting_ = 1;
-            collected_for_ = next_;
-            collected_bytes_ = 0;
-            collected_object_ = objects_;
-            collected_.reset();
-            return collect(1, 0, failed);
-        }
+            return begin_collection(failed);
         if (!next_.type->member)
             return skip_or_refuse("an object", failed);
         return push(next_, false, failed);
@@ -391,20 +395,20 @@ private:
 
     bool push(slot const& target, bool list, error_code& failed, std::size_t most = 0)
     {
-        if (depth_ == max_depth)
+        if (top_ == &stack_[max_depth])
         {
             failed = json::error::too_deep;
             return false;
         }
-        ::new (&stack_[depth_++]) frame{target, list, most, 0};
+        ::new (++top_) frame{target, list, most, 0};
         return true;
     }
 
     // Refusals are not inlined, so that the events of sound documents are.
 
-    [[gnu::cold, gnu::noinline]] bool refuse_element(frame const& list, error_code& failed)
+    [[gnu::cold, gnu::noinline]] bool refuse_element(error_code& failed)
     {
-        refusal_ = list.target.type->too_many(list.target.to);
+        refusal_ = top_->target.type->too_many(top_->target.to);
         return stop(complaint::kind::too_many, failed);
     }
 
@@ -413,6 +417,13 @@ private:
         refused_ = name;
         refusal_ = "the values take more than " + std::to_string(memory_) + " bytes of memory";
         return stop(complaint::kind::too_large, failed);
+    }
+
+    [[gnu::cold, gnu::noinline]] bool refuse_collection(error_code& failed)
+    {
+        refused_ = collected_for_.name;
+        refusal_ = "the object takes more than " + std::to_string(most_collected_bytes) + " bytes of memory";
+        return stop(complaint::kind::malformed, failed);
     }
 
     bool stop(complaint::kind kind, error_code& failed) noexcept
@@ -475,7 +486,7 @@ private:
         for (std::size_t open = 1; open > 0;)
             walk.next() == '{' ? ++open : --open;
         auto const text = document_.substr(begin, walk.position() - begin);
-        mark(walk.position());
+        mark(walk.position(), objects_);
         if (!collect(0, text.size(), failed))
             return false;
         next_.type->text(next_.to, text);
@@ -512,15 +523,18 @@ private:
     }
 
     std::string_view document_;
-    std::size_t marked_ = 0;  // a place in the document that is in no string
-    std::size_t objects_ = 0; // that have begun behind it
-    slot next_;               // where the value that begins goes
-    // Frames are made when they are needed.
+    std::size_t objects_ = 0;         // that have begun
+    std::size_t marked_ = 0;          // a place in the document that is in no string
+    std::size_t objects_at_mark_ = 0; // that begin before it
+    char const* last_key_end_ = nullptr;
+    std::size_t objects_at_key_ = 0;
+    slot next_; // where the value that begins goes
+    // Frames are made when they are needed. The first is for the document.
     union
     {
-        std::array<frame, max_depth> stack_;
+        std::array<frame, max_depth + 1> stack_;
     };
-    std::size_t depth_ = 0;
+    frame* top_ = stack_.data();
     std::size_t skipping_ = 0;
     std::size_t collecting_ = 0;
     std::size_t collected_bytes_ = 0;

@@ -111,7 +111,7 @@ void http_headers::clear() noexcept
     refused_.reset();
 }
 
-/** Each line is "name: value CRLF": `add` writes no other. */
+/** Each line is "name: value" and CRLF: `add` and `parsed_fields` write no others. */
 std::optional<http_headers::field> http_headers::next_field(std::string_view& rest) noexcept
 {
     if (rest.empty())

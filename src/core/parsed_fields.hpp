@@ -16,7 +16,7 @@ struct parsed_fields
         to.text_.append(name).append(": ").append(value).append("\r\n");
     }
 
-    /** Adds whole field lines, each "name: value" and CRLF. */
+    /** Adds whole field lines. Each is "name: value" and CRLF; its value is not folded. */
     static void add_lines(http_headers& to, std::string_view lines) { to.text_.append(lines); }
 };
 

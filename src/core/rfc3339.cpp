@@ -18,8 +18,9 @@ constexpr int two_digits(char const* text) noexcept
     return (text[0] - '0') * 10 + (text[1] - '0');
 }
 
-/** Whether `text`, of the same size, has at each place a character from `lowest` to `highest`. Compares eight places at
-    a time: the addition sets the high bit of a byte above `highest`, and the subtraction that of one below `lowest`. */
+/** Whether `text`, of the same size, has at each place a character from `lowest` to `highest`, which are ASCII. Compares
+    eight places at a time: the addition sets the high bit of a byte above `highest`, and the subtraction that of one
+    below `lowest`. Their carries change only places after such a byte. */
 template <std::size_t Size>
 bool is_between(char const* text, char const (&lowest)[Size], char const (&highest)[Size]) noexcept
 {
@@ -34,7 +35,7 @@ bool is_between(char const* text, char const (&lowest)[Size], char const (&highe
     std::uint64_t outside = 0;
     for (std::size_t next = 0; next < places; next += sizeof outside)
     {
-        auto const at = (std::min)(next, places - sizeof outside);
+        auto const at = (std::min)(next, places - sizeof outside); // the last eight may overlap those before
         auto const bytes = eight_at(text + at);
         outside |= bytes | (bytes + (~high_bits - eight_at(highest + at))) | (bytes - eight_at(lowest + at));
     }
@@ -66,11 +67,11 @@ std::optional<std::chrono::minutes> read_offset(std::string_view text) noexcept
         return std::chrono::minutes(0);
     if (text.size() != 6 || (text[0] != '+' && text[0] != '-'))
         return std::nullopt;
-    char const padded[] = {text[1], text[2], text[3], text[4], text[5], '0', '0', '0'};
+    char const padded[] = {text[1], text[2], text[3], text[4], text[5], '0', '0', '0'}; // to eight places
     int const hours = two_digits(padded);
     if (!is_between(padded, "00:00000", "29:59000") || hours > 23)
         return std::nullopt;
-    auto const distance = std::chrono::hours(hours) + std::chrono::minutes(two_digits(text.data() + 4));
+    auto const distance = std::chrono::hours(hours) + std::chrono::minutes(two_digits(padded + 3));
     return text[0] == '-' ? -distance : distance;
 }
 
@@ -80,8 +81,9 @@ std::optional<timestamp> parse_timestamp(std::string_view text) noexcept
 {
     using namespace std::chrono;
     constexpr char lowest[] = "0000-00-00 00:00:00";
+    constexpr char highest[] = "9999-19-39t29:59:69"; // at each place; the numbers are checked below
     constexpr std::size_t size = sizeof lowest - 1;
-    if (text.size() <= size || !is_between(text.data(), lowest, "9999-19-39t29:59:69") ||
+    if (text.size() <= size || !is_between(text.data(), lowest, highest) ||
         (text[10] != 'T' && text[10] != 't' && text[10] != ' '))
         return std::nullopt;
     auto const number = [digits = text.data()](std::size_t place) { return two_digits(digits + place); };

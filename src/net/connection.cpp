@@ -67,8 +67,8 @@ void connection::upload_more()
 /** Ends an operation that Asio dropped, because it had no memory to continue it. */
 void connection::lose_operation(std::shared_ptr<connection> const& self) noexcept
 {
-    detail::post_surely(socket_.get_executor(), std::shared_ptr<detail::post_memory>(self, &memory_), [self] {
-        self->operation_.end(asio::error::no_memory, 0);
+    detail::post_surely(socket_.get_executor(), self, memory_, [](std::shared_ptr<connection> const& lost) {
+        lost->operation_.end(asio::error::no_memory, 0);
     });
 }
 

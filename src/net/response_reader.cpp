@@ -28,6 +28,7 @@ bool is_blank(char c) noexcept
 }
 
 constexpr char bare_newline[] = "a line ends without CR";
+constexpr char bare_return[] = "a line has a CR that no LF follows";
 
 /** The places of the minor version and of the space after the status code in a status line. */
 constexpr std::size_t minor_version = 7;
@@ -211,6 +212,8 @@ void response_reader::parse_header(std::string_view section)
             continue;
         if (status_ == 0)
             return fail(fault::malformed, status_line_complaint(section));
+        if (failed == http::error::bad_line_ending) // such a CR must not be skipped (RFC 9112 section 2.2)
+            return fail(fault::malformed, bare_return + after_status_line(section));
         auto const size = take_refused_field(rest);
         if (size == 0)
             return fail(fault::malformed, "not a header field: " + quoted(rest) + after_status_line(section));
@@ -260,38 +263,39 @@ void response_reader::on_response_impl(int code, text, int version, error_code& 
 void response_reader::on_field_impl(http::field kind, text name, text value, error_code&)
 {
     note_field(kind, {value.data(), value.size()});
-    // Most lines are as `headers_` keeps them, with one blank before the value, and are copied together. Their value is
-    // not a folded one, which the parser puts together elsewhere, so the rest of the line follows it.
+    // A line "name: value" is kept as it is, and adjacent ones are copied together. The texts are parts of the section,
+    // except the value of a folded line, which is in a buffer of the parser or begins after the fold. So a line has this
+    // form if the value begins two bytes after the name and CR follows it.
     auto const end_of_name = name.data() + name.size();
     if (value.data() != end_of_name + 2 || end_of_name[1] != ' ' || value.data()[value.size()] != '\r')
         return add_field({name.data(), name.size()}, {value.data(), value.size()});
-    if (name.data() != lines_.data() + lines_.size())
+    if (name.data() != uncopied_lines_.data() + uncopied_lines_.size())
     {
-        add_lines();
-        lines_ = {name.data(), 0};
+        copy_lines();
+        uncopied_lines_ = {name.data(), 0};
     }
-    lines_ = {lines_.data(), lines_.size() + name.size() + 2 + value.size() + 2};
+    uncopied_lines_ = {uncopied_lines_.data(), uncopied_lines_.size() + name.size() + 2 + value.size() + 2};
 }
 
 void response_reader::on_header_impl(error_code&)
 {
-    add_lines();
+    copy_lines();
     end_header();
 }
 
 void response_reader::add_field(std::string_view name, std::string_view value)
 {
-    add_lines();
+    copy_lines();
     detail::parsed_fields::add(headers_, name, value);
 }
 
 /** Copies the field lines that are to be kept as they are. */
-void response_reader::add_lines()
+void response_reader::copy_lines()
 {
-    detail::parsed_fields::add_lines(headers_, std::exchange(lines_, {}));
+    detail::parsed_fields::add_lines(headers_, std::exchange(uncopied_lines_, {}));
 }
 
-/** Notes what a field says of the connection, the framing and the coding. */
+/** Records what a field means for the connection, the framing and the coding of the response. */
 void response_reader::note_field(http::field kind, std::string_view value)
 {
     switch (kind)
@@ -470,8 +474,10 @@ void response_reader::read_trailer(std::string_view line)
     }
     auto const colon = line.find(':');
     bool const is_field = colon != std::string_view::npos && core::is_token(line.substr(0, colon));
-    if ((!is_field && !is_blank(line.front())) || !core::is_field_value(line))
+    bool const is_fold = has_trailer_ && is_blank(line.front());
+    if ((!is_field && !is_fold) || !core::is_field_value(line))
         fail(fault::malformed, "not a trailer field: " + quoted(line, true));
+    has_trailer_ = true;
 }
 
 void response_reader::read_data(std::string_view& rest, state next)

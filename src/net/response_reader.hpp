@@ -102,7 +102,7 @@ public:
         (RFC 9112 section 6.3), or has a Transfer-Encoding in HTTP/1.0 (section 6.1). */
     bool has_doubtful_framing() const noexcept { return doubtful_framing_; }
 
-    /** The response, or what came of it. */
+    /** The response, or what came of it: the fields are complete only with `has_head()` or `interim()`. */
     http_response take();
 
 private:
@@ -141,7 +141,7 @@ private:
     std::size_t take_refused_field(std::string_view received);
     void note_field(beast::http::field kind, std::string_view value);
     void add_field(std::string_view name, std::string_view value);
-    void add_lines();
+    void copy_lines();
     std::optional<std::string_view> next_line(std::string_view& rest);
     void end_header();
     std::string framing_complaint() const;
@@ -181,8 +181,9 @@ private:
     bool oversized_ = false;
     bool ends_with_connection_ = false;
     bool doubtful_framing_ = false;
-    std::string_view lines_; ///< field lines of the section that is being parsed, not yet in `headers_`
+    bool has_trailer_ = false; ///< a field of the trailer section, which the next line may continue
     http_headers headers_;
+    std::string_view uncopied_lines_; ///< adjacent field lines of the parsed section, to be copied to `headers_`
     std::string body_;
 };
 

@@ -55,7 +55,7 @@ public:
     bool again() noexcept
     {
         pending_ = false;
-        return detail::post_surely(executor_, memory_, [owner = std::move(owner_)] {
+        return detail::post_surely(executor_, memory_, *memory_, [owner = std::move(owner_)](auto&&) {
             if (auto const alive = owner.lock())
                 alive->end_timer_wait();
         });

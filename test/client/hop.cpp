@@ -69,11 +69,12 @@ public:
     enum class does { returns, throws_at_once, throws_later, waits };
 
     told_work(asio::any_io_executor where, diary& told, does what)
-        : far_work(std::move(where)), lot_(there), told_(told), what_(what)
+        : executor_(std::move(where)), lot_(executor_), told_(told), what_(what)
     {
     }
     ~told_work() override { told_.emplace_back("gone"); }
 
+    asio::any_io_executor const& executor() const noexcept override { return executor_; }
     asio::awaitable<int> start() override
     {
         told_.emplace_back("started");
@@ -87,7 +88,7 @@ private:
     asio::awaitable<int> work()
     {
         auto const here = co_await asio::this_coro::executor;
-        CHECK((here == there));
+        CHECK((here == executor_));
         if (what_ == does::throws_later)
             throw std::runtime_error("far");
         auto cancellation = co_await asio::this_coro::cancellation_state;
@@ -101,6 +102,7 @@ private:
         co_return 7;
     }
 
+    asio::any_io_executor const executor_;
     detail::parking_lot lot_;
     diary& told_;
     does const what_;

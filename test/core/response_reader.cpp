@@ -195,14 +195,21 @@ TEST_CASE("RFC 9112 section 5.1: fields keep their order, and lose the white spa
         {"J: seven\r\n eight", "J: seven eight"},
         {"K: :nine:", "K: :nine:"},
         {"Connection: a b", "Connection: a b"},
+        {"L:\r\n ten", "L: ten"},
+        {"M: \r\n\televen", "M: eleven"},
+        {"N: a\r\n \r\n b", "N: a b"},
+        {"o-DD: \xc3\xa4", "o-DD: \xc3\xa4"},
     };
     for (auto const& [first, first_kept] : lines)
         for (auto const& [second, second_kept] : lines)
             for (auto const& [third, third_kept] : lines)
             {
-                auto const text = "HTTP/1.1 204 No Content\r\n" + first + "\r\n" + second + "\r\n" + third + "\r\n\r\n";
-                CAPTURE(text);
-                CHECK(read(text).fields == first_kept + "\r\n" + second_kept + "\r\n" + third_kept + "\r\n");
+                auto const fields = first + "\r\n" + second + "\r\n" + third + "\r\n\r\n";
+                auto const kept = first_kept + "\r\n" + second_kept + "\r\n" + third_kept + "\r\n";
+                CAPTURE(fields);
+                CHECK(read("HTTP/1.1 204 No Content\r\n" + fields).fields == kept);
+                CHECK(read("HTTP/1.9 204\r\n" + fields).fields == kept);
+                CHECK(read("HTTP/1.1 204 No Content\r\n" + fields, {30}).fields == kept);
             }
 }
 
@@ -365,7 +372,7 @@ TEST_CASE("RFC 9110 section 5.5: a control character makes a field malformed, Co
     for (std::string_view const value :
          {"a\x01"
           "b",
-          "timeout=5\x7f", "keep-alive\rX", "a b\r\r\n c", "timeout=5\r\n \x02"})
+          "timeout=5\x7f", "timeout=5\r\n \x02"})
         for (std::string_view const name : {"Connection", "Proxy-Connection", "X"})
         {
             CAPTURE(value);
@@ -374,6 +381,55 @@ TEST_CASE("RFC 9110 section 5.5: a control character makes a field malformed, Co
             CHECK(got.broken == fault::malformed);
             CHECK(got.complaint == "not a header field: ");
         }
+}
+
+TEST_CASE("RFC 9112 section 2.2: a CR that no LF follows makes a header section malformed, wherever it stands")
+{
+    std::vector<std::string> const lines{
+        "Content-Length: 2",
+        "\rXContent-Length: 2",
+        "\rTransfer-Encoding: chunked",
+        "\r Content-Length: 0",
+        "\r\x01X: y",
+        "\r: y",
+        "X\r: y",
+        "X:\ry",
+        "X: y\rz",
+        "X: y\r\r",
+        "\r",
+        "\r\r",
+        "X: y\r\n z\r",
+        "X: y\r\n \rz",
+        "X: a b\r\r\n c",
+        "Connection: keep-alive\rX",
+    };
+    for (auto const& line : lines)
+        for (std::size_t place = 0; place < 3; ++place)
+        {
+            std::vector<std::string> section{"A: b", "Content-Length: 2"};
+            section.insert(section.begin() + static_cast<std::ptrdiff_t>(place), line);
+            std::string text = "HTTP/1.1 200 OK\r\n";
+            for (auto const& each : section)
+                text += each + "\r\n";
+            text += "\r\nhi";
+            CAPTURE(text);
+            bool const has_bare_return = line != lines.front();
+            for (std::size_t split = 0; split <= text.size(); ++split)
+                CHECK(read(text, {split}).broken == (has_bare_return ? fault::malformed : fault::none));
+        }
+    CHECK(
+        complaint_about("HTTP/1.1 200 OK\r\nA: b\r\n\rXContent-Length: 2\r\n\r\nhi") ==
+        "a line has a CR that no LF follows, after \"HTTP/1.1 200 OK\""
+    );
+}
+
+TEST_CASE("RFC 9112 section 5.2: a trailer may be folded, but a trailer section does not begin with a folded line")
+{
+    CHECK(read(chunked + "0\r\nT: a\r\n b\r\n\tc\r\n\r\n").complete);
+    CHECK(read(chunked + "0\r\nT: a\r\n \r\n\r\n").complete);
+    CHECK(read(chunked + "0\r\n b\r\n\r\n").broken == fault::malformed);
+    CHECK(read(chunked + "0\r\n\tT: a\r\n\r\n").broken == fault::malformed);
+    CHECK(complaint_about(chunked + "0\r\n b\r\n\r\n").starts_with("not a trailer field: "));
 }
 
 TEST_CASE("RFC 9112 section 5.2: a folded field value is unfolded, however long it is")

@@ -1,10 +1,12 @@
-/*  Complete responses, with interim responses before them: the result is the same however the bytes are split, and it
-    is that of Beast's parser if both can read the response.
+/*  Complete responses, with interim responses before them: the result is the same however the bytes are split, the fields
+    are those of a strict reader of lines, and the result is that of Beast's parser if both can read the response.
 
     Two bytes of an input are the limits of header and body, one chooses whether the connection ends, and three choose
     where the bytes are split. The rest is what the server sends; a byte 0xfe in it stands for a hundred letters. */
 
+#include "core/ascii.hpp"
 #include "core/content_coding.hpp"
+#include "core/field_syntax.hpp"
 #include "core/keep_alive.hpp"
 #include "fuzz_input.hpp"
 #include "net/response_reader.hpp"
@@ -149,6 +151,37 @@ std::string without_blanks(std::string_view text)
     return other;
 }
 
+/** What is kept of a well-formed header section (RFC 9112 section 5): its fields, unfolded, as "name: value" and CRLF. */
+std::optional<std::string> fields_of(std::string_view section)
+{
+    std::string fields;
+    for (bool in_status_line = true;; in_status_line = false)
+    {
+        auto const end = section.find("\r\n");
+        auto const line = section.substr(0, end);
+        section.remove_prefix(end + 2);
+        if (in_status_line)
+            continue;
+        if (line.empty())
+            return fields;
+        bool const is_fold = line.front() == ' ' || line.front() == '\t';
+        auto const colon = line.find(':');
+        if (!ccloud::core::is_field_value(line))
+            return std::nullopt;
+        if (is_fold && !fields.empty())
+        {
+            fields.resize(fields.size() - 2);
+            auto const part = ccloud::core::trim(line);
+            fields.append(part.empty() || fields.ends_with(": ") ? "" : " ").append(part);
+        }
+        else if (colon != std::string_view::npos && ccloud::core::is_token(line.substr(0, colon)))
+            fields.append(line.substr(0, colon)).append(": ").append(ccloud::core::trim(line.substr(colon + 1)));
+        else
+            return std::nullopt;
+        fields.append("\r\n");
+    }
+}
+
 /** The response that Beast's parser reads. */
 class beast_reader : public http::basic_parser<false>
 {
@@ -250,6 +283,9 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     // The limit of the header is exact.
     auto const head = sent.find("\r\n\r\n", whole.begin) + 4 - whole.begin;
     require(head <= limits.response_header, "a header is within its limit", sent);
+    auto const fields = fields_of(std::string_view(sent).substr(whole.begin, head));
+    require(fields.has_value(), "the lines of a header section are fields", sent);
+    require(*fields == whole.fields, "the fields are those of the lines", sent);
     if (whole.interims == 0)
     {
         limits.response_header = head;
