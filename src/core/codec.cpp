@@ -82,7 +82,7 @@ public:
     event_handler(std::string_view document, slot root, std::size_t memory) noexcept
         : document_(document), next_(root), memory_(memory), memory_left_(memory)
     {
-        ::new (top_) frame();
+        top_ = ::new (stack_.data()) frame();
     }
     event_handler(event_handler const&) = delete;
     event_handler& operator=(event_handler const&) = delete;
@@ -534,7 +534,7 @@ private:
     {
         std::array<frame, max_depth + 1> stack_;
     };
-    frame* top_ = stack_.data();
+    frame* top_;
     std::size_t skipping_ = 0;
     std::size_t collecting_ = 0;
     std::size_t collected_bytes_ = 0;
