@@ -15,6 +15,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -24,8 +25,8 @@ namespace ccloud::detail {
 
 namespace asio = boost::asio;
 
-/** Work to be awaited on another executor. It goes there, and comes back when it is done; in between the waiting side
-    does not keep it alive, for it must not outlive the execution context. */
+/** Work to be awaited on another executor. It goes there, and comes back when it is done. While it is there, only that
+    side keeps it alive, because the work must not outlive the execution context that it runs on. */
 template <class T>
 struct far_work
 {
@@ -34,7 +35,7 @@ struct far_work
     far_work(far_work const&) = delete;
     far_work& operator=(far_work const&) = delete;
 
-    /** Where it is done. */
+    /** The executor that it runs on. Valid as long as this object. */
     virtual asio::any_io_executor const& executor() const noexcept = 0;
 
     /** What is done there. */
@@ -46,11 +47,12 @@ struct far_work
     std::optional<T> outcome;
     std::exception_ptr thrown;
 
-    asio::cancellation_type cancelled = asio::cancellation_type::none; ///< before it began
+    asio::cancellation_type cancelled = asio::cancellation_type::none;               ///< before it began
+    std::atomic<asio::cancellation_type> cancelling = asio::cancellation_type::none; ///< on its way to the far side
 
     kept_handler<std::shared_ptr<far_work>> waiting; ///< resumes the caller
 
-    spare_memory<4, 96> spare; ///< for the posts back to the caller, and for cancellation
+    spare_memory<4, 96> spare; ///< for the post back to the caller, and for one of a cancellation
 
     // Touched on the far side only.
     asio::cancellation_signal signal;
@@ -95,13 +97,22 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
                     auto const alive = waiting.lock();
                     if (!alive)
                         return;
-                    post_surely(
+                    auto& cancelling = alive->cancelling;
+                    auto pending = cancelling.load();
+                    while (!cancelling.compare_exchange_weak(pending, pending | kind))
+                        ;
+                    if (pending != asio::cancellation_type::none)
+                        return; // what is posted takes the kind along, so that one block of memory is enough
+                    bool const posted = post_surely(
                         alive->executor(), alive, alive->spare,
-                        [kind](std::shared_ptr<far_work<T>> const& own) {
+                        [](std::shared_ptr<far_work<T>> const& own) {
+                            auto const kinds = own->cancelling.exchange(asio::cancellation_type::none);
                             if (!own->done)
-                                own->signal.emit(kind);
+                                own->signal.emit(kinds);
                         }
                     );
+                    if (!posted)
+                        cancelling = asio::cancellation_type::none;
                 });
             asio::any_io_executor back = asio::get_associated_executor(handler);
             auto last = [job](std::exception_ptr thrown) { // keeps the signal until then

@@ -19,33 +19,18 @@
 
 namespace ccloud::detail {
 
-/** Memory for one posted function: a strand needs two blocks. */
+/** Memory for one call of `post_surely` that is pending. An `asio::strand` needs two blocks: one for the function and one
+    to schedule itself. */
 using post_memory = spare_memory<2, 128>;
 
-/** Posts a function; if that fails, tries a second time.
-    @return whether it was posted */
-template <class Function>
-bool post_twice(asio::any_io_executor const& to, Function const& what) noexcept
-{
-    for (int tries = 0; tries < 2; ++tries)
-        try
-        {
-            asio::post(to, Function(what));
-            return true;
-        }
-        catch (...)
-        {
-        }
-    return false;
-}
-
 /** Posts a call of `what(owner)`, with memory of `spare` if the heap has none. `spare` must live as long as `*owner`,
-    which is kept until the call. Until then, nothing else may use `spare`. Copying `what` must not throw, and destroying
-    it must have no side effect.
+    which is kept until the call. Each pending call takes a block of `spare`, and on an `asio::strand` one more. Copying
+    `what` must not throw, and destroying it must have no side effect.
 
     An `io_context`, and strands over one, use the spare memory. On an executor of another type the post is only tried
     a second time.
-    @return false if nothing was posted, because there was no memory */
+    @return false if the call was not posted, because there was no memory. An `asio::strand` may still run it then, or
+            never run again (doc/memory.md). */
 template <class Owner, class Memory, class Function>
 bool post_surely(
     asio::any_io_executor const& to, std::shared_ptr<Owner> owner, Memory& spare, Function const& what
@@ -61,23 +46,37 @@ bool post_surely(
         void operator()() { what(std::move(owner)); }
     };
     owned_call call{std::move(owner), what};
-    auto const with = [&](auto const& executor, auto const& memory) {
+    auto const execute_on = [&](auto const& executor, auto const& memory) {
         asio::prefer(
             asio::require(executor, asio::execution::blocking.never),
             asio::execution::allocator(spare_allocator<void, std::decay_t<decltype(memory)>>(memory))
         )
             .execute(std::move(call));
     };
+    auto const* const of_client = to.target<client_strand>();
+    auto const* const context = of_client ? nullptr : to.target<plain>();
     try
     {
-        if (auto const* const own = to.target<client_strand>())
-            with(*own, &spare);
-        else if (auto const* const context = to.target<plain>())
-            with(*context, &spare);
-        else if (auto const* const strand = to.target<asio::strand<plain>>())
-            with(*strand, std::shared_ptr<Memory>(call.owner, &spare)); // the strand uses it longer than the function
+        if (of_client)
+            execute_on(*of_client, &spare);
+        else if (context)
+            execute_on(*context, &spare);
         else
-            return post_twice(to, call);
+            asio::post(to, owned_call(call));
+        return true;
+    }
+    catch (...)
+    {
+        if (of_client || context)
+            return false;
+    }
+    try
+    {
+        // A strand keeps the memory, and with it the owner, longer than the function. So it gets it only now.
+        if (auto const* const strand = to.target<asio::strand<plain>>())
+            execute_on(*strand, std::shared_ptr<Memory>(call.owner, &spare));
+        else
+            asio::post(to, owned_call(call));
         return true;
     }
     catch (...)

@@ -354,8 +354,8 @@ private:
         return true;
     }
 
-    /** Begins the object of a one-of. Notes where it is: from the last key on, unless the parser copied that key
-        because it has an escape; else from the last place that was noted. */
+    /** Begins the object of a one-of. Notes where it is: after the last key, or, if the parser copied the end of that key
+        (it has an escape, or a slice ended within a character), after the last place that was noted. */
     [[gnu::noinline]] bool begin_collection(error_code& failed)
     {
         auto const key_end = reinterpret_cast<std::uintptr_t>(last_key_end_);
@@ -523,12 +523,12 @@ private:
     }
 
     std::string_view document_;
-    std::size_t objects_ = 0;         // that have begun
-    std::size_t marked_ = 0;          // a place in the document that is in no string
-    std::size_t objects_at_mark_ = 0; // that begin before it
-    char const* last_key_end_ = nullptr;
-    std::size_t objects_at_key_ = 0;
-    slot next_; // where the value that begins goes
+    std::size_t objects_ = 0;            // that have begun
+    std::size_t marked_ = 0;             // a place in the document that is in no string
+    std::size_t objects_at_mark_ = 0;    // that begin before it
+    char const* last_key_end_ = nullptr; // is only compared, because it may point to a buffer of the parser
+    std::size_t objects_at_key_ = 0;     // that begin before that key
+    slot next_;                          // where the value that begins goes
     // Frames are made when they are needed. The first is for the document.
     union
     {

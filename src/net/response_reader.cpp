@@ -28,7 +28,7 @@ bool is_blank(char c) noexcept
 }
 
 constexpr char bare_newline[] = "a line ends without CR";
-constexpr char bare_return[] = "a line has a CR that no LF follows";
+constexpr char bare_return[] = "a line has a CR without LF";
 
 /** The places of the minor version and of the space after the status code in a status line. */
 constexpr std::size_t minor_version = 7;

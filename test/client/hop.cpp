@@ -8,6 +8,7 @@
 #include "echo.hpp"
 #include "park.hpp"
 #include "printers.hpp"
+#include "turn_executor.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -15,10 +16,12 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 
 #include <doctest/doctest.h>
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -112,7 +115,17 @@ private:
 class hopper
 {
 public:
-    hopper(two_places& places, diary& told, told_work::does what, bool hears_all = true) : told_(told)
+    hopper(two_places& places, diary& told, told_work::does what, bool hears_all = true)
+        : hopper(places, told, what, hears_all, places.home->get_executor(), [] {})
+    {
+    }
+
+    /** Runs on `home`, and calls `then` when the work is over. */
+    hopper(
+        two_places& places, diary& told, told_work::does what, bool hears_all, asio::any_io_executor const& home,
+        std::function<void()> then
+    )
+        : told_(told), then_(std::move(then))
     {
         auto body = [](hopper& self, std::shared_ptr<told_work> work, bool all) -> asio::awaitable<void> {
             auto const mine = co_await asio::this_coro::executor;
@@ -123,6 +136,7 @@ public:
             try
             {
                 self.outcome = co_await detail::hop<int>(std::move(work));
+                self.then_();
             }
             catch (std::bad_alloc const&)
             {
@@ -139,8 +153,7 @@ public:
         };
         auto work = std::make_shared<told_work>(places.far->get_executor(), told, what);
         asio::co_spawn(
-            *places.home, body(*this, std::move(work), hears_all),
-            asio::bind_cancellation_slot(signal.slot(), asio::detached)
+            home, body(*this, std::move(work), hears_all), asio::bind_cancellation_slot(signal.slot(), asio::detached)
         );
     }
 
@@ -162,6 +175,7 @@ private:
     };
 
     diary& told_;
+    std::function<void()> then_;
 };
 
 diary lines(std::initializer_list<char const*> all)
@@ -184,6 +198,43 @@ TEST_CASE("work is done there, its outcome is taken home here, and it goes befor
     places.poll();
     CHECK(one.outcome == 7);
     CHECK(told == lines({"started", "done", "home", "gone", "left"}));
+}
+
+TEST_CASE("when the coroutine goes on, nothing of the work is left: the other execution context may be destroyed then")
+{
+    for (int const strand : {0, 1, 2})
+    {
+        CAPTURE(strand);
+        two_places places;
+        auto home = asio::any_io_executor(places.home->get_executor());
+        if (strand == 1)
+            home = asio::make_strand(*places.home);
+        else if (strand == 2)
+            home = detail::make_client_strand(*places.home);
+        diary told;
+        hopper const one(places, told, told_work::does::returns, true, home, [&] {
+            places.far.reset();
+            told.emplace_back("context gone");
+        });
+        places.home->poll();
+        places.far->poll();
+        places.home->restart();
+        places.home->poll();
+        CHECK(one.outcome == 7);
+        CHECK(told == lines({"started", "done", "home", "gone", "context gone", "left"}));
+    }
+}
+
+TEST_CASE("cancellations of several kinds that are on their way at the same time reach the work together")
+{
+    two_places places;
+    diary told;
+    hopper one(places, told, told_work::does::waits);
+    places.poll();
+    for (auto const how : {kind::total, kind::partial, kind::total})
+        one.signal.emit(how);
+    places.poll();
+    CHECK(told == lines({"started", "cancelled 6", "home", "gone", "left"}));
 }
 
 TEST_CASE("what work throws, before it waits or after, is thrown here once it is home")

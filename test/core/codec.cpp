@@ -303,7 +303,7 @@ TEST_CASE("a one-of of an unknown kind keeps the bytes of the document (RFC 8259
         for (std::string_view const before :
              {R"({"near":)", "{ \"near\" \n:\t ", R"({"n\u0065ar":)", R"({"id":"{\"{","x":[{},{"a":{}}],"near":)",
               R"({"x":{"near":{}},"children":[{"near":{"kind":"Lake"}},{"near":{}}],"near":)",
-              "\xef\xbb\xbf{\"near\":"})
+              "\xef\xbb\xbf{\"near\":", "{\"\u00e4\":1,\"near\":", "{\"x\":{},\"\u00e4\":{},\"near\":"})
         {
             CAPTURE(before);
             auto const document = std::string(before) + std::string(object) + ",\"tags\":[\"{}\"]}";

@@ -383,7 +383,7 @@ TEST_CASE("RFC 9110 section 5.5: a control character makes a field malformed, Co
         }
 }
 
-TEST_CASE("RFC 9112 section 2.2: a CR that no LF follows makes a header section malformed, wherever it stands")
+TEST_CASE("RFC 9112 section 2.2: a CR without LF makes a header section malformed, wherever it stands")
 {
     std::vector<std::string> const lines{
         "Content-Length: 2",
@@ -419,7 +419,7 @@ TEST_CASE("RFC 9112 section 2.2: a CR that no LF follows makes a header section 
         }
     CHECK(
         complaint_about("HTTP/1.1 200 OK\r\nA: b\r\n\rXContent-Length: 2\r\n\r\nhi") ==
-        "a line has a CR that no LF follows, after \"HTTP/1.1 200 OK\""
+        "a line has a CR without LF, after \"HTTP/1.1 200 OK\""
     );
 }
 
