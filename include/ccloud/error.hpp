@@ -186,7 +186,7 @@ std::string_view to_string(delay_source from) noexcept;
     the API documentation, and the other envelopes its services use. */
 struct problem
 {
-    /** Identifier of this occurrence. */
+    /** Identifier of this occurrence: `id`, or else the `requestId` beside an object `error`. */
     std::string id;
 
     /** HTTP status code, as text. */
