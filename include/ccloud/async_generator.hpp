@@ -43,8 +43,9 @@ struct list_options
 
     on_repeated_page repeated_page = on_repeated_page::fail;
 
-    /** How many empty pages in a row are followed. The next one with a link is `errc::too_many_empty_pages`. Range 0 to
-        1,000,000. 0 means that an empty page must be the last one. */
+    /** Maximum number of consecutive empty pages that a listing follows. One more empty page with a next link ends the
+        call with `errc::too_many_empty_pages`. Default: 100. Range: 0 to 1,000,000; a larger value is
+        `errc::invalid_argument`. 0 allows an empty page only at the end. */
     std::size_t max_empty_pages = 100;
 
     /** For one page, its retries included. Default: `config::total_timeout`. */
@@ -376,7 +377,8 @@ operation<std::vector<T>> collect_items(std::shared_ptr<listing<T>> state, std::
     Lazy: nothing is sent before the first `next()`. Follows the server's page tokens, over empty pages too, always
     to the client's own endpoint, whatever host a link names; ends where a page has no next link. The items of a page
     are delivered even if its next link cannot be followed; the first call that needs the page after it returns the
-    error. The call after that fetches the page with the broken link again, and skips its items.
+    error. The call after that fetches the page with the broken link again, and skips as many of its items as were
+    delivered: items are skipped by number, so none is lost or repeated as long as the page does not change on the server.
 
     An error does not advance: the next call asks for the same page again. Tokens may expire; then the server's 400
     arrives as `errc::page_token_expired`, and the listing has to be begun anew (nothing is restarted silently, for
@@ -402,8 +404,9 @@ public:
     async_generator& operator=(async_generator const&) = delete;
     ~async_generator() = default;
 
-    /** The next item, or nothing at the end. `response()` of the result is that of the page it came with; the items of
-        a page share it. Items that a failed `collect()` leaves behind have the response of the last page it fetched. */
+    /** The next item, or nothing at the end. `response()` of the result is that of the page that the item came with, and
+        at the end that of the last page. The items of a page share it. Items that a failed `collect()` leaves behind have
+        the response of the last page that it fetched. */
     operation<std::optional<T>> next() { return detail::next_item(state_); }
 
     /** The undelivered rest of the current page, or else the next page that is not empty; nothing at the end. */

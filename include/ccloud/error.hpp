@@ -180,22 +180,43 @@ enum class delay_source : unsigned char {
 /** "backoff", "Retry-After" and so on. */
 std::string_view to_string(delay_source from) noexcept;
 
-/** One complaint of the server. Every member is as the server sent it, but for credentials of this client (see `error`),
-    cut at 4 KiB; empty where absent. What a service calls differently is also in the member that programs look at
-    first: `code` and `detail` are never empty where the server sent one of their substitutes. Source: "Failure" in the
-    API documentation, and the other envelopes its services use. */
+/** One error that the server reports. Each member is as the server sent it, with three exceptions: the credentials of the
+    client are replaced (see `error`), ill-formed text becomes U+FFFD, and a text of more than 4 KiB is cut. Numbers are
+    read as text. A member that the server did not send is empty, unless a substitute is named here. Source: "Failure" in
+    the API documentation, and the other envelopes its services use. */
 struct problem
 {
-    std::string id;         ///< of this occurrence
-    std::string status;     ///< the HTTP status, as text
-    std::string code;       ///< for programs, e.g. "quota_exceeded"; open set. Else `error_code`, or the text `error`
-    std::string error_code; ///< the member `error_code`, a number in most services
-    std::string title;      ///< also the text `error`, beside a `code`
-    std::string detail;     ///< for people. Else `message` or `error_description`; then the texts of `details`
-    std::string message;    ///< the member `message`
-    std::string pointer;    ///< JSON pointer into the request body
-    std::string parameter;  ///< name of the query parameter
-    std::string resolution; ///< what to do about it; also `suggestion`
+    /** Identifier of this occurrence: `id`, or else the `requestId` beside an object `error`. */
+    std::string id;
+
+    /** HTTP status code, as text. */
+    std::string status;
+
+    /** Error code for programs, such as "quota_exceeded"; new values may appear. If the server sent no `code`: its `error`
+        if that is a string, or else its `error_code`. */
+    std::string code;
+
+    /** The member `error_code`, which is a number in most services. */
+    std::string error_code;
+
+    /** Short description. If the server sent no `title`, but a `code` and the string `error`: its `error`. */
+    std::string title;
+
+    /** Description for people. If the server sent no `detail`: its `error_description`, or else its `message`. Followed by
+        the texts of `details`, separated by "; ". */
+    std::string detail;
+
+    /** The member `message`. If the server sent no `message`, but a `detail` and an `error_description`: the latter. */
+    std::string message;
+
+    /** JSON pointer (RFC 6901) to the member of the request body that is at fault. */
+    std::string pointer;
+
+    /** Name of the query parameter that is at fault. */
+    std::string parameter;
+
+    /** What to do about the error: the members `resolution` and `suggestion`. */
+    std::string resolution;
 };
 
 /** One try of a call. */
@@ -210,10 +231,12 @@ struct attempt
     int status = 0;                                      ///< 0: no complete header section came
     errc code = errc::unset;                             ///< what went wrong with it
     std::optional<std::chrono::nanoseconds> server_hint; ///< what the server asked to wait
-    std::string hint_text;                               ///< the same as it was sent, at most 64 bytes of it
-    std::string request_id;                              ///< X-Request-Id; empty where there is none
-    retry_reason reason = retry_reason::none;            ///< why there was a next one
-    std::chrono::nanoseconds delay{};                    ///< before the next one; zero for a free replay and the last
+    /** The value of the field that `server_hint` was read from: at most its first 64 bytes, then redacted and escaped as
+        described at `error`. */
+    std::string hint_text;
+    std::string request_id;                   ///< X-Request-Id; empty where there is none
+    retry_reason reason = retry_reason::none; ///< why there was a next one
+    std::chrono::nanoseconds delay{};         ///< before the next one; zero for a free replay and the last
     ccloud::delay_source delay_source = delay_source::none;
 };
 
@@ -289,8 +312,8 @@ public:
     /** From the start of the call to its end, waits included. */
     std::chrono::nanoseconds elapsed() const noexcept;
 
-    /** In how long a further try may do better: what the server asked for last, or how long it will go on to hold
-        this client back. Nothing where nobody knows, and if the server asked for a wait of zero or until a time that has
+    /** After how long a further attempt may succeed: what the server asked for last, or how long its limit will keep the
+        client from sending. Empty if no wait is known, or if the server asked for a wait of zero or named a time that has
         passed. */
     std::optional<std::chrono::nanoseconds> retry_after() const noexcept;
 

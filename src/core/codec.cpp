@@ -602,27 +602,28 @@ public:
                 handler.kind()};
         else if (consumed < part.size())
             wrong_ = complaint{{}, read_, "something follows the document"};
-        broken_text_ = failed == json::error::syntax || failed == json::error::incomplete ||
-                       failed == json::error::illegal_leading_surrogate ||
-                       failed == json::error::illegal_trailing_surrogate || failed == json::error::expected_hex_digit;
+        ill_formed_text_ = failed == json::error::syntax || failed == json::error::incomplete ||
+                           failed == json::error::illegal_leading_surrogate ||
+                           failed == json::error::illegal_trailing_surrogate ||
+                           failed == json::error::expected_hex_digit;
         return more && !wrong_;
     }
 
     std::optional<complaint>& wrong() noexcept { return wrong_; }
 
-    /** Whether the fault may be a broken character: Boost.JSON has no error of its own for them. */
-    bool may_be_broken_text() const noexcept { return broken_text_; }
+    /** Whether the fault may be ill-formed text: Boost.JSON has no error of its own for it. */
+    bool may_be_ill_formed_text() const noexcept { return ill_formed_text_; }
 
 private:
     std::string_view document_;
     std::size_t read_;
     json::basic_parser<event_handler> parser_;
     std::optional<complaint> wrong_;
-    bool broken_text_ = false;
+    bool ill_formed_text_ = false;
 };
 
-/** Reads a document; if that fails at what may be a broken character, copies the document without such characters, and
-    reads the copy. */
+/** Reads a document; if that fails at what may be ill-formed text, copies the document, with U+FFFD in place of such text,
+    and reads the copy. */
 class repairing_reader
 {
 public:
@@ -637,7 +638,7 @@ public:
         if (copying_)
             return copy_some(most);
         bool const more = reading_->read_some(most);
-        if (more || repair_ || !reading_->may_be_broken_text())
+        if (more || repair_ || !reading_->may_be_ill_formed_text())
             return more;
         repair_.emplace(document_);
         return copying_ = true;

@@ -21,8 +21,8 @@
 /*  The tolerant reader. It decodes from the events of a JSON parser straight into the structs, without a document
     between. Unknown members pass by; absent and null ones leave the default; a wrong type is reported with its path.
     Members of the types `std::optional<timestamp>`, `std::optional<std::int64_t>` (a count, not negative) and
-    `std::optional<std::string>` are not what a resource is about: there a value of a wrong type is absent. A broken
-    character in a text becomes U+FFFD.
+    `std::optional<std::string>` are not what a resource is about: there a value of a wrong type is absent. Ill-formed
+    text (bytes that are not UTF-8, or the escape of an unpaired surrogate) becomes U+FFFD.
 
     A struct is read by its description, which stands in the header `..._json.hpp` beside the source of its collection:
 
@@ -88,7 +88,7 @@ std::size_t byte_order_mark_size(std::string_view document) noexcept;
     size of their elements, because vectors grow by doubling; texts count with their length; one-ofs also count with the
     object that they are collected in. Members that come twice count twice.
 
-    A document with broken characters is copied with U+FFFD in their places, and read a second time into the same
+    A document with ill-formed text is copied, with U+FFFD in place of that text, and read a second time into the same
     value. The offset of a complaint always is one of `document`. */
 std::optional<complaint> read_document(std::string_view document, slot root, std::size_t memory = any_number);
 
@@ -132,7 +132,7 @@ std::optional<complaint> read_json(std::string_view document, T& value, std::siz
 }
 
 /** The count that a number or a text stands for: 1 for 1, 1.0 and "1". Nothing if it is negative, has a fraction, or is a
-    double so large that others have the same integer (more than 2^53). */
+    double greater than 2^53, because it may stand for another integer. */
 std::optional<std::int64_t> count_of(std::int64_t number) noexcept;
 std::optional<std::int64_t> count_of(double number) noexcept;
 std::optional<std::int64_t> count_of(std::string_view text) noexcept;

@@ -499,7 +499,7 @@ bool is_gzip(std::string_view body) noexcept
     return body.starts_with("\x1f\x8b");
 }
 
-/** The problems of a body, which may go on if it is not `whole`. Nothing if it is not JSON, or has broken characters. */
+/** The problems of a body, which may go on if it is not `whole`. Nothing if it is not JSON, or has ill-formed text. */
 std::optional<problem_list> parse_problems(std::string_view body, bool whole)
 {
     body.remove_prefix(byte_order_mark_size(body));

@@ -35,7 +35,7 @@ struct problem_list
     - `{"error_code","message"}`, `{"message"}`
     - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`
 
-    Numbers are accepted in place of texts, and a broken character becomes U+FFFD. Only the first `most_searched` bytes
+    Numbers are accepted in place of texts, and ill-formed text becomes U+FFFD. Only the first `most_searched` bytes
     are read; a body that breaks off is read up to its end. Empty if the body is empty or has another shape. */
 problem_list read_problems(std::string_view body);
 

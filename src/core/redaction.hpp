@@ -17,7 +17,7 @@ enum class text_end : unsigned char {
 };
 
 /** The secrets of a client, and how they are removed from texts that a server may have written: it may send back what it
-    was sent. Each occurrence becomes "***".
+    was sent. Each occurrence becomes "***"; if a secret has a "*", it becomes "###", "???" or "---".
 
     An occurrence is the secret as it is, or with any of its bytes escaped: percent-encoded (RFC 3986 section 2.1), as in
     a JSON text (RFC 8259 section 7), as `\xNN` (see `printable`), or as a character reference of HTML; also if the result

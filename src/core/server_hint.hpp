@@ -41,9 +41,13 @@ struct limit_sample
     std::chrono::nanoseconds reset{};  ///< until the window rolls: from zero to `longest_hint`
 };
 
-/** Reads RateLimit and RateLimit-Policy; where the first does not serve, RateLimit-Remaining, -Reset and -Limit; and
-    without the second of these, X-RateLimit-Remaining, -Reset and -Limit.
-    Nothing where remaining or reset is missing or odd.
+/** Reads the first of these that is complete:
+
+    1. RateLimit, with the limit of RateLimit-Policy;
+    2. RateLimit-Limit, -Remaining and -Reset;
+    3. X-RateLimit-Limit, -Remaining and -Reset. This group is read only if RateLimit-Reset is missing or malformed.
+
+    Returns nothing if remaining or reset is missing or malformed. A limit that is missing or malformed is absent.
 
     RateLimit is a structured list (RFC 9651 section 3.1), such as `"default";r=50;t=30, "burst";r=3;t=1`. The tightest
     policy counts: that with the smallest `r`, among equals that with the largest `t`. Its limit is the `q` of the policy
@@ -55,7 +59,7 @@ std::optional<limit_sample> read_limits(http_headers const& headers, reset_form 
 /** The value of one Retry-After (RFC 9110 section 10.2.3): seconds, or an HTTP-date.
 
     Beyond the RFC, seconds may have a fraction, rounded up to milliseconds, and a number of 10^9 and more is read as an
-    epoch. A list counts with its longest wait, for a proxy may have joined two fields (RFC 9110 section 5.3). Points in
+    epoch. A list counts with its longest wait, because a proxy may have joined two fields (RFC 9110 section 5.3). Points in
     time are measured against `date`, the Date of the same answer, so that the two clocks need not
     agree; against `now` where that is no date or the answer was `aged`, by a cache. Nothing where it is malformed. */
 std::optional<std::chrono::nanoseconds> parse_retry_after(

@@ -7,15 +7,15 @@
 
 namespace ccloud::core {
 
-/** Copies a JSON text, and replaces its broken characters by U+FFFD: bytes that are not UTF-8 by the character itself,
-    each escape of a surrogate without its other half ("\ud800", RFC 8259 section 8.2) by "\ufffd". A character that the
-    end of the text cuts off is kept. Does not look at the grammar: what is no JSON remains none.
+/** Copies a JSON text, and replaces what is ill-formed in it by U+FFFD: bytes that are not UTF-8 by the character itself,
+    the escape of an unpaired surrogate ("\ud800", RFC 8259 section 8.2) by "\ufffd". A character that the end of the text
+    cuts off is kept. Does not look at the grammar: what is no JSON remains none.
 
     The text must outlive the object. */
 class text_repair
 {
 public:
-    /** Most bytes that replacements add to the copy. A text with more broken characters is not repaired: it is binary,
+    /** Most bytes that replacements add to the copy. A text to which they add more is not repaired: it is binary,
         and copying it would block the executor. */
     static constexpr std::size_t most_growth = 1024 * 1024;
 

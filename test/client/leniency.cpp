@@ -161,7 +161,7 @@ TEST_CASE("no form of total_size fails a page: ListMeta of the API documents doe
     }
 }
 
-TEST_CASE("a broken character in a resource becomes U+FFFD (RFC 8259 section 8.2, Unicode 3.9), and no page fails")
+TEST_CASE("ill-formed text in a resource becomes U+FFFD (RFC 8259 section 8.2, Unicode 3.9), and no page fails")
 {
     struct row
     {
@@ -179,17 +179,17 @@ TEST_CASE("a broken character in a resource becomes U+FFFD (RFC 8259 section 8.2
     }
 }
 
-TEST_CASE("a page of more than 64 KiB with broken characters is read in slices, and has all of its items")
+TEST_CASE("a page of more than 64 KiB with ill-formed text is read in slices, and has all of its items")
 {
-    for (std::string_view const broken : {R"(\ud800)", "\xff"})
+    for (std::string_view const ill_formed : {R"(\ud800)", "\xff"})
         for (std::size_t const at : {0u, 250u, 499u})
         {
-            CAPTURE(broken);
+            CAPTURE(ill_formed);
             CAPTURE(at);
             std::string objects;
             for (std::size_t i = 0; i < 500; ++i)
                 objects.append(i > 0 ? "," : "")
-                    .append(object(std::string(200, 'n').append(i == at ? broken : ""), ""));
+                    .append(object(std::string(200, 'n').append(i == at ? ill_formed : ""), ""));
             auto wire = support::script();
             wire->reply(200, page("", objects));
             with_client(wire, [&](client cloud) -> asio::awaitable<void> {
@@ -202,7 +202,7 @@ TEST_CASE("a page of more than 64 KiB with broken characters is read in slices, 
         }
 }
 
-TEST_CASE("a broken character does not hide what else is wrong with a page, or where")
+TEST_CASE("ill-formed text does not hide what else is wrong with a page, or where")
 {
     auto wire = support::script();
     wire->reply(200, page("", object("\xff", "") + R"(,{"id":7})"));
@@ -238,7 +238,7 @@ TEST_CASE("a cloud of an unknown kind is sent with the bytes it came with: numbe
     }
 }
 
-TEST_CASE("a cloud of an unknown kind with broken characters can be sent again, as UTF-8")
+TEST_CASE("a cloud of an unknown kind with ill-formed text can be sent again, as UTF-8")
 {
     auto wire = support::script();
     wire->reply(

@@ -560,17 +560,17 @@ TEST_CASE("an optional text is read from a string and from an integer, and is ab
 
 namespace {
 
-struct broken_text
+struct ill_formed_text
 {
     std::string_view sent, read;
 };
 
 #define R1 "\xef\xbf\xbd"
 
-/** Texts with broken characters, as they stand between quotation marks, and how they are read: U+FFFD replaces each
+/** Ill-formed texts, as they stand between quotation marks, and how they are read: U+FFFD replaces each
     surrogate escape without its other half, and each maximal part of an ill-formed sequence of bytes, as section 3.9 of
     the Unicode Standard recommends (table 3-8 to table 3-11). */
-constexpr broken_text broken_texts[] = {
+constexpr ill_formed_text ill_formed_texts[] = {
     {R"(\ud800)", R1},
     {R"(\uDBFF)", R1},
     {R"(\udc00)", R1},
@@ -611,9 +611,9 @@ constexpr broken_text broken_texts[] = {
 
 } // namespace
 
-TEST_CASE("a broken character in a text becomes U+FFFD (Unicode 3.9, RFC 8259 section 8.2), and all else is read")
+TEST_CASE("ill-formed text becomes U+FFFD (Unicode 3.9, RFC 8259 section 8.2), and all else is read")
 {
-    for (auto const& [sent, text] : broken_texts)
+    for (auto const& [sent, text] : ill_formed_texts)
     {
         CAPTURE(text);
         std::string const odd(sent);
@@ -634,9 +634,9 @@ TEST_CASE("a broken character in a text becomes U+FFFD (Unicode 3.9, RFC 8259 se
     }
 }
 
-TEST_CASE("a broken character in a name, in an unknown member or in an unknown kind does no harm")
+TEST_CASE("ill-formed text in a name, in an unknown member or in an unknown kind does no harm")
 {
-    for (auto const& [sent, text] : broken_texts)
+    for (auto const& [sent, text] : ill_formed_texts)
     {
         CAPTURE(text);
         std::string const odd(sent);
@@ -655,7 +655,7 @@ TEST_CASE("a broken character in a name, in an unknown member or in an unknown k
     }
 }
 
-TEST_CASE("with a broken character, too, a complaint names path and byte of the document that was sent")
+TEST_CASE("with ill-formed text, too, a complaint names path and byte of the document that was sent")
 {
     struct row
     {
@@ -694,12 +694,12 @@ TEST_CASE("with a broken character, too, a complaint names path and byte of the 
     }
 }
 
-TEST_CASE("a document with broken characters is read in slices of bounded size")
+TEST_CASE("a document with ill-formed text is read in slices of bounded size")
 {
-    for (std::string_view const broken : {"\xff", R"(\ud800)", "\xed\xa0\xbd", "\\\\\xff"})
+    for (std::string_view const ill_formed : {"\xff", R"(\ud800)", "\xed\xa0\xbd", "\\\\\xff"})
     {
-        CAPTURE(broken);
-        auto const document = "{\"id\":\"" + repeat(broken, 100'000) + "\"}";
+        CAPTURE(ill_formed);
+        auto const document = "{\"id\":\"" + repeat(ill_formed, 100'000) + "\"}";
         place value;
         core::document_reader reader(document, core::root_of(value));
         std::size_t slices = 1;

@@ -26,7 +26,7 @@ std::string repaired(std::string_view text, std::size_t most = static_cast<std::
 
 } // namespace
 
-TEST_CASE("a text without broken characters is copied byte by byte, whether it is JSON or not")
+TEST_CASE("well-formed text is copied byte by byte, whether it is JSON or not")
 {
     for (std::string_view const text :
          {"", "plain", R"({"a":["\u00e9\ud83d\ude80\\ud800\n",1e5]})", "\xc3\xbc \xe2\x82\xac \xf0\x9f\x9a\x80", "\\",
@@ -40,7 +40,9 @@ TEST_CASE("a text without broken characters is copied byte by byte, whether it i
     CHECK(repaired(std::string_view("\0a\0", 3)) == std::string_view("\0a\0", 3));
 }
 
-TEST_CASE("each broken character is replaced where it stands, in slices of any size, but not one that the end cuts off")
+TEST_CASE(
+    "ill-formed text is replaced where it stands, in slices of any size, but not a character that the end cuts off"
+)
 {
     struct row
     {

@@ -74,8 +74,8 @@ inline bool begins_character(std::string const& bytes)
     return false;
 }
 
-/** A document with U+FFFD in place of each broken character (Unicode Standard section 3.9; RFC 8259 section 8.2 for
-    escapes), except of one that the end of the document cuts off. */
+/** A document with U+FFFD in place of its ill-formed text (Unicode Standard section 3.9; RFC 8259 section 8.2 for the
+    escapes of unpaired surrogates), except of a character that the end of the document cuts off. */
 inline std::string sanitized(std::string_view document)
 {
     std::string out;
@@ -116,7 +116,7 @@ inline std::string sanitized(std::string_view document)
     return out;
 }
 
-/** The DOM of a document without its broken characters; nothing if it is not valid JSON. A byte order mark is skipped
+/** The DOM of a document without its ill-formed text; nothing if it is not valid JSON. A byte order mark is skipped
     (RFC 8259 section 8.1). */
 inline std::optional<json::value> parse(std::string_view raw)
 {

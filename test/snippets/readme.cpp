@@ -19,6 +19,7 @@
 
 #include <exception>
 #include <future>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,33 @@ asio::awaitable<void> touched_members_only(ccloud::client cloud)
     auto pool = co_await pools.update("pool-AzXR", iam::update_identity_pool().description("of the build farm"));
 
     CHECK(pool.has_value());
+}
+
+void report(ccloud::error const& failed)
+{
+    std::cout << failed.what() << '\n';
+}
+
+/** Sets `at_end` after the last item. */
+asio::awaitable<void> items_with_responses(iam::ip_groups groups, bool& at_end)
+{
+    auto all = groups.list();
+    for (;;)
+    {
+        auto item = co_await all.next();
+        if (!item.has_value())
+            co_return report(item.error());
+        auto const& group = *item;
+        if (!group)
+            break; // the end
+        std::cout << group->id << "  " << item.response().request_id() << '\n';
+    }
+
+    auto const end = co_await all.next();
+    REQUIRE(end.has_value());
+    CHECK_FALSE(end->has_value());
+    CHECK(end.response().request_id() == "last page");
+    at_end = true;
 }
 
 asio::awaitable<void> phases(ccloud::client cloud)
@@ -198,6 +226,26 @@ TEST_CASE("README: an update sends what was touched")
     wire->reply(200, some_pool);
     support::with_client(wire, touched_members_only);
     CHECK(wire->requests().back().request.body() == R"({"description":"of the build farm"})");
+}
+
+TEST_CASE("README: each item has the response of its page, and the end that of the last page")
+{
+    auto wire = support::script();
+    wire->reply(200, fixture("iam/ip_groups/page_first.json")).header("X-Request-Id", "first page");
+    wire->reply(200, fixture("iam/ip_groups/page_last.json")).header("X-Request-Id", "last page");
+    bool at_end = false;
+    support::with_client(wire, [&at_end](ccloud::client cloud) -> asio::awaitable<void> {
+        co_await items_with_responses(iam::ip_groups(cloud), at_end);
+    });
+    CHECK(at_end);
+
+    auto failing = support::script();
+    failing->reply(403);
+    at_end = false;
+    support::with_client(failing, [&at_end](ccloud::client cloud) -> asio::awaitable<void> {
+        co_await items_with_responses(iam::ip_groups(cloud), at_end);
+    });
+    CHECK_FALSE(at_end);
 }
 
 TEST_CASE("README: errors are told apart")

@@ -143,6 +143,11 @@ asio::awaitable<void> g()
         co_await f(key, value);
     }
     co_await f([](int x) { return x > 0 ? x : -x; }, g(1));
+    co_await f([](int x) -> int { return x > 0 ? x : -x; }, g(1));
+    co_await f([=](int x) mutable noexcept -> std::pair<int, T const&> { return x > 0 ? a : b; });
+    co_await f([] -> ns::type* { return x > 0 ? a : b; });
+    co_await f([]<class T>(T x) requires std::integral<T> { return x > 0 ? x : -x; });
+    auto const later = [x](int y) -> awaitable<int> { co_return y; };
     co_await f({.retry = none(), .timeout = 5s});
     auto const chosen = more ? T{1} : T{2};
     co_await f(chosen);
@@ -184,6 +189,12 @@ asio::awaitable<void> g()
     auto j = yes ? T{1} : co_await f();
     for (auto k = co_await f(yes ? 1 : 2); k;)
         ;
+    co_await f([](int x) -> int { return x; }, yes ? T(1) : T(2));
+    co_await f([=](int x) mutable noexcept -> std::pair<int, T const&> { return {x, x}; }, yes ? 1 : 2);
+    co_await f([] -> ns::type* { return nullptr; }, yes ? 1 : 2);
+    auto l = yes ? g([](int x) -> decltype(x) { return x; }, co_await f()) : 0;
+    co_await f(T(1), std::vector<int>{yes ? 1 : 2});
+    co_await f(p->list, std::function<int(int)>{yes ? g : h});
 }
 ]==])
 plant(test/some.cpp "/*\n\n*/ void f() { if (co_await f()) {} }\n")
@@ -205,16 +216,24 @@ expect(
     "src/wrong.cpp:24: co_await in a statement with ?:"
     "src/wrong.cpp:25: co_await in a statement with ?:"
     "src/wrong.cpp:26: co_await in a statement with ?:"
+    "src/wrong.cpp:28: co_await in a statement with ?:"
+    "src/wrong.cpp:29: co_await in a statement with ?:"
+    "src/wrong.cpp:30: co_await in a statement with ?:"
+    "src/wrong.cpp:31: co_await in a statement with ?:"
+    "src/wrong.cpp:32: co_await in a statement with ?:"
+    "src/wrong.cpp:33: co_await in a statement with ?:"
     "test/some.cpp:3: co_await in a condition"
     "README.md:5: co_await in a condition"
     "README.md:9: co_await in a statement with ?:"
 )
 
-# The same for users: scripts/await-lint with files and folders of their own.
+# The same for users: scripts/await-lint with files and folders of their own, and the programs in `search_path`.
 find_program(BASH bash REQUIRED)
+set(search_path "$ENV{PATH}")
 function(expect_lint status wanted)
     execute_process(
-        COMMAND "${BASH}" "${CMAKE_CURRENT_LIST_DIR}/../../scripts/await-lint" ${ARGN}
+        COMMAND "${CMAKE_COMMAND}" -E env "PATH=${search_path}"
+                "${BASH}" "${CMAKE_CURRENT_LIST_DIR}/../../scripts/await-lint" ${ARGN}
         WORKING_DIRECTORY "${WORK}"
         RESULT_VARIABLE result
         OUTPUT_VARIABLE output
@@ -226,18 +245,101 @@ function(expect_lint status wanted)
         set(failures ${failures} PARENT_SCOPE)
     endif()
 endfunction()
+set(remedy "[(]name the (value|result) first; see \"GCC 12\" in the README of ccloud[)]\n")
 plant(mine/good.cpp "void f() { auto a = co_await g(x); if (a) { h(y ? 1 : 2); } }\n")
 plant(mine/deep/good.hpp "// co_await f(x ? 1 : 2)\n")
 plant("my other/wrong.cc" "void f()\n{\n    co_await g(x ? A(1) : A(2));\n}\n")
 plant(guide.md "```cpp\nif (co_await f()) {}\n```\n")
+plant(text.md "co_await\n")
 expect_lint(0 "^$" mine)
 expect_lint(0 "^$" mine/good.cpp mine/deep)
-expect_lint(1 "^[^\n]*/my other/wrong.cc:3: co_await in a statement with [?]:\n$" mine "my other")
-expect_lint(1 "^[^\n]*/guide.md:2: co_await in a condition that declares no variable\n$" guide.md mine/good.cpp)
+expect_lint(1 "^[^\n]*/my other/wrong.cc:3: co_await in a statement with [?]: ${remedy}$" mine "my other")
+expect_lint(1 "^[^\n]*/guide.md:2: co_await in a condition that declares no variable ${remedy}$" guide.md mine/good.cpp)
+expect_lint(0 "^$" text.md)
 expect_lint(2 "missing does not exist" mine missing)
 expect_lint(2 "usage: await-lint")
 expect_lint(2 "usage: await-lint" --unknown)
 expect_lint(0 "usage: await-lint.*FILE:LINE" --help)
+
+# Findings come in the order of the lines, of the files that are named, each once.
+plant(order.cpp "auto [a, b] = co_await f();\nauto c = x ? 1 : co_await f();\nif (co_await f()) {}\nco_await f(x ? 1 : 2);\n")
+set(at "[^\n]*/order.cpp")
+expect_lint(
+    1 "^${at}:1: [^\n]* structured binding ${remedy}${at}:2: [^\n]*\n${at}:3: [^\n]*\n${at}:4: [^\n]*\n$" order.cpp ./order.cpp
+)
+string(REPEAT "\n" 98 lines)
+plant(order.cpp "\nco_await f(x ? 1 : 2);${lines}if (co_await f()) {}\n")
+expect_lint(1 "^${at}:2: [^\n]*\n${at}:100: [^\n]*\n$" order.cpp)
+
+# A path is taken as it is, whatever its characters mean to CMake, to the shell or in a pattern.
+set(wrong "co_await g(x ? A(1) : A(2));\n")
+foreach(name IN ITEMS "[half" "half]" "a*b?" "$x" "\"quoted\"" "two  blanks" "#" "(x)" "é")
+    plant("odd/${name}.cpp" "${wrong}")
+    plant("odd/folder ${name}/good.cpp" "${wrong}")
+endforeach()
+plant("odd/a;b.cpp" "${wrong}")
+plant("odd/c;d/some.cpp" "${wrong}")
+string(REPEAT "[^\n]*/odd/[^\n]*[.]cpp:1: [^\n]*\n" 20 all)
+expect_lint(1 "^${all}$" odd)
+execute_process(
+    COMMAND "${BASH}" -c [==["$0" odd/*]==] "${CMAKE_CURRENT_LIST_DIR}/../../scripts/await-lint"
+    WORKING_DIRECTORY "${WORK}"
+    OUTPUT_VARIABLE output
+    ERROR_VARIABLE output
+)
+if(NOT output MATCHES "^${all}$")
+    message("await-lint odd/*: does not find all in\n${output}")
+    math(EXPR failures "${failures} + 1")
+endif()
+
+# Symbolic links to files are sources, unless the target is missing. A file that is found twice is read once.
+plant(links/target.txt "${wrong}")
+plant(links/sources/good.cpp "int main() {}\n")
+file(CREATE_LINK "${WORK}/links/target.txt" "${WORK}/links/sources/a.cpp" SYMBOLIC)
+file(CREATE_LINK "${WORK}/links/target.txt" "${WORK}/links/sources/b.cpp" SYMBOLIC)
+file(CREATE_LINK "${WORK}/links/none" "${WORK}/links/sources/c.cpp" SYMBOLIC)
+file(CREATE_LINK "${WORK}/links/sources" "${WORK}/links/folder" SYMBOLIC)
+expect_lint(1 "^[^\n]*/target.txt:1: [^\n]*\n$" links/sources links/folder)
+
+# Build trees and what CMake downloaded are no sources, unless they are named.
+plant(project/main.cpp "int main() {}\n")
+plant(project/build/out/CMakeCache.txt "")
+plant(project/build/out/deep/generated.cpp "${wrong}")
+plant(project/_deps/ccloud-src/some.cpp "${wrong}")
+expect_lint(0 "^$" project)
+expect_lint(1 "^[^\n]*/generated.cpp:1: [^\n]*\n$" project project/build/out)
+expect_lint(1 "^[^\n]*/ccloud-src/some.cpp:1: [^\n]*\n$" project/_deps)
+plant(project/CMakeCache.txt "")
+expect_lint(0 "^$" project)
+plant(project/wrong.cpp "${wrong}")
+expect_lint(1 "^[^\n]*/project/wrong.cpp:1: [^\n]*\n$" project)
+
+# What keeps it from reading the sources is no finding.
+file(MAKE_DIRECTORY "${WORK}/empty")
+expect_lint(2 "no C[+][+] files" empty)
+expect_lint(2 "no C[+][+] files" empty project/build)
+plant(tools/cmake "#!/bin/sh\necho 'CMake Error at /x/await_lint.cmake:9 (cmake_minimum_required):' >&2\necho '  CMake 3.23 or higher is required.' >&2\nexit 1\n")
+file(CHMOD "${WORK}/tools/cmake" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+set(search_path "${WORK}/tools:$ENV{PATH}")
+expect_lint(2 "CMake 3.23 or higher is required" mine)
+expect_lint(2 "CMake 3.23 or higher is required" "my other")
+plant(tools/cmake "#!/bin/sh\necho '/x/some.cpp:1: co_await in a condition' >&2\nkill -9 $$\n")
+expect_lint(2 "/x/some.cpp:1: co_await in a condition" mine)
+file(REMOVE "${WORK}/tools/cmake")
+plant(tools/find "#!/bin/sh\necho 'find: ./secret: Permission denied' >&2\nexit 1\n")
+file(CHMOD "${WORK}/tools/find" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+expect_lint(2 "secret: Permission denied" mine)
+file(REMOVE "${WORK}/tools/find")
+set(ENV{TMPDIR} "${WORK}/none")
+expect_lint(2 "mktemp: " "my other")
+unset(ENV{TMPDIR})
+foreach(tool IN ITEMS bash cat dirname find grep mktemp realpath rm sort test)
+    find_program(tool_${tool} ${tool} REQUIRED)
+    file(CREATE_LINK "${tool_${tool}}" "${WORK}/tools/${tool}" SYMBOLIC)
+endforeach()
+set(search_path "${WORK}/tools")
+expect_lint(2 "await-lint: needs CMake" mine)
+expect_lint(0 "usage: await-lint" --help)
 file(REMOVE_RECURSE "${WORK}")
 
 # Rules: all are named, one in a name of two literals, several in one name.

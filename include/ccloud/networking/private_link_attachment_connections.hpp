@@ -57,8 +57,9 @@ struct unknown_kind
 {
     std::string kind; ///< without the "networking.v1." that some answers put before it
     /** The whole object, from `{` to `}`, as the bytes that the server sent: numbers keep all digits, whatever their
-        size (RFC 8259 section 6), and blanks and escapes do not change; only a broken character is U+FFFD here, too. An
-        object of more than 1 MiB is refused with `errc::malformed_response`. `create` sends these bytes unchanged. */
+        size (RFC 8259 section 6), and blanks and escapes do not change. Only ill-formed text (bytes that are not UTF-8,
+        or the escape of an unpaired surrogate) becomes U+FFFD, as everywhere. An object of more than 1 MiB is refused with
+        `errc::malformed_response`. `create` sends these bytes unchanged. */
     std::string json;
 };
 
