@@ -914,8 +914,10 @@ TEST_CASE("G3: the pause between probes is at most five seconds, so the end of a
         on.add(get("/a/v1/things/" + std::to_string(i)), {.timeout = 0s});
     on.pass(100s);
     auto const in_outage = times(*wire);
+    auto longest = 0ns;
     for (std::size_t i = 1; i < in_outage.size(); ++i)
-        CHECK(in_outage[i] - in_outage[i - 1] <= 5s);
+        longest = std::max<std::chrono::nanoseconds>(longest, in_outage[i] - in_outage[i - 1]);
+    CHECK(longest == 5s);
     auto& later = on.call(get("/a/v1/things/later"), {.timeout = 0s});
     CHECK(!later.ended());
     down = false;
