@@ -454,6 +454,23 @@ TEST_CASE("G6: pacing is advice: where waiting for the window does not fit the d
     check_quiet(on, 500);
 }
 
+TEST_CASE(
+    "G5: a call that waits for the server's window goes at its end or up to 250 ms later, so clients are not in step"
+)
+{
+    for (bool const late : {false, true})
+    {
+        auto wire = talk([](ccloud::http_request const&) {
+            return said(200).with("X-RateLimit-Remaining", "0").with("X-RateLimit-Reset", "30");
+        });
+        wire->dice(late ? ~std::uint64_t(0) : 0);
+        stage on(wire);
+        CHECK(on.ask(get("/a/v1/things/1")).has_value());
+        CHECK(on.ask(get("/a/v1/things/2")).has_value());
+        CHECK(times(*wire) == times_of({0s, late ? 30s + 250ms : 30s}));
+    }
+}
+
 TEST_CASE("G6: Retry-After is an order: a call that cannot wait for it is not sent, and fails at once")
 {
     auto wire = throttles_once("/a/v1/things/1", "60");
