@@ -1055,6 +1055,7 @@ TEST_CASE("pool 24: a connection is counted with what it took to make, how long 
     client.cloud->close_idle();
     client.poll();
     auto const seen = client.connections();
+    CHECK(seen.resolve.total() == 1);
     CHECK(seen.connect.total() == 1);
     CHECK(seen.connect.counts[0] == 0); // less than a microsecond it does not take
     CHECK(seen.idle_before_reuse.total() == 1);
