@@ -918,6 +918,28 @@ TEST_CASE("G3: while an endpoint is probed, the pauses between the tries hold fo
     CHECK(on.cloud().metrics().waiting == 0);
 }
 
+TEST_CASE("G3: a backoff as long as max_delay is a pause between probes for all calls, too")
+{
+    int failures = 6;
+    auto wire = talk([&failures](ccloud::http_request const&) { return failures-- > 0 ? said(503) : said(200); });
+    wire->dice(~std::uint64_t(0));
+    auto settings = test_config();
+    settings.retry.max_delay = 2s;
+    settings.retry.base_delay = 2s;
+    stage on(wire, settings);
+    auto const once = ccloud::retry_policy::none();
+    for (int i = 0; i < 5; ++i)
+        CHECK(on.ask(get("/a/v1/things/0"), {.retry = once}).error().status() == 503);
+    on.add(get("/a/v1/things/1"));
+    on.add(get("/a/v1/things/2"));
+    on.run();
+    auto const when = times(*wire);
+    REQUIRE(when.size() == 8);
+    CHECK(when[5] == 0s);
+    CHECK(when[6] >= 2s);
+    CHECK(when[7] >= 2s);
+}
+
 TEST_CASE("G3: the pause between probes is at most five seconds, so the end of an outage is noticed soon")
 {
     auto settings = test_config();
