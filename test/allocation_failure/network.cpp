@@ -1,4 +1,5 @@
 #include <ccloud/ccloud.hpp>
+#include <ccloud/testing/scripted_transport.hpp>
 
 #include "certificates.hpp"
 #include "http_server.hpp"
@@ -276,6 +277,59 @@ TEST_CASE(
             check(sub + "construct", over_http(where, construct, without_client));
         }
     }
+}
+
+namespace {
+
+/** Counts what the client asks of it. */
+struct asked_transport final : ccloud::testing::scripted_transport
+{
+    void close_idle() noexcept override { ++idle_closed; }
+    void network_changed() noexcept override { ++network_changes; }
+    void close() noexcept override
+    {
+        ++closed;
+        scripted_transport::close();
+    }
+
+    int idle_closed = 0;
+    int network_changes = 0;
+    int closed = 0;
+};
+
+} // namespace
+
+TEST_CASE("memory: close_idle(), network_changed() and close() are carried out even if there is no memory to post them")
+{
+    asio::io_context context(1);
+    auto const wire = std::make_shared<asked_transport>();
+    ccloud::config settings;
+    settings.endpoint = "https://api.example.test";
+    settings.credentials = ccloud::bearer_token("token");
+    ccloud::client cloud(context.get_executor(), settings, wire);
+    auto const without_memory = [&](auto ask) {
+        heap::arm({1, 1'000'000, heap::by_all});
+        ask();
+        auto const failed = heap::failed();
+        heap::disarm();
+        CHECK(failed > 0);
+        context.restart();
+        context.poll();
+    };
+    without_memory([&] { cloud.close_idle(); });
+    CHECK(wire->idle_closed == 1);
+    CHECK(wire->network_changes == 0);
+    without_memory([&] { cloud.network_changed(); });
+    CHECK(wire->idle_closed == 1);
+    CHECK(wire->network_changes == 1);
+    without_memory([&] { cloud.close(); });
+    CHECK(wire->closed == 1);
+    without_memory([&] {
+        cloud.close_idle();
+        cloud.network_changed();
+    });
+    CHECK(wire->idle_closed == 1);
+    CHECK(wire->network_changes == 1);
 }
 
 TEST_CASE("memory: the same over TLS" * doctest::skip(under_tsan))

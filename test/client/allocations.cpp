@@ -146,10 +146,12 @@ std::size_t most_allocations(operation what, ccloud::config settings)
     return most;
 }
 
-/** A page of a hundred, which names itself as the next one. What it has needs no memory but the list's. */
-std::string page_json()
+/** A page of a hundred, which names itself as the next one, after so many blanks. What it has needs no memory but the
+    list's. */
+std::string page_json(std::size_t blanks = 0)
 {
-    std::string page = R"({"metadata":{"next":"https://api.example.test/iam/v2/ip-groups?page_token=t"},"data":[)";
+    std::string page(blanks, ' ');
+    page += R"({"metadata":{"next":"https://api.example.test/iam/v2/ip-groups?page_token=t"},"data":[)";
     for (int i = 100; i < 200; ++i)
         page += (i == 100 ? R"({"id":"ipg-)" : R"(,{"id":"ipg-)") + std::to_string(i) + R"(","group_name":"CorpNet"})";
     return page + "]}";
@@ -228,6 +230,39 @@ TEST_CASE("an item that is there already costs no allocation, although it has it
                 of_page <= (with_headers ? 24U : 22U)
             ); // the copy of the script's fields, and the block to share them
     }
+}
+
+TEST_CASE("a long page, which is decoded in slices, is decoded once: it costs as many allocations as a short one")
+{
+    auto const of_page = [](std::size_t blanks) {
+        auto wire = support::script();
+        wire->reply_with([page = page_json(blanks)](ccloud::http_request const&) {
+            return ccloud::http_response(200, {}, page);
+        });
+        std::size_t most = 0;
+        support::with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+            ccloud::list_options options;
+            options.repeated_page = ccloud::on_repeated_page::allow;
+            options.max_pages = warm_up + calls;
+            auto all = iam::ip_groups(cloud).list(options);
+            wire->reserve(warm_up + calls);
+            for (std::size_t page = 0; page < warm_up + calls; ++page)
+            {
+                auto const before = allocations.load();
+                auto const got = co_await all.next_page();
+                if (page >= warm_up)
+                    most = std::max(most, allocations - before);
+                REQUIRE(got.value().has_value());
+            }
+        });
+        return most;
+    };
+    auto const short_page = of_page(0);
+    auto const long_page = of_page(1'000'000);
+    MESSAGE("allocations of a short page: " << short_page << ", of a long one: " << long_page);
+    CHECK(short_page > 0);
+    if (exact)
+        CHECK(long_page == short_page);
 }
 
 namespace {
@@ -334,4 +369,25 @@ TEST_CASE("a call that waits at the gate takes little more memory than a corouti
     MESSAGE("bytes of heap of a call that waits: " << call << ", of a bare coroutine: " << bare);
     CHECK(bare > 0); // malloc tells
     CHECK(call - bare <= 2'560);
+}
+
+TEST_CASE("X4: a client that is gone leaves no memory behind in its execution context")
+{
+    constexpr std::size_t clients = 100;
+    asio::io_context context(1);
+    auto const make = [&] {
+        {
+            ccloud::client const cloud(context.get_executor(), support::test_config(), support::script());
+        }
+        context.restart();
+        context.poll();
+    };
+    auto const in_use = [] { return ::mallinfo2().uordblks + ::mallinfo2().hblkhd; };
+    for (std::size_t i = 0; i < clients; ++i)
+        make();
+    auto const before = in_use();
+    for (std::size_t i = 0; i < clients; ++i)
+        make();
+    if (exact)
+        CHECK(in_use() < before + 16 * clients);
 }

@@ -28,6 +28,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -527,6 +528,39 @@ TEST_CASE("pool 23: after close() it waits for what close() has cut, and no long
         REQUIRE(later.ended());
         CHECK(later.end() == drained{0, 0});
         CHECK(on.elapsed() == 0s);
+        check_closed(on, *wire);
+    }
+}
+
+TEST_CASE(
+    "pool 23: what a transport throws while the client drains is thrown from close(timeout), and the client is closed"
+)
+{
+    struct timerless_wire : talking_wire
+    {
+        using talking_wire::talking_wire;
+        void arm(ccloud::timer_node& node, ccloud::steady_time due) override
+        {
+            if (timerless)
+                throw std::bad_alloc();
+            talking_wire::arm(node, due);
+        }
+        bool timerless = false;
+    };
+    for (auto const threads : both)
+    {
+        auto const wire = std::make_shared<timerless_wire>(by_place);
+        stage on(wire, config_with(threads));
+        auto const& call = on.call(get("/hangs"), {.timeout = 0ms});
+        wire->timerless = true;
+        draining drain(on, 10s);
+        run_to(on, drain);
+        CHECK(!drain.outcome);
+        REQUIRE(drain.thrown != nullptr);
+        CHECK_THROWS_AS(std::rethrow_exception(drain.thrown), std::bad_alloc);
+        REQUIRE(call.ended());
+        CHECK(call.failure().code() == errc::client_closed);
+        wire->timerless = false;
         check_closed(on, *wire);
     }
 }

@@ -689,7 +689,7 @@ TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB: new, afte
     }
 }
 
-TEST_CASE("pool 20: an idle connection does not keep the memory of a large request")
+TEST_CASE("pool 20: an idle connection keeps the memory of a request of up to 64 KiB, and not that of a larger one")
 {
     constexpr std::size_t large = 4 * 1024 * 1024;
     support::tls_server server(support::of_version(TLS1_3_VERSION, ca()));
@@ -702,6 +702,16 @@ TEST_CASE("pool 20: an idle connection does not keep the memory of a large reque
     }
     CHECK(mine.bytes - before > static_cast<std::ptrdiff_t>(large)); // it may be wanted again at once
     CHECK(client.until([&] { return mine.bytes - before < 256 * 1024; }));
+
+    auto const trimmed = mine.bytes;
+    for (std::size_t const size : {64U * 1024 - 512, 64U * 1024})
+    {
+        auto const got = finish(client, upload(size));
+        REQUIRE(got.has_value());
+        CHECK(mine.bytes - trimmed > 72 * 1024); // with the buffers of OpenSSL
+        CHECK(client.until([&] { return mine.bytes - trimmed < 66 * 1024; }));
+        CHECK((mine.bytes - trimmed > 63 * 1024) == (size < 64 * 1024));
+    }
     CHECK(client.connections().idle == 1);
     CHECK(server.counts().accepted == 1);
 }

@@ -439,6 +439,31 @@ TEST_CASE("pool 23: a drain ends at once the calls that wait for a connection, t
     CHECK(server.counts().requests == 4);
 }
 
+TEST_CASE("pool 23: close() of a transport alone ends the calls that wait for a connection, and those on the wire")
+{
+    http_server server;
+    auto settings = server.settings();
+    settings.pool.max_connections_per_origin = 1;
+    settings.rate_scope = support::scope_for_each_target();
+    caller client(settings);
+    server.hold();
+    client.begin("/sent");
+    REQUIRE(client.until([&] { return server.counts().waiting == 1; }));
+    client.begin("/queued");
+    client.poll();
+    REQUIRE(client.connections().waiting == 1);
+    client.wire->close();
+    client.poll();
+    REQUIRE(client.all_over());
+    for (auto const& call : client.calls)
+        CHECK(call.error() == errc::client_closed);
+    CHECK(client.calls.front().error().progress() == progress::maybe_sent);
+    CHECK(client.calls.back().error().progress() == progress::not_sent);
+    CHECK(client.connections().waiting == 0);
+    CHECK(client.connections().active == 0);
+    server.release();
+}
+
 TEST_CASE("pool 23: a drain cuts the calls that are not back in time, and counts them")
 {
     http_server server;
@@ -1055,6 +1080,7 @@ TEST_CASE("pool 24: a connection is counted with what it took to make, how long 
     client.cloud->close_idle();
     client.poll();
     auto const seen = client.connections();
+    CHECK(seen.resolve.total() == 1);
     CHECK(seen.connect.total() == 1);
     CHECK(seen.connect.counts[0] == 0); // less than a microsecond it does not take
     CHECK(seen.idle_before_reuse.total() == 1);

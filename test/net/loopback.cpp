@@ -246,6 +246,20 @@ TEST_CASE("a CA file that cannot be read is a configuration error of the constru
     CHECK_THROWS_AS(ccloud::client(context.get_executor(), settings), ccloud::configuration_error);
 }
 
+TEST_CASE("an endpoint without TLS loads no CA file, neither when the client is made nor by reload_tls()")
+{
+    asio::io_context context;
+    ccloud::config settings;
+    settings.endpoint = "http://127.0.0.1:1";
+    settings.allow_plaintext = true;
+    settings.credentials = ccloud::bearer_token("token");
+    settings.tls.ca_file = "/does/not/exist.pem";
+    std::optional<ccloud::client> plain;
+    CHECK_NOTHROW(plain.emplace(context.get_executor(), settings));
+    REQUIRE(plain.has_value());
+    CHECK_NOTHROW(plain->reload_tls(settings.tls));
+}
+
 TEST_CASE("a refused connection says so, and is not sent")
 {
     std::string endpoint;
