@@ -61,8 +61,8 @@
     |
     +-- answered, unreadable
           malformed_response       not the JSON that was asked for (with JSON path and byte offset): for example an
-                                   object or an item without `id`, a list without `data`, or an error under a 2xx,
-                                   whose text is in `problems()`; a page with far more items than were asked for, or
+                                   object or an item without `id`, a list without `data`, an error under a 2xx, also
+                                   beside an empty list, whose text is in `problems()`; a page with far more items than were asked for, or
                                    with a next link that is not a text or longer than 16 KiB; status 205, 206 or 226
           response_too_large       the decoded values exceed config::limits.decoded_response
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
@@ -180,8 +180,8 @@ enum class delay_source : unsigned char {
 /** "backoff", "Retry-After" and so on. */
 std::string_view to_string(delay_source from) noexcept;
 
-/** One complaint of the server. Every member is as the server sent it, but for credentials of this client (see `error`),
-    cut at 4 KiB; empty where absent. What a service calls differently is also in the member that programs look at
+/** One complaint of the server. Every member is as the server sent it, a number with all its digits, but for credentials
+    of this client (see `error`), cut at 4 KiB; empty where absent. What a service calls differently is also in the member that programs look at
     first: `code` and `detail` are never empty where the server sent one of their substitutes. Source: "Failure" in the
     API documentation, and the other envelopes its services use. */
 struct problem
@@ -225,7 +225,7 @@ struct attempt
     No credential of this client is part of an error, even if a server or a proxy sends it back: the API secret, the
     Base64 of key and secret, every access token of the call, and the credentials of the proxy. In `what()`, `detail()`,
     `path()`, `body()`, `problems()`, the fields of `response()` and `attempts()` they are replaced by "***"; also if they
-    are percent-encoded or escaped as in JSON or HTML, and where a text that is cut ends with their first four bytes or
+    are percent-encoded (with "+" for a blank, too) or escaped as in JSON or HTML, and where a text that is cut ends with their first four bytes or
     more. A secret of less than 8 bytes is replaced only if it is a whole word. The id of the API key and the name of the
     proxy's user are not secret. Other secrets that a caller puts into a request are not known to the library.
 
