@@ -217,7 +217,7 @@ foreach(file IN LISTS files)
     end_conditions("${text}" text)
     look_in_statements("co_await" "\\?" "${path}" "${text}" "co_await in a statement with ?:")
     look_in_statements("\\?" "co_await" "${path}" "${text}" "co_await in a statement with ?:")
-    look_for("auto([ \t\r\n&]|const)*\\[[^]]*\\]${space}(=[^;{}]*|:[^;{})]*)co_await" "${path}" "${text}"
+    look_for("auto([ \t\r\n&]|const)*\\[[^]]*\\]${space}(=[^;{}]*|:[^;{})]*|[({][^;{}]*)co_await" "${path}" "${text}"
              "co_await in a structured binding")
 endforeach()
 

@@ -184,6 +184,9 @@ asio::awaitable<void> g()
     auto j = yes ? T{1} : co_await f();
     for (auto k = co_await f(yes ? 1 : 2); k;)
         ;
+    auto& [l, m]{co_await f()};
+    auto const& [n, o](
+        co_await f());
 }
 ]==])
 plant(test/some.cpp "/*\n\n*/ void f() { if (co_await f()) {} }\n")
@@ -205,6 +208,8 @@ expect(
     "src/wrong.cpp:24: co_await in a statement with ?:"
     "src/wrong.cpp:25: co_await in a statement with ?:"
     "src/wrong.cpp:26: co_await in a statement with ?:"
+    "src/wrong.cpp:28: co_await in a structured binding"
+    "src/wrong.cpp:29: co_await in a structured binding"
     "test/some.cpp:3: co_await in a condition"
     "README.md:5: co_await in a condition"
     "README.md:9: co_await in a statement with ?:"
