@@ -122,7 +122,8 @@ std::string call_secrets::shown(std::string_view text, core::text_end end) const
 {
     std::string copy(text);
     bool const has_all = end == core::text_end::complete && text.find("...") == std::string_view::npos;
-    bool const has_no_token = !tokens_ || (has_all && text.size() < tokens_->last.size());
+    bool const has_no_token =
+        !tokens_ || (has_all && text.size() < tokens_->last.size() && !core::may_have_escapes(tokens_->last));
     auto const& secrets = !has_no_token ? all() : tokens_ && !tokens_->secrets.empty() ? tokens_->secrets : client_;
     secrets.redact(copy, end);
     return core::printable_whole(std::move(copy));

@@ -57,6 +57,12 @@ struct page_items
     std::size_t asked = 0;
 };
 
+/** Whether a document has an error: a text, number, object or list that is not empty. */
+struct error_mark
+{
+    bool is_set = false;
+};
+
 /** The envelope of a list, without its items. */
 struct list_envelope
 {
@@ -65,6 +71,7 @@ struct list_envelope
     list_metadata metadata;
     char const* other_metadata = nullptr; ///< "an array", if the metadata was no object
     bool has_data = false;                ///< also if it is null
+    error_mark error;                     ///< "error" or "errors"
 };
 
 /** A list of the API. */
@@ -75,12 +82,15 @@ struct list_document : list_envelope
 };
 
 /** What a decoded list lacks of that which every list of the API has: "data", and an id in each item. An object without
-    "data", such as an error under 200, is not an empty list. `bytes` is the size of the document. */
+    "data", such as an error under 200, is not an empty list; nor is one whose "data" is empty beside an error. `bytes` is
+    the size of the document. */
 template <class T>
 std::optional<core::complaint> check_list(list_document<T> const& document, std::size_t bytes)
 {
     if (!document.has_data)
         return core::complaint{"/data", bytes, "is missing"};
+    if (document.data.all.empty() && document.error.is_set)
+        return core::complaint{"/data", bytes, "is empty beside an error"};
     for (auto const& item : document.data.all)
         if (item.id.empty())
             return core::check_required(item, "/data/" + std::to_string(&item - document.data.all.data()), bytes);
@@ -237,7 +247,7 @@ private:
         auto& content = page.content;
         content.items = std::move(*std::static_pointer_cast<std::vector<T>>(got->items));
         content.response = std::move(got->response);
-        auto& [api_version, kind, metadata, other, has_data] = got->envelope;
+        auto& [api_version, kind, metadata, other, has_data, failure] = got->envelope;
         content.api_version = std::move(api_version.value);
         content.kind = std::move(kind.value);
         content.total_size = metadata.total_size;
@@ -284,6 +294,30 @@ struct custom_reader<ccloud::detail::lenient_text>
             }};
 };
 
+template <>
+struct custom_reader<ccloud::detail::error_mark>
+{
+    static void set(void* to) noexcept { static_cast<ccloud::detail::error_mark*>(to)->is_set = true; }
+    static slot inside(void* to) noexcept { return slot{&type, to, {}}; }
+
+    static constexpr reader_type type{
+        .expected = "an error",
+        .text =
+            [](void* to, std::string_view text) {
+                if (!text.empty())
+                    set(to);
+            },
+        .integer =
+            [](void* to, std::int64_t number) {
+                if (number != 0)
+                    set(to);
+            },
+        .member = [](void* to, std::string_view) { return inside(to); },
+        .array = [](void*) { return any_number; },
+        .element = [](void* to) { return inside(to); },
+        .other_kind = [](void*, char const*) {}};
+};
+
 /** The metadata of the envelope behind it. */
 struct metadata_reader
 {
@@ -317,6 +351,8 @@ slot list_member(void* to, std::string_view name)
         return text(document.kind, "kind");
     if (name == "api_version")
         return text(document.api_version, "api_version");
+    if (name == "error" || name == "errors")
+        return slot{&reader_of<ccloud::detail::error_mark>(), &document.error, "error"};
     return {};
 }
 

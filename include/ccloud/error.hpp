@@ -61,8 +61,8 @@
     |
     +-- answered, unreadable
           malformed_response       not the JSON that was asked for (with JSON path and byte offset): for example an
-                                   object or an item without `id`, a list without `data`, or an error under a 2xx,
-                                   whose text is in `problems()`; a page with far more items than were asked for, or
+                                   object or an item without `id`, a list without `data`, an error under a 2xx, also
+                                   beside an empty list, whose text is in `problems()`; a page with far more items than were asked for, or
                                    with a next link that is not a text or longer than 16 KiB; status 205, 206 or 226
           response_too_large       the decoded values exceed config::limits.decoded_response
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
@@ -182,7 +182,7 @@ std::string_view to_string(delay_source from) noexcept;
 
 /** One error that the server reports. Each member is as the server sent it, with three exceptions: the credentials of the
     client are replaced (see `error`), ill-formed text becomes U+FFFD, and a text of more than 4 KiB is cut. Numbers are
-    read as text. A member that the server did not send is empty, unless a substitute is named here. Source: "Failure" in
+    text, as they were written. A member that the server did not send is empty, unless a substitute is named here. Source: "Failure" in
     the API documentation, and the other envelopes its services use. */
 struct problem
 {
@@ -248,7 +248,7 @@ struct attempt
     No credential of this client is part of an error, even if a server or a proxy sends it back: the API secret, the
     Base64 of key and secret, every access token of the call, and the credentials of the proxy. In `what()`, `detail()`,
     `path()`, `body()`, `problems()`, the fields of `response()` and `attempts()` they are replaced by "***"; also if they
-    are percent-encoded or escaped as in JSON or HTML, and where a text that is cut ends with their first four bytes or
+    are percent-encoded (with "+" for a blank, too) or escaped as in JSON or HTML, and where a text that is cut ends with their first four bytes or
     more. A secret of less than 8 bytes is replaced only if it is a whole word. The id of the API key and the name of the
     proxy's user are not secret. Other secrets that a caller puts into a request are not known to the library.
 

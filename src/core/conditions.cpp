@@ -49,7 +49,7 @@ public:
         case errc::redirect_refused: return "the server redirects to where the call may not go";
         case errc::malformed_response: return "the response could not be read";
         case errc::response_too_large: return "the response is larger than the limit";
-        case errc::page_link_without_token: return "the link to the next page has no page_token";
+        case errc::page_link_without_token: return "the link to the next page has no page_token that can be read";
         case errc::pagination_loop: return "the server named a page a second time";
         case errc::too_many_empty_pages: return "too many empty pages in a row";
         case errc::page_token_expired: return "the page token is not valid any more";
@@ -163,21 +163,24 @@ std::string merged(std::string_view first, std::string_view second)
     return core::icontains(second, first) ? std::string(second) : std::string(first).append("; ").append(second);
 }
 
-/** The server's words, best first: detail and message, or title, or a code that is not the status; and the resolution.
-    Says nothing twice. */
+/** The server's words, best first: detail and message, or title, or a code that is not the status, or the place that is
+    wrong, or the name of the status; and the resolution. Says nothing twice. */
 std::string words_of(std::vector<problem> const& problems, std::size_t omitted, int status)
 {
     if (problems.empty())
         return {};
     auto const& first = problems.front();
     auto main = merged(without_full_stop(first.detail), without_full_stop(first.message));
-    if (main.empty())
-        main = without_full_stop(first.title.empty() ? first.code : first.title);
-    if (main == std::to_string(status))
+    for (auto const* const next : {&first.title, &first.code, &first.pointer, &first.parameter})
+        if (main.empty())
+            main = without_full_stop(*next);
+    if (main.empty() || main == std::to_string(status))
         main = core::reason_of(status);
     auto text = core::printable(main, 400);
     if (auto const resolution = without_full_stop(first.resolution); !core::icontains(main, resolution))
-        text += " (" + core::printable(resolution) + ')';
+        text += text.empty() ? core::printable(resolution) : " (" + core::printable(resolution) + ')';
+    if (text.empty())
+        return text;
     if (auto const more = problems.size() - 1 + omitted; more > 0)
         text += " and " + std::to_string(more) + " more";
     return text;

@@ -27,6 +27,8 @@ bool is_visible_ascii(std::string_view text) noexcept
 
 std::optional<std::string> page_token(std::string_view link)
 {
+    while (!link.empty() && static_cast<unsigned char>(link.back()) <= 0x20)
+        link.remove_suffix(1);
     link = link.substr(0, link.find('#'));
     auto query = link.substr(std::min(link.find('?'), link.size()));
     std::optional<std::string> end;

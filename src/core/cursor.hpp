@@ -12,7 +12,8 @@ namespace ccloud::core {
 
 /** The page token of a `metadata.next` link: the value of the first parameter `page_token` that is not empty, in the
     query (RFC 3986 section 3.4: between the first "?" and the first "#"), form-decoded once. Only the token is read,
-    whatever scheme, host and path the link names. Returns an empty text if every `page_token` is empty: that is the
+    whatever scheme, host and path the link names. White space and C0 controls after the link are not part of it (WHATWG URL
+    section 4.4). Returns an empty text if every `page_token` is empty: that is the
     end of a listing. Returns nothing if the link has no such parameter, or if the token is not visible ASCII or has a
     "%" without two hexadecimal digits. */
 std::optional<std::string> page_token(std::string_view link);

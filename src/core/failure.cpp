@@ -8,8 +8,6 @@
 #include "core/text_repair.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 
 #include <algorithm>
 #include <array>
@@ -44,10 +42,11 @@ void cut(std::string& text)
     text.replace(end, std::string::npos, cut_mark);
 }
 
-bool says_anything(problem const& told) noexcept
+/** Whether a problem has any member. `code` and `detail` are there if their substitutes are. */
+bool says_anything(problem& told) noexcept
 {
-    return !told.id.empty() || !told.status.empty() || !told.code.empty() || !told.title.empty() ||
-           !told.detail.empty();
+    auto const texts = texts_of(told);
+    return std::any_of(texts.begin(), texts.end(), [](auto const* text) { return !text->empty(); });
 }
 
 /** The known members of an object that may hold a problem, as they were sent. */
@@ -55,7 +54,7 @@ struct raw_problem
 {
     std::string id, status, code, error_code, title, detail, message, resolution, suggestion;
     std::string pointer, parameter;             // of "source"
-    std::string details;                        // the texts of its entries, with `end_of_detail` between
+    std::string details;                        // a text, or the texts of its entries with `end_of_detail` between
     std::string request_id, error, description; // of the document
 
     void clear() noexcept
@@ -216,10 +215,10 @@ public:
     }
 
     bool on_number_part(json::string_view, error_code&) noexcept { return true; }
-    bool on_int64(std::int64_t value, json::string_view, error_code&) { return take_scalar(value); }
-    bool on_uint64(std::uint64_t value, json::string_view, error_code&) { return take_scalar(value); }
-    bool on_double(double value, json::string_view, error_code&) { return take_scalar(value); }
-    bool on_bool(bool value, error_code&) { return take_scalar(value); }
+    bool on_int64(std::int64_t, json::string_view text, error_code&) { return take_scalar(text); }
+    bool on_uint64(std::uint64_t, json::string_view text, error_code&) { return take_scalar(text); }
+    bool on_double(double, json::string_view text, error_code&) { return take_scalar(text); }
+    bool on_bool(bool value, error_code&) { return take_scalar(value ? "true" : "false"); }
     bool on_null(error_code&) noexcept { return true; }
     bool on_comment_part(json::string_view, error_code&) noexcept { return true; }
     bool on_comment(json::string_view, error_code&) noexcept { return true; }
@@ -240,8 +239,7 @@ public:
         problem_list all;
         if (has_inner_)
         {
-            inner_.id = first_of({&inner_.id, &document_.request_id});
-            inner_.status = first_of({&inner_.status, &document_.status});
+            complete_inner();
             if (auto told = made_of(inner_); says_anything(told))
                 all.kept.push_back(std::move(told));
             return all;
@@ -331,11 +329,15 @@ private:
         if (left == place::listed)
             keep(element_);
         else if (left == place::entry)
-        {
-            put(first_of({&entry_.detail, &entry_.message}), {}, current_problem().details);
-            entry_.clear();
-        }
+            end_entry();
         text_ = nullptr;
+    }
+
+    /** An entry of "details", an object or a text, has ended. */
+    void end_entry()
+    {
+        put(first_of({&entry_.detail, &entry_.message}), {}, current_problem().details);
+        entry_.clear();
     }
 
     void keep(raw_problem& raw)
@@ -347,6 +349,28 @@ private:
             listed_.kept.push_back(std::move(told));
         else
             ++listed_.omitted;
+    }
+
+    /** Adds to the object "error" what the document has beside it. */
+    void complete_inner()
+    {
+        inner_.id = first_of({&inner_.id, &document_.request_id});
+        for (auto const member :
+             {&raw_problem::id, &raw_problem::status, &raw_problem::code, &raw_problem::error_code, &raw_problem::title,
+              &raw_problem::resolution, &raw_problem::suggestion, &raw_problem::pointer, &raw_problem::parameter})
+            inner_.*member = first_of({&(inner_.*member), &(document_.*member)});
+        if (!inner_.details.empty() && !document_.details.empty())
+            append_counted(inner_.details, std::string_view(&end_of_detail, 1));
+        append_counted(inner_.details, document_.details);
+        bool const has_words = !inner_.detail.empty() || !inner_.message.empty();
+        for (auto const member : {&raw_problem::detail, &raw_problem::message, &raw_problem::description})
+        {
+            auto& own = member == &raw_problem::description ? inner_.detail : inner_.*member;
+            if (has_words || !own.empty())
+                put(std::move(document_.*member), {}, inner_.details);
+            else
+                own = std::move(document_.*member);
+        }
     }
 
     void append_key(json::string_view part)
@@ -380,8 +404,6 @@ private:
             inner_.clear();
             has_inner_ = false;
         }
-        if (complains(here()) && key_ == "details")
-            current_problem().details.clear();
         if (complains(here()) && key_ == "source")
         {
             current_problem().pointer.clear();
@@ -396,7 +418,7 @@ private:
             std::string_view name;
             std::string raw_problem::*text;
         };
-        static constexpr std::array<known, 9> of_problem{{
+        static constexpr std::array<known, 10> of_problem{{
             {"id", &raw_problem::id},
             {"status", &raw_problem::status},
             {"code", &raw_problem::code},
@@ -406,6 +428,7 @@ private:
             {"message", &raw_problem::message},
             {"resolution", &raw_problem::resolution},
             {"suggestion", &raw_problem::suggestion},
+            {"details", &raw_problem::details},
         }};
         static constexpr std::array<known, 3> of_document{{
             {"requestId", &raw_problem::request_id},
@@ -454,6 +477,8 @@ private:
             return;
         if (!in_text_ && here() == place::errors)
             begin_text_problem();
+        if (!in_text_ && here() == place::details)
+            text_ = &entry_.detail;
         if (text_)
             append_counted(*text_, part);
     }
@@ -463,15 +488,19 @@ private:
         in_text_ = false;
         if (skipping_ == 0 && is_text_problem())
             keep(element_);
+        if (skipping_ == 0 && here() == place::details)
+            end_entry();
         text_ = nullptr;
     }
 
-    /** A number or a boolean counts as its text, except as "error" or "errors" of the document. */
-    template <class T>
-    bool take_scalar(T value)
+    /** A number or a boolean counts as the text that it was sent as, except as "error" or "errors" of the document and as
+        "details". */
+    bool take_scalar(std::string_view value)
     {
-        if (skipping_ == 0 && text_ && text_ != &document_.error && !is_text_problem())
-            append_counted(*text_, json::serialize(json::value(value)));
+        bool const counts = skipping_ == 0 && text_ && text_ != &document_.error &&
+                            text_ != &current_problem().details && !is_text_problem();
+        if (counts)
+            append_counted(*text_, value);
         text_ = nullptr;
         return true;
     }
@@ -506,8 +535,10 @@ std::optional<problem_list> parse_problems(std::string_view body, bool whole)
     json::basic_parser<problem_reader> parser({});
     error_code failed;
     auto const consumed = parser.write_some(!whole, body.data(), body.size(), failed);
-    // A document that breaks off counts as far as it goes. Text that is not JSON has no problems.
-    if ((failed && failed != json::error::incomplete) || consumed < body.size())
+    // A document that breaks off, or that is nested too deeply, counts as far as it was read. Text that is not JSON has no
+    // problems.
+    bool const is_cut = failed == json::error::incomplete || failed == json::error::too_deep;
+    if (!is_cut && (failed || consumed < body.size()))
         return std::nullopt;
     return parser.handler().take();
 }

@@ -33,10 +33,13 @@ struct problem_list
     - `{"errors":[{"id","status","code","title","detail","message","source":{"pointer","parameter"},"resolution"}]}`;
       one object or text in place of the list, and texts in it, count as problems, too
     - `{"error_code","message"}`, `{"message"}`
-    - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`
+    - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`; members
+      beside the object `error` count where it lacks them
+    - each with `details`: a text, or a list of texts and of `{"detail"}` or `{"message"}`
 
-    Numbers are accepted in place of texts, and ill-formed text becomes U+FFFD. Only the first `most_searched` bytes
-    are read; a body that breaks off is read up to its end. Empty if the body is empty or has another shape. */
+    Numbers are accepted in place of texts, as they were written, and ill-formed text becomes U+FFFD. Only the first
+    `most_searched` bytes are read; a body that breaks off is read up to its end, and one that is nested too deeply up to
+    that place. Empty if the body is empty or has another shape. */
 problem_list read_problems(std::string_view body);
 
 /** What can be said of a body that has no complaint in it: that it is empty, HTML, gzip, not JSON. */

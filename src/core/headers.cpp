@@ -197,7 +197,7 @@ std::string_view response_info::retry_after() const noexcept
 std::vector<std::string_view> response_info::www_authenticate() const
 {
     std::vector<std::string_view> values;
-    headers_.for_each([&values](std::string_view name, std::string_view value) {
+    headers().for_each([&values](std::string_view name, std::string_view value) {
         if (core::iequals(name, "WWW-Authenticate"))
             values.push_back(value);
     });

@@ -120,12 +120,19 @@ escape backslash_escape(std::string_view text, text_end end)
 }
 
 /** `&amp;`, `&#43;` or `&#x2b;`. */
-escape reference(std::string_view text)
+escape reference(std::string_view text, text_end end)
 {
     constexpr std::size_t longest = 10;
     auto const size = text.substr(0, longest).find(';') + 1;
     if (size == 0)
-        return {};
+    {
+        auto const is_part = [](char c) {
+            return c == '#' || is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z');
+        };
+        auto const last = std::find_if_not(text.begin() + 1, text.end(), is_part);
+        auto const there = static_cast<std::size_t>(last - text.begin());
+        return there < longest && is_left_out(text.substr(there), end) ? escape{there, {}} : escape{};
+    }
     auto name = text.substr(1, size - 2);
     struct known
     {
@@ -158,7 +165,7 @@ escape escape_of(std::string_view text, text_end end)
     {
     case '%': return byte_escape(text, 1, end);
     case '\\': return backslash_escape(text, end);
-    case '&': return reference(text);
+    case '&': return reference(text, end);
     default: return {};
     }
 }
@@ -203,7 +210,7 @@ struct resolved_text
 template <class Origin>
 std::optional<resolved_text> resolved(std::string_view text, Origin origin, text_end end)
 {
-    if (text.find_first_of("%\\&") == std::string_view::npos)
+    if (!may_have_escapes(text))
         return std::nullopt;
     resolved_text plain;
     plain.bytes.reserve(text.size());
@@ -231,15 +238,24 @@ std::optional<resolved_text> resolved(std::string_view text, Origin origin, text
 
 } // namespace
 
+bool may_have_escapes(std::string_view text) noexcept
+{
+    return text.find_first_of("%\\&") != std::string_view::npos;
+}
+
 void redactor::add(std::string_view secret)
 {
-    add_pattern(std::string(secret));
-    // A secret may look as if it had escapes itself.
+    auto const add_with_blanks = [this](std::string text) {
+        add_pattern(text);
+        std::replace(text.begin(), text.end(), ' ', '+');
+        add_pattern(std::move(text));
+    };
+    add_with_blanks(std::string(secret));
     auto const anywhere = [](std::size_t at) { return at; };
     auto plain = resolved(secret, anywhere, text_end::complete);
     for (int level = 1; plain && level <= most_escapings; ++level)
     {
-        add_pattern(plain->bytes);
+        add_with_blanks(plain->bytes);
         plain = resolved(plain->bytes, anywhere, text_end::complete);
     }
     add_pattern(latin_1(secret));

@@ -16,12 +16,16 @@ enum class text_end : unsigned char {
     truncated, ///< the rest was dropped, or never came
 };
 
+/** Whether a text has the sign of an escape. A secret that has one may be sent back without its escapes, and thus be
+    shorter than it is. */
+bool may_have_escapes(std::string_view text) noexcept;
+
 /** The secrets of a client, and how they are removed from texts that a server may have written: it may send back what it
     was sent. Each occurrence becomes "***"; if a secret has a "*", it becomes "###", "???" or "---".
 
-    An occurrence is the secret as it is, or with any of its bytes escaped: percent-encoded (RFC 3986 section 2.1), as in
-    a JSON text (RFC 8259 section 7), as `\xNN` (see `printable`), or as a character reference of HTML; also if the result
-    was escaped up to two more times. Where a text is truncated, and before an ellipsis ("..."), the beginning of a secret
+    An occurrence is the secret as it is, or with any of its bytes escaped: percent-encoded (RFC 3986 section 2.1), with "+"
+    for each blank (the form encoding of URLs), as in a JSON text (RFC 8259 section 7), as `\xNN` (see `printable`), or as
+    a character reference of HTML; also if the result was escaped up to two more times. Where a text is truncated, and before an ellipsis ("..."), the beginning of a secret
     is an occurrence, too, if it has at least `shortest_beginning` bytes. A secret of less than `shortest_anywhere` bytes
     is removed only if it is a whole word, and its beginning never.
 

@@ -514,6 +514,34 @@ TEST_CASE("a credential is removed from the request id of a success that an obse
     );
 }
 
+TEST_CASE("a token that looks escaped is removed without its escapes, too, although that is shorter than the token")
+{
+    auto settings = support::test_config();
+    settings.retry = ccloud::retry_policy::none();
+    settings.credentials = ccloud::token_source([](std::string_view) { return "opaque%2Btoken%2Fvalue"; });
+    for (int const status : {200, 400, 429})
+    {
+        CAPTURE(status);
+        auto const watching = std::make_shared<support::printing_observer>();
+        settings.observer = watching;
+        stage there(
+            std::make_shared<talking_wire>([status](ccloud::http_request const&) {
+                return said(status, "{}").with("X-Request-Id", "opaque+token/value").with("Retry-After", "7");
+            }),
+            settings
+        );
+        auto const got = there.ask(get("/things/1"));
+        auto texts = watching->texts();
+        if (!got.has_value())
+            support::print(texts, "error", got.error());
+        for (auto const& [where, text] : texts)
+        {
+            CAPTURE(where);
+            CHECK(text.find("opaque+token/value") == std::string::npos);
+        }
+    }
+}
+
 TEST_CASE("a credential is removed that is cut off by the end of what an error keeps of a body")
 {
     auto settings = support::impatient_config();

@@ -246,6 +246,54 @@ TEST_CASE("data that is null or an empty array is an empty listing")
         }
 }
 
+TEST_CASE("an error beside data that is null or empty is malformed under a 2xx, and is not an empty listing")
+{
+    struct row
+    {
+        std::string body, words;
+    };
+    for (auto const& [name, run] : list_operations())
+        for (auto const& [body, words] :
+             {row{R"({"data":null,"errors":[{"status":"500","detail":"the backend is away"}]})", "the backend is away"},
+              row{R"({"error":{"code":500,"message":"the backend is away"},"data":[]})", "the backend is away"},
+              row{R"({"error":"invalid session","data":null})", "invalid session"},
+              row{R"({"errors":["invalid session"],"kind":"IpGroupList","metadata":{},"data":[]})", "invalid session"},
+              row{R"({"data":[],"error":503,"message":"try again later"})", "try again later"},
+              row{R"({"data":[],"x":")" + padding + R"(","error":"invalid session"})", "invalid session"}})
+        {
+            CAPTURE(name);
+            CAPTURE(body.substr(0, 60));
+            auto const ended = play(run, 200, body);
+            check_malformed(ended, 200);
+            auto const& failure = *ended.failure;
+            CHECK(failure.detail().starts_with("/data: is empty beside an error"));
+            REQUIRE(failure.problems().size() == 1);
+            CHECK(failure.what().find(words) != std::string::npos);
+        }
+}
+
+TEST_CASE("members for errors that hold none do not fail an empty listing, and no error fails a listing with items")
+{
+    for (auto const& [name, run] : list_operations())
+        for (std::string_view const member :
+             {R"("error":null)", R"("errors":null)", R"("errors":[])", R"("error":{})", R"("error":"")", R"("error":0)",
+              R"("error":false)", R"("errors":[null,{},""])", R"("error":{"code":null,"message":"","details":[]})"})
+            for (std::string_view const data : {"null", "[]"})
+            {
+                CAPTURE(name);
+                CAPTURE(member);
+                auto const ended =
+                    play(run, 200, std::string("{\"data\":").append(data).append(",").append(member) + '}');
+                CHECK(!ended.failure);
+            }
+    for (auto const& [name, run] : list_operations())
+    {
+        CAPTURE(name);
+        auto const ended = play(run, 200, R"({"data":[{"id":"ipg-1"}],"errors":[{"detail":"one region is away"}]})");
+        CHECK(!ended.failure);
+    }
+}
+
 TEST_CASE("an error under a 2xx is malformed, and has the words of the server")
 {
     struct row

@@ -90,6 +90,9 @@ TEST_CASE("only the query of a page link is read, and only page_token in the que
              row{"https://x.example/?page_token&page_token=abc", "abc"},
              row{"https://x.example/?page+token=x&page_token=abc", "abc"},
              row{"https://x.example/?page_token=[a]|b", "[a]|b"},
+             row{"https://x.example/?page_token=abc ", "abc"}, // WHATWG URL section 4.4: no part of the link
+             row{"\n https://x.example/?page_token=abc\r\n", "abc"},
+             row{"https://x.example/?page_token=abc#x \t", "abc"},
              row{"https://x.example/?page_token=%00", std::string_view("\0", 1)},
          })
     {

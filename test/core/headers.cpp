@@ -429,7 +429,13 @@ TEST_CASE("an X-RateLimit-Reset of 10^9 or more is a time since 1970, and no len
 TEST_CASE("copies of a response share its header fields after share_headers()")
 {
     std::string const id(100, 'r');
-    auto info = answer({{"X-Request-Id", id}, {"Location", "/x"}, {"X-RateLimit-Limit", "9"}});
+    auto info = answer(
+        {{"X-Request-Id", id},
+         {"Location", "/x"},
+         {"X-RateLimit-Limit", "9"},
+         {"Retry-After", "7"},
+         {"WWW-Authenticate", "Basic"}}
+    );
     info.attempts(3);
     auto const before = info;
     info.share_headers();
@@ -443,6 +449,8 @@ TEST_CASE("copies of a response share its header fields after share_headers()")
         CHECK(one->request_id() == id);
         CHECK(one->location() == "/x");
         CHECK(one->rate_limit().limit == 9);
+        CHECK(one->retry_after() == "7");
+        CHECK(one->www_authenticate() == std::vector<std::string_view>{"Basic"});
         CHECK(one->status() == before.status());
         CHECK(one->attempts() == 3);
         CHECK(one->headers().text() == before.headers().text());

@@ -83,6 +83,21 @@ TEST_CASE("a secret is removed with any of its bytes escaped: RFC 3986 section 2
     }
 }
 
+TEST_CASE("a secret with blanks is removed in the form encoding, too: application/x-www-form-urlencoded (WHATWG URL)")
+{
+    for (auto const& [hidden, text, expected] : {
+             row{"a b+c d%ef", "x=a+b%2Bc+d%25ef&y", "x=***&y"},
+             row{"a b+c d%ef", "a b+c d%ef a%20b%2Bc%20d%25ef", "*** ***"},
+             row{"a b+c d%ef", "a%2Bb%252Bc%2Bd%2525ef", "***"}, // encoded twice
+             row{"ab+cd+ef+gh", "ab cd ef gh", "ab cd ef gh"},   // which is another text
+         })
+    {
+        CAPTURE(text);
+        CHECK(hiding(hidden).redacted(text) == expected);
+    }
+    CHECK(hiding("a b+c d%ef").redacted("x=a+b%2Bc+", text_end::truncated) == "x=***");
+}
+
 TEST_CASE("where a text is cut, and before an ellipsis, the beginning of a secret is removed")
 {
     for (auto const& [hidden, text, expected] : {
@@ -95,6 +110,13 @@ TEST_CASE("where a text is cut, and before an ellipsis, the beginning of a secre
              row{"abcdefgh", "x \\u0061bcd\\u00", "x ***"},
              row{"abcdefgh", "x abcd\\", "x ***"},
              row{"abcdefgh", "x abcdef%2567", "x ***"},
+             row{"abcdefgh", "x &#97;bcd&", "x ***"}, // HTML: character references
+             row{"abcdefgh", "x &#97;bcd&#", "x ***"},
+             row{"abcdefgh", "x &#97;bcd&#10", "x ***"},
+             row{"abcdefgh", "x abcd&#x", "x ***"},
+             row{"abcdefgh", "x abcd&#x6", "x ***"},
+             row{"abcd<fgh", "x abcd&l", "x ***"},
+             row{"abcdefgh", "x abcd&unknownname", "x abcd&unknownname"},
          })
     {
         CAPTURE(text);

@@ -44,9 +44,13 @@ std::optional<std::string> decoded(std::string_view text)
 }
 
 /** The first token in a link that is not empty; an empty text if there are empty ones only. The query is found by RFC
-    3986 section 3.4. */
+    3986 section 3.4. White space after the link is ignored. */
 std::optional<std::string> token_of(std::string_view link)
 {
+    std::size_t size = link.size();
+    while (size > 0 && link[size - 1] >= 0 && link[size - 1] <= ' ')
+        --size;
+    link = link.substr(0, size);
     bool in_query = false, in_value = false;
     std::optional<std::string> last;
     std::string name, value;

@@ -205,7 +205,7 @@ function(check_file file path)
     end_conditions("${text}" text)
     look_in_statements("co_await" "\\?" "${text}" choice)
     look_in_statements("\\?" "co_await" "${text}" choice)
-    look_for("auto([ \t\r\n&]|const)*\\[[^]]*\\]${space}(=[^;{}]*|:[^;{})]*)co_await" "${text}" binding)
+    look_for("auto([ \t\r\n&]|const)*\\[[^]]*\\]${space}(=[^;{}]*|:[^;{})]*|[({][^;{}]*)co_await" "${text}" binding)
     complain_of_findings("${path}")
 endfunction()
 

@@ -195,6 +195,9 @@ asio::awaitable<void> g()
     auto l = yes ? g([](int x) -> decltype(x) { return x; }, co_await f()) : 0;
     co_await f(T(1), std::vector<int>{yes ? 1 : 2});
     co_await f(p->list, std::function<int(int)>{yes ? g : h});
+    auto& [l, m]{co_await f()};
+    auto const& [n, o](
+        co_await f());
 }
 ]==])
 plant(test/some.cpp "/*\n\n*/ void f() { if (co_await f()) {} }\n")
@@ -222,6 +225,8 @@ expect(
     "src/wrong.cpp:31: co_await in a statement with ?:"
     "src/wrong.cpp:32: co_await in a statement with ?:"
     "src/wrong.cpp:33: co_await in a statement with ?:"
+    "src/wrong.cpp:34: co_await in a structured binding"
+    "src/wrong.cpp:35: co_await in a structured binding"
     "test/some.cpp:3: co_await in a condition"
     "README.md:5: co_await in a condition"
     "README.md:9: co_await in a statement with ?:"
