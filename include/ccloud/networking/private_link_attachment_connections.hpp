@@ -150,7 +150,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(
+    friend ccloud::detail::json_object to_json(
         create_private_link_attachment_connection const& made, std::string_view environment
     );
 
@@ -172,7 +172,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(
+    friend ccloud::detail::json_object to_json(
         update_private_link_attachment_connection const& edit, std::string_view environment
     );
 
