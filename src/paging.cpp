@@ -5,6 +5,7 @@
 #include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
+#include "core/shared_fields.hpp"
 #include "hop.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -211,7 +212,6 @@ private:
             co_return expired_token(*std::move(failed));
         raw_page page;
         page.response = take_info(call.got);
-        page.response.share_headers();
         std::string_view const body = call.got.response.body();
         if (is_long(call))
         {
@@ -224,6 +224,7 @@ private:
         }
         else if (auto const wrong = decoder_.decode(body, terms(), page))
             co_return malformed(*core_, call, page.response, *wrong);
+        shared_fields::share(page.response, std::move(page.fields));
         std::string after;
         if (auto wrong = find_next(page, after, call))
         {
