@@ -159,6 +159,25 @@ TEST_CASE("odd forms of the shapes are read as far as they go")
              {R"({"message":"m","details":[{"detail":"m"},{"detail":"n"},{"message":"n"},{"message":"o"}]})",
               {"detail=m; n; o | message=m"}},
              {R"({"details":[{"detail":"m"}],"message":"the m is missing"})", {"detail=the m is missing"}},
+             {R"({"message":"m","details":[{"detail":"field 12"},{"detail":"field 1"},{"detail":"field 12"}]})",
+              {"detail=m; field 12; field 1 | message=m"}},
+             {R"({"message":"bad: field 12","details":[{"detail":"field 1"}]})",
+              {"detail=bad: field 12; field 1 | message=bad: field 12"}},
+             {R"({"message":"10.0.0.1/24, refused","details":[{"detail":"10.0.0.1"},{"detail":"refused"},{"detail":"0.1/24"}]})",
+              {"detail=10.0.0.1/24, refused; 10.0.0.1; 0.1/24 | message=10.0.0.1/24, refused"}},
+             {R"({"resolution":"use b2","suggestion":"use b","message":"m"})", {"detail=m | resolution=use b2; use b"}},
+             {R"({"message":"m","details":["x","y",7,"x",{"detail":"z"},""]})", {"detail=m; x; y; z | message=m"}},
+             {R"({"details":["x"]})", {"detail=x"}},
+             {R"({"details":"x","message":"m"})", {"detail=m; x | message=m"}},
+             {R"({"details":{"message":"x"},"message":"m"})", {"detail=m; x | message=m"}},
+             {R"({"errors":[{"detail":"m","details":["x",["y"]]}]})", {"detail=m; x"}},
+             {"{\"message\":\"m\",\"details\":[\"x", {"detail=m; x... | message=m"}},
+             {R"({"errors":[{"error":"e","error_description":"d"}]})", {"code=e | detail=d"}},
+             {R"({"errors":[{"error":"e"},{"error_description":"d"},{"error":{"message":"m"}}]})",
+              {"code=e", "detail=d"}},
+             {R"({"errors":[{"error":"e","code":"c","title":"t","detail":"d","message":"m","error_description":"x"}]})",
+              {"code=c | title=t | detail=d; x; e | message=m"}},
+             {R"({"error":{"error":"e","error_description":"d"}})", {"code=e | detail=d"}},
              {R"({"errors":[]})", {}},
              {R"({"errors":null})", {}},
              {R"({"errors":[{}]})", {}},
@@ -271,6 +290,31 @@ private:
         return {};
     }
 
+    /** `more` has no text of several words here, so that it is new unless it is one of the parts. */
+    static void append_new(std::string& to, std::string const& more)
+    {
+        bool const is_part = ("; " + to + "; ").find("; " + more + "; ") != std::string::npos;
+        if (!more.empty() && !is_part)
+            to += (to.empty() ? "" : "; ") + more;
+    }
+
+    static std::string text_of_entry(json::value const& entry)
+    {
+        if (auto const* object = entry.if_object())
+            return member(*object, {"detail", "message"});
+        return entry.is_string() ? text_of(&entry) : std::string();
+    }
+
+    static void append_details(problem& told, json::object const& object)
+    {
+        auto const* details = object.if_contains("details");
+        if (details && details->is_array())
+            for (auto const& entry : details->get_array())
+                append_new(told.detail, text_of_entry(entry));
+        else if (details)
+            append_new(told.detail, text_of_entry(*details));
+    }
+
     static problem read_problem(json::object const& object)
     {
         problem told;
@@ -288,27 +332,29 @@ private:
             told.pointer = member(source->get_object(), {"pointer"});
             told.parameter = member(source->get_object(), {"parameter"});
         }
-        return told;
-    }
-
-    static void append_new(std::string& to, std::string const& more)
-    {
-        if (to.find(more) == std::string::npos)
-            to += (to.empty() ? "" : "; ") + more;
-    }
-
-    static void append_details(problem& told, json::object const& object)
-    {
-        if (auto const* details = object.if_contains("details"); details && details->is_array())
-            for (auto const& entry : details->get_array())
-                if (entry.is_object())
-                    append_new(told.detail, member(entry.get_object(), {"detail", "message"}));
-    }
-
-    static problem read_whole_problem(json::object const& object)
-    {
-        auto told = read_problem(object);
+        std::string extra_description, extra_error;
+        if (auto const description = member(object, {"error_description"}); !description.empty())
+        {
+            if (member(object, {"detail"}).empty())
+                told.detail = description;
+            else if (told.message.empty())
+                told.message = description;
+            else
+                extra_description = description;
+        }
+        auto const* error = object.if_contains("error");
+        if (error && error->is_string() && !error->get_string().empty())
+        {
+            if (member(object, {"code"}).empty())
+                told.code = text_of(error);
+            else if (told.title.empty())
+                told.title = text_of(error);
+            else
+                extra_error = text_of(error);
+        }
         append_details(told, object);
+        append_new(told.detail, extra_description);
+        append_new(told.detail, extra_error);
         return told;
     }
 
@@ -322,7 +368,7 @@ private:
     {
         problem told;
         if (auto const* object = from.if_object())
-            told = read_whole_problem(*object);
+            told = read_problem(*object);
         else if (auto const* words = from.if_string())
             told.detail = std::string(words->data(), words->size());
         if (says_anything(told))
@@ -342,7 +388,7 @@ private:
         auto const* error = object.if_contains("error");
         if (error && error->is_object())
         {
-            auto told = read_whole_problem(error->get_object());
+            auto told = read_problem(error->get_object());
             if (told.id.empty())
                 told.id = member(object, {"requestId"});
             if (told.status.empty())
@@ -352,28 +398,6 @@ private:
             return all;
         }
         auto told = read_problem(object);
-        std::string extra_description, extra_error;
-        if (auto const description = member(object, {"error_description"}); !description.empty())
-        {
-            if (member(object, {"detail"}).empty())
-                told.detail = description;
-            else if (told.message.empty())
-                told.message = description;
-            else
-                extra_description = description;
-        }
-        if (error && error->is_string() && !error->get_string().empty())
-        {
-            if (member(object, {"code"}).empty())
-                told.code = text_of(error);
-            else if (told.title.empty())
-                told.title = text_of(error);
-            else
-                extra_error = text_of(error);
-        }
-        append_details(told, object);
-        append_new(told.detail, extra_description);
-        append_new(told.detail, extra_error);
         if (!told.code.empty() || !told.detail.empty() || !told.title.empty())
             all.push_back(std::move(told));
         return all;
@@ -645,6 +669,11 @@ TEST_CASE("the line of an error says nothing twice, and leaves out nothing that 
              row{R"({"detail":"IP group ipg-1 not found","message":"Not Found"})", "IP group ipg-1 not found"},
              row{R"({"detail":"the name is taken","message":"conflict"})", "the name is taken; conflict"},
              row{R"({"message":"m","details":[{"detail":"m"},{"detail":"n"}]})", "m; n"},
+             row{R"({"detail":"field 12 is bad","message":"field 1"})", "field 12 is bad; field 1"},
+             row{R"({"detail":"range 10.0.0.1","message":"10.0.0.1/24 refused"})",
+                 "range 10.0.0.1; 10.0.0.1/24 refused"},
+             row{R"({"detail":"not found","message":"[ipg-1: Not Found]"})", "[ipg-1: Not Found]"},
+             row{R"({"errors":[{"detail":"use b2","resolution":"Use b"}]})", "use b2 (Use b)"},
              row{R"({"errors":[{"detail":"use b","resolution":"Use b."}]})", "use b"},
              row{R"({"errors":[{"detail":"a is bad","resolution":"Use b."}]})", "a is bad (Use b)"},
              row{R"({"title":"Not Found","code":404})", "Not Found"},

@@ -104,16 +104,36 @@ std::string shortened(std::string const& text)
     return text.substr(0, end) + "...";
 }
 
-/** Appends a text, unless it is there already. */
+/** Appends a text, unless its words are there already. */
 void append_new(std::string& to, std::string const& more)
 {
-    if (to.find(more) != std::string::npos)
+    if (core::contains_words(to, more))
         return;
     to += to.empty() ? more : "; " + more;
 }
 
-/** The members of a problem, except `details`. */
-problem members_of(json::object const& object)
+/** The text of an entry of `details`. */
+std::string detail_of(json::value const& entry)
+{
+    if (auto const* const object = entry.if_object())
+        return first_text(*object, {"detail", "message"});
+    return entry.is_string() ? fuzz::text_of(entry.get_string()) : std::string();
+}
+
+std::vector<std::string> details_of(json::object const& object)
+{
+    std::vector<std::string> all;
+    auto const* const details = object.if_contains("details");
+    if (details && details->is_array())
+        for (auto const& entry : details->get_array())
+            all.push_back(detail_of(entry));
+    else if (details)
+        all.push_back(detail_of(*details));
+    return all;
+}
+
+/** A problem with all members that one may have: each text takes the first place that is free. */
+problem problem_of(json::object const& object)
 {
     problem told;
     told.id = text_of(object, "id");
@@ -130,49 +150,6 @@ problem members_of(json::object const& object)
         told.pointer = text_of(source->get_object(), "pointer");
         told.parameter = text_of(source->get_object(), "parameter");
     }
-    return told;
-}
-
-/** The texts of `details`. One with NULs is several. */
-std::vector<std::string> details_of(json::object const& object)
-{
-    std::vector<std::string> all;
-    auto const* const details = object.if_contains("details");
-    if (!details || !details->is_array())
-        return all;
-    for (auto const& entry : details->get_array())
-        if (entry.is_object())
-            all.push_back(first_text(entry.get_object(), {"detail", "message"}));
-    return all;
-}
-
-void append_details(problem& told, std::vector<std::string> const& details)
-{
-    for (auto const& text : details)
-        for (std::size_t at = 0; at <= text.size();)
-        {
-            auto const end = std::min(text.find('\0', at), text.size());
-            append_new(told.detail, text.substr(at, end - at));
-            at = end + 1;
-        }
-}
-
-problem problem_of(json::object const& object)
-{
-    auto told = members_of(object);
-    append_details(told, details_of(object));
-    return told;
-}
-
-bool complains(problem const& told)
-{
-    return !(told.id + told.status + told.code + told.title + told.detail).empty();
-}
-
-/** The problem of the document itself, with the members of RFC 6749: each text takes the first place that is free. */
-problem document_problem(json::object const& object)
-{
-    auto told = members_of(object);
     auto details = details_of(object);
     auto const description = text_of(object, "error_description");
     if (text_of(object, "detail").empty() && !description.empty())
@@ -189,8 +166,14 @@ problem document_problem(json::object const& object)
         told.title = word;
     else
         details.push_back(word);
-    append_details(told, details);
+    for (auto const& text : details)
+        append_new(told.detail, text);
     return told;
+}
+
+bool complains(problem const& told)
+{
+    return !(told.id + told.status + told.code + told.title + told.detail).empty();
 }
 
 /** All problems of a document, in the envelopes that `read_problems` names. */
@@ -226,7 +209,7 @@ std::vector<problem> problems_of(json::value const& document)
             all.push_back(told);
         return all;
     }
-    auto told = document_problem(*object);
+    auto told = problem_of(*object);
     if (!(told.code + told.title + told.detail).empty())
         all.push_back(told);
     return all;
