@@ -368,9 +368,7 @@ error malformed(
     call_secrets secrets(core, call);
     auto cleaned = core::cleaned(answer, secrets.all());
     bool const too_large = about.about == core::complaint::kind::too_large;
-    std::string_view const body =
-        call.got.response.body(); // only its beginning may be an error: this is done in one go
-    auto told = too_large ? core::problem_list() : core::read_problems(body.substr(0, decode_slice));
+    auto told = too_large ? core::problem_list() : core::read_problems(call.got.response.body());
     auto const other_type = core::other_type(cleaned.headers());
     auto detail = core::joined(about.to_string(), too_large ? "see config::limits.decoded_response" : other_type);
     // An error or a web page under 200 leaves open whether the request was carried out.

@@ -276,8 +276,8 @@ public:
     std::string_view request_id() const noexcept { return response().request_id(); }
     response_info const& response() const noexcept;
 
-    /** The server's complaints, the first 32; empty if it sent none that could be read. They are looked for in the first
-        MiB of the body; with a 2xx, in the first 64 KiB. A text of more than 4 KiB is cut, and ends in "...". */
+    /** The server's complaints, the first 32; empty if it sent none that could be read. The library looks for them in
+        the first MiB of the body. A text of more than 4 KiB is cut, and ends in "...". */
     std::vector<problem> const& problems() const noexcept;
 
     /** How many complaints the server sent beyond those in `problems()`. */

@@ -369,24 +369,6 @@ TEST_CASE("RFC 8259 section 8.1: a byte order mark before a response is ignored"
     });
 }
 
-TEST_CASE("an error under 200 is looked for in the first 64 KiB of the body, because that is done in one go")
-{
-    std::string const error = R"("error":{"message":"no such group"})";
-    std::string const padding = R"("other":")" + std::string(2 * slice, 'x') + '"';
-    for (bool const late : {false, true})
-    {
-        CAPTURE(late);
-        auto wire = script();
-        wire->reply(200, "{" + (late ? padding + "," + error : error + "," + padding) + R"(,"id":7})");
-        with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
-            auto const got = co_await iam::ip_groups(cloud).get("ipg-1");
-            REQUIRE(!got.has_value());
-            CHECK(got.error().code() == errc::malformed_response);
-            CHECK(got.error().problems().empty() == late);
-        });
-    }
-}
-
 TEST_CASE("the byte of a fault is named in a long response with ill-formed text, too")
 {
     std::string const ill_formed(3 * slice, '\xff'); // each becomes three bytes in the copy that is read

@@ -262,7 +262,7 @@ TEST_CASE("an error under a 2xx is malformed, and has the words of the server")
               row{R"({"errors":[{"status":"500","detail":"the backend is away"}]})", "the backend is away"},
               row{R"({"error_code":40101,"message":"the key has expired"})", "the key has expired"},
               row{R"({"message":"try again later"})", "try again later"},
-              row{R"({"error":"invalid session","x":")" + padding + "\"}", "invalid session"}})
+              row{R"({"x":")" + padding + R"(","error":"invalid session"})", "invalid session"}})
         {
             CAPTURE(name);
             CAPTURE(words);
