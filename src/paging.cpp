@@ -299,11 +299,12 @@ private:
             return link_fault{
                 errc::malformed_response, "metadata.next: has " + std::to_string(link.size()) + " bytes, more than " +
                                               std::to_string(core::longest_page_link)};
+        // A part of a credential is not found any more, so the whole link is redacted before a part of it is quoted.
+        auto const without_secrets = [&] { return call_secrets(*core_, call).all().redacted(link); };
         auto next = core::page_token(link);
         if (!next)
             return link_fault{
-                errc::page_link_without_token,
-                "metadata.next: \"" + core::shown_url(call_secrets(*core_, call).all().redacted(link)) + '"'};
+                errc::page_link_without_token, "metadata.next: \"" + core::shown_url(without_secrets()) + '"'};
         if (next->empty())
             return std::nullopt;
         if (page.size == 0 && empty_pages_ >= options_.max_empty_pages)
@@ -318,9 +319,10 @@ private:
             after.clear();
             if (options_.repeated_page == on_repeated_page::stop)
                 return std::nullopt;
+            auto const shown = core::page_token(without_secrets()).value_or("***");
             return link_fault{
                 errc::pagination_loop,
-                "page_token \"" + core::printable(*next) + "\" after " + std::to_string(pages_ + 1) + " pages"};
+                "page_token \"" + core::printable(shown) + "\" after " + std::to_string(pages_ + 1) + " pages"};
         }
         empty_pages_ = page.size == 0 ? empty_pages_ + 1 : 0;
         page.next = std::move(*next);
