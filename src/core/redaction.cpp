@@ -122,6 +122,7 @@ constexpr auto named_characters = std::to_array<named_character>({
     {"verbar", '|'},   {"vert", '|'},     {"rcub", '}'},   {"rbrace", '}'}, {"VerticalLine", '|'},
 });
 constexpr std::size_t longest_reference = 18; // "&DiacriticalGrave;"
+constexpr std::size_t longest_number = 10;    // "#x0001f600"; the value fits into 32 bits
 
 /** `&amp;`, `&#43;` or `&#x2b;`. */
 escape reference(std::string_view text, text_end end)
@@ -130,17 +131,19 @@ escape reference(std::string_view text, text_end end)
     auto const size = near.find(';') + 1;
     if (size == 0)
     {
-        auto const there =
-            std::find_if_not(near.begin() + 1, near.end(), [](char c) { return c == '#' || is_alphanumeric(c); }) -
-            near.begin();
-        auto const cut = static_cast<std::size_t>(there);
-        return is_left_out(text.substr(cut), end) ? escape{cut, {}} : escape{};
+        auto const end_of_part =
+            std::find_if_not(near.begin() + 1, near.end(), [](char c) { return c == '#' || is_alphanumeric(c); });
+        auto const part = near.substr(1, static_cast<std::size_t>(end_of_part - near.begin()) - 1);
+        auto const begins = [part](named_character const& one) { return one.name.starts_with(part); };
+        bool const may_be_one = part.starts_with('#')
+                                    ? part.size() <= longest_number
+                                    : std::any_of(named_characters.begin(), named_characters.end(), begins);
+        return may_be_one && is_left_out(text.substr(part.size() + 1), end) ? escape{part.size() + 1, {}} : escape{};
     }
     auto name = text.substr(1, size - 2);
     for (auto const& one : named_characters)
         if (name == one.name)
             return {size, std::string(1, one.stands_for)};
-    constexpr std::size_t longest_number = 10; // with "#"; the value fits into 32 bits
     if (name.size() < 2 || name.size() > longest_number || name.front() != '#')
         return {};
     name.remove_prefix(1);

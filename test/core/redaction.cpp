@@ -217,6 +217,11 @@ TEST_CASE("a text that is cut within a character reference of HTML loses the beg
         CHECK(cut == (end.ends_with("...") ? "x ***..." : "x ***"));
     }
     CHECK(hiding("abcdefgh/").redacted("x abcdefg&so", text_end::complete) == "x abcdefg&so");
+    for (std::string_view const end : {"&unknown", "&#12345678901", "&so sl"})
+        CHECK(
+            hiding("abcdefgh/").redacted("x abcdefg" + std::string(end), text_end::truncated) ==
+            "x abcdefg" + std::string(end)
+        );
 }
 
 TEST_CASE("a text is too short for a secret only if nothing in it was cut or escaped")
