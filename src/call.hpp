@@ -253,12 +253,15 @@ public:
     {
     }
 
-    /** All of them. Lives as long as the client and the call. */
-    core::redactor const& all() const;
+    /** Adds the token of the last attempt to the secrets of the call, before another one takes its place. */
+    void remember_last_token();
+
+    /** All of them, the last token, too. Lives as long as the client and the call. */
+    core::redactor const& all();
 
     /** A short text of the server in the form for messages, for instance a request id. Needs no other memory than the
         result, as long as nothing has to be removed. */
-    std::string shown(std::string_view text, core::text_end end = core::text_end::complete) const;
+    std::string shown(std::string_view text, core::text_end end = core::text_end::complete);
 
 private:
     core::redactor const& client_;
@@ -274,11 +277,13 @@ bool was_carried_out(std::vector<attempt> const& tries) noexcept;
 /** The error of a call whose response came and is a success, but of no use: `code` and `detail` say why. It has the
     request, the attempts and the body. */
 error unreadable(
-    client_core const& core, planned_call const& call, response_info answer, errc code, std::string detail
+    client_core const& core, planned_call const& call, response_info const& answer, errc code, std::string detail
 );
 
 /** The error of a call whose response cannot be decoded. If the body is an error of the server, it has its problems. */
-error malformed(client_core const& core, planned_call const& call, response_info answer, core::complaint const& about);
+error malformed(
+    client_core const& core, planned_call const& call, response_info const& answer, core::complaint const& about
+);
 
 /** What the server said beside the body. */
 inline response_info take_info(answered& got) noexcept

@@ -107,23 +107,26 @@ void record(std::vector<attempt>& tries, attempt one)
     tries.push_back(std::move(one));
 }
 
-core::redactor const& call_secrets::all() const
+void call_secrets::remember_last_token()
 {
-    if (!tokens_)
-        return client_;
     auto& known = tokens_->secrets;
     if (known.empty())
         known = client_;
     known.add(tokens_->last);
-    return known;
 }
 
-std::string call_secrets::shown(std::string_view text, core::text_end end) const
+core::redactor const& call_secrets::all()
+{
+    if (!tokens_)
+        return client_;
+    remember_last_token();
+    return tokens_->secrets;
+}
+
+std::string call_secrets::shown(std::string_view text, core::text_end end)
 {
     std::string copy(text);
-    bool const has_all = end == core::text_end::complete && text.find("...") == std::string_view::npos;
-    bool const has_no_token =
-        !tokens_ || (has_all && text.size() < tokens_->last.size() && !core::may_have_escapes(tokens_->last));
+    bool const has_no_token = !tokens_ || core::redactor::is_too_short(text, end, tokens_->last);
     auto const& secrets = !has_no_token ? all() : tokens_ && !tokens_->secrets.empty() ? tokens_->secrets : client_;
     secrets.redact(copy, end);
     return core::printable_whole(std::move(copy));
@@ -234,7 +237,7 @@ call_failure call_record::prepare_try()
         if (!tokens)
             tokens = std::make_unique<bearer_tokens>();
         else
-            (void)secrets().all(); // remembers the last one
+            secrets().remember_last_token();
         tokens->last = tokens->next.empty() ? ask(*source, {}) : std::exchange(tokens->next, {});
         auto const value = auth::bearer(tokens->last);
         if (value.empty())
@@ -321,14 +324,7 @@ bool call_record::is_redirect(exchange const& got) const noexcept
 call_failure call_record::follow(exchange&& got)
 {
     auto const location = got.response.headers().find("Location").value_or(std::string_view());
-    auto next = core::follow(location, core_.where(), request().target());
-    if (!next.refusal.empty()) // it quotes the origin, which may be a part of a secret, in lower case
-    {
-        auto const shown = secrets().all().redacted(location);
-        auto const refused = core::follow(shown, core_.where(), request().target());
-        if (!refused.refusal.empty())
-            next.refusal = refused.refusal;
-    }
+    auto next = core::follow(location, secrets().all().redacted(location), core_.where(), request().target());
     if (next.refusal.empty() && ++redirects_ > core::most_redirects)
         next.refusal = "more than " + std::to_string(core::most_redirects) + " times in a row";
     auto entry = entry_for(got);
@@ -593,7 +589,6 @@ error call_record::fail(exchange& got, ccloud::gave_up why)
         response_info response(status, std::move(got.response).headers(), tries_);
         if (!about->attempts.empty() && core::asks_to_wait(about->attempts.back().server_hint))
             about->retry_after = about->attempts.back().server_hint;
-        // Before its fields are quoted in part.
         core::read_answer(*about, core::cleaned(std::move(response), secrets().all()), body, got.detail);
     }
     if (!got.answered())

@@ -306,20 +306,20 @@ operation<drained> client_core::drain(std::chrono::milliseconds timeout)
 
 namespace {
 
+/** An error about a response that has come. `answer` is without secrets already. */
 error unreadable(
-    client_core const& core, planned_call const& call, response_info answer, errc code, std::string detail,
+    call_secrets secrets, planned_call const& call, response_info&& answer, errc code, std::string detail,
     core::problem_list told
 )
 {
     auto const& got = call.got;
-    call_secrets const secrets(core, call);
     auto const& request = call.planned.request;
     auto details = std::make_unique<error::data>();
     details->code = code;
     details->progress = progress::answered;
     details->method = request.verb();
     details->path = core::path_of(request.target());
-    details->response = core::cleaned(std::move(answer), secrets.all());
+    details->response = std::move(answer);
     details->body = got.response.body().substr(0, core::kept_body);
     details->detail = std::move(detail);
     details->problems = std::move(told.kept);
@@ -341,24 +341,41 @@ error unreadable(
     return error(std::move(details));
 }
 
-} // namespace
-
-error unreadable(client_core const& core, planned_call const& call, response_info answer, errc code, std::string detail)
+error cancelled_while_decoding(client_core const& core, planned_call const& call, response_info const& answer)
 {
-    return unreadable(core, call, std::move(answer), code, std::move(detail), {});
+    call_secrets secrets(core, call);
+    auto cleaned = core::cleaned(answer, secrets.all());
+    auto detail =
+        core::joined("while the response was decoded", core::outcome_of(call.planned.request.verb(), cleaned));
+    return unreadable(secrets, call, std::move(cleaned), errc::cancelled, std::move(detail), {});
 }
 
-error malformed(client_core const& core, planned_call const& call, response_info answer, core::complaint const& about)
+} // namespace
+
+error unreadable(
+    client_core const& core, planned_call const& call, response_info const& answer, errc code, std::string detail
+)
 {
+    call_secrets secrets(core, call);
+    auto cleaned = core::cleaned(answer, secrets.all());
+    return unreadable(secrets, call, std::move(cleaned), code, std::move(detail), {});
+}
+
+error malformed(
+    client_core const& core, planned_call const& call, response_info const& answer, core::complaint const& about
+)
+{
+    call_secrets secrets(core, call);
+    auto cleaned = core::cleaned(answer, secrets.all());
     bool const too_large = about.about == core::complaint::kind::too_large;
     auto told = too_large ? core::problem_list() : core::read_problems(call.got.response.body());
-    auto const other_type = core::other_type(answer.headers());
+    auto const other_type = core::other_type(cleaned.headers());
     auto detail = core::joined(about.to_string(), too_large ? "see config::limits.decoded_response" : other_type);
     // An error or a web page under 200 leaves open whether the request was carried out.
-    if (answer.status() != 200 || (told.kept.empty() && other_type.empty()))
-        detail = core::joined(std::move(detail), core::outcome_of(call.planned.request.verb(), answer));
+    if (cleaned.status() != 200 || (told.kept.empty() && other_type.empty()))
+        detail = core::joined(std::move(detail), core::outcome_of(call.planned.request.verb(), cleaned));
     auto const code = too_large ? errc::response_too_large : errc::malformed_response;
-    return unreadable(core, call, std::move(answer), code, std::move(detail), std::move(told));
+    return unreadable(secrets, call, std::move(cleaned), code, std::move(detail), std::move(told));
 }
 
 asio::awaitable<call_failure> decode_in_slices(
@@ -376,10 +393,7 @@ asio::awaitable<call_failure> decode_in_slices(
         auto const cancellation = co_await asio::this_coro::cancellation_state;
         if (cancellation.cancelled() != asio::cancellation_type::none)
         {
-            auto const outcome = core::outcome_of(call.planned.request.verb(), answer);
-            failed = unreadable(
-                core, call, answer, errc::cancelled, core::joined("while the response was decoded", outcome)
-            );
+            failed = cancelled_while_decoding(core, call, answer);
             break;
         }
     }

@@ -5,6 +5,7 @@
 #include "core/duration.hpp"
 #include "core/failure.hpp"
 #include "core/redact.hpp"
+#include "core/shared_fields.hpp"
 #include "hop.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -211,7 +212,6 @@ private:
             co_return expired_token(*std::move(failed));
         raw_page page;
         page.response = take_info(call.got);
-        page.response.share_headers();
         std::string_view const body = call.got.response.body();
         if (is_long(call))
         {
@@ -224,6 +224,7 @@ private:
         }
         else if (auto const wrong = decoder_.decode(body, terms(), page))
             co_return malformed(*core_, call, page.response, *wrong);
+        shared_fields::share(page.response, std::move(page.fields));
         std::string after;
         if (auto wrong = find_next(page, after, call))
         {
@@ -298,11 +299,12 @@ private:
             return link_fault{
                 errc::malformed_response, "metadata.next: has " + std::to_string(link.size()) + " bytes, more than " +
                                               std::to_string(core::longest_page_link)};
+        // A part of a credential is not found any more, so the whole link is redacted before a part of it is quoted.
+        auto const without_secrets = [&] { return call_secrets(*core_, call).all().redacted(link); };
         auto next = core::page_token(link);
         if (!next)
             return link_fault{
-                errc::page_link_without_token,
-                "metadata.next: \"" + core::shown_url(call_secrets(*core_, call).all().redacted(link)) + '"'};
+                errc::page_link_without_token, "metadata.next: \"" + core::shown_url(without_secrets()) + '"'};
         if (next->empty())
             return std::nullopt;
         if (page.size == 0 && empty_pages_ >= options_.max_empty_pages)
@@ -317,9 +319,10 @@ private:
             after.clear();
             if (options_.repeated_page == on_repeated_page::stop)
                 return std::nullopt;
+            auto const shown = core::page_token(without_secrets()).value_or("***");
             return link_fault{
                 errc::pagination_loop,
-                "page_token \"" + core::printable(*next) + "\" after " + std::to_string(pages_ + 1) + " pages"};
+                "page_token \"" + core::printable(shown) + "\" after " + std::to_string(pages_ + 1) + " pages"};
         }
         empty_pages_ = page.size == 0 ? empty_pages_ + 1 : 0;
         page.next = std::move(*next);

@@ -106,10 +106,19 @@ struct page_terms
     std::size_t memory; ///< bytes that the decoded page may take
 };
 
+/** What the parts of a page are moved into, in one piece of memory. */
+template <class T>
+struct page_parts
+{
+    std::vector<T> items;
+    http_headers fields; ///< of the response, which its copies share
+};
+
 /** A page whose items are known to its owner only. */
 struct raw_page
 {
-    std::shared_ptr<void> items; ///< std::vector<T>
+    std::shared_ptr<void> items;          ///< std::vector<T>
+    std::shared_ptr<http_headers> fields; ///< the place for those of the response; empty
     std::size_t size = 0;
     list_envelope envelope;
     std::string token;                ///< the page token that it was fetched with
@@ -178,7 +187,10 @@ void hand_over(list_document<T>&& document, raw_page& into)
 {
     into.envelope = std::move(static_cast<list_envelope&>(document));
     into.size = document.data.all.size();
-    into.items = std::make_shared<std::vector<T>>(std::move(document.data.all));
+    auto const parts = std::make_shared<page_parts<T>>();
+    parts->items = std::move(document.data.all);
+    into.items = {parts, &parts->items};
+    into.fields = {parts, &parts->fields};
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <ccloud/operation.hpp>
 #include <ccloud/retry.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -63,7 +64,8 @@ static_assert(
 );
 
 /** A place in a listing: before its next undelivered item. Can be stored as text and resumed from, in another process
-    too, for as long as the server honours its page tokens. */
+    too, for as long as the server honours its page tokens. Delivered items are skipped by number: if items of the page
+    were deleted meanwhile, as many further ones are skipped. */
 class checkpoint
 {
 public:
@@ -165,8 +167,9 @@ struct listing
     bool resumed_late = false;
     std::size_t delivered = 0;
     std::size_t pages = 0;
-    std::size_t to_skip = 0; // items of the next page that were delivered before
-    page<T> current;         // the page that was fetched last, without its items
+    std::size_t to_skip = 0;   // items that were delivered before, from the next page on: the rest of a checkpoint's
+    std::size_t refetched = 0; // items that the next page had when it was fetched before: all were delivered
+    page<T> current;           // the page that was fetched last, without its items
 
     bool spent() const noexcept
     {
@@ -196,7 +199,7 @@ struct listing
     error go_back() noexcept
     {
         --pages;
-        to_skip += base_offset + buffer.size();
+        refetched = base_offset + buffer.size();
         next_token = std::move(base_token);
         buffer.clear();
         index = 0;
@@ -210,8 +213,10 @@ struct listing
     {
         ++pages;
         auto& items = got.content.items;
-        auto const skip = to_skip < items.size() ? to_skip : items.size();
-        to_skip -= skip;
+        // What this page lacks by now of the items that it had is not skipped on the pages after it.
+        auto const again = (std::min)(std::exchange(refetched, 0), items.size());
+        auto const skip = again + (std::min)(to_skip, items.size() - again);
+        to_skip -= skip - again;
         buffer = std::move(items);
         index = skip;
         base_token = std::move(got.token);
@@ -305,11 +310,7 @@ template <class T>
 class gathering
 {
 public:
-    explicit gathering(listing<T>& from)
-        : from_(from), token_(from.index < from.buffer.size() ? from.base_token : from.next_token),
-          offset_(from.index < from.buffer.size() ? from.base_offset + from.index : from.to_skip)
-    {
-    }
+    explicit gathering(listing<T>& from) noexcept : from_(from) {}
     gathering(gathering const&) = delete;
     gathering& operator=(gathering const&) = delete;
 
@@ -326,6 +327,11 @@ public:
 
     void take_buffered(std::size_t max)
     {
+        if (items.empty())
+        {
+            token_ = from_.base_token;
+            offset_ = from_.base_offset + from_.index;
+        }
         for (; from_.index < from_.buffer.size() && items.size() < max; ++from_.index, ++from_.delivered)
             items.push_back(std::move(from_.buffer[from_.index]));
     }
@@ -341,7 +347,7 @@ public:
 private:
     listing<T>& from_;
     std::string token_; // of the page that the first item came with
-    std::size_t offset_;
+    std::size_t offset_ = 0;
     bool delivered_ = false;
 };
 
@@ -426,7 +432,7 @@ public:
             return ccloud::checkpoint(at.base_token, at.base_offset + at.index);
         if (at.complete)
             return ccloud::checkpoint::end();
-        return ccloud::checkpoint(at.next_token, at.to_skip);
+        return ccloud::checkpoint(at.next_token, at.refetched + at.to_skip);
     }
 
     /** Goes to `place` before the first call; calls then give what comes after it. Once a call was made it is too

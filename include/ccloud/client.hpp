@@ -15,11 +15,8 @@
 
 namespace ccloud {
 
-namespace core {
-class json_object; // what collections write
-}
-
 namespace detail {
+class json_object; // what collections write
 class client_core;
 class client_owner;
 struct client_access;

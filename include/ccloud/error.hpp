@@ -115,20 +115,21 @@ std::error_code make_error_code(errc code) noexcept;
 /** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. The conditions
     of a status hold as soon as the header section of the response came, even if the rest of the response did not. */
 enum class condition {
-    not_found,          ///< 404
-    gone,               ///< the responses for a deleted object: 404, 410, and a complete 403 with a `problem` that does
-                        ///< not blame the API key (not the 403 of a proxy, whose body is empty, HTML or text)
-    conflict,           ///< 409; `response().location()` names the other object where the server knows it
-    unauthenticated,    ///< 401, or a 403 that calls the API key invalid
-    forbidden,          ///< 403
-    quota_exceeded,     ///< 402, or another error status whose text says "currently limited to"
-    throttled,          ///< 429, or rate_limited: the server's limit kept the call from being sent
-    invalid_request,    ///< 400 or 422 (page_token_expired is one), or an argument refused before sending
-    server_failure,     ///< 5xx, and 600 or more (RFC 9110 section 15)
-    timed_out,          ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
-    cancelled,          ///< cancelled, or the client was closed
-    network,            ///< resolution, connection, proxy, TLS or transfer failed
-    tls_failure,        ///< of these, TLS: the handshake failed, or a certificate was not accepted
+    not_found,       ///< 404
+    gone,            ///< the responses for a deleted object: 404, 410, and a complete 403 that has the list `errors` of
+                     ///< the API, with an object in it, or a problem that says "not found"; but not if it calls the
+                     ///< API key invalid or names a quota. Proxies answer 403, too, for example with only a `message`
+    conflict,        ///< 409; `response().location()` names the other object where the server knows it
+    unauthenticated, ///< 401, or a 403 that calls the API key invalid, in its body or in WWW-Authenticate
+    forbidden,       ///< 403
+    quota_exceeded,  ///< 402, or another error status whose text says "currently limited to"
+    throttled,       ///< 429, or rate_limited: the server's limit kept the call from being sent
+    invalid_request, ///< 400 or 422 (page_token_expired is one), or an argument refused before sending
+    server_failure,  ///< 5xx, and 600 or more (RFC 9110 section 15)
+    timed_out,       ///< connect_timeout, attempt_timeout or deadline_exceeded; or a retry that would pass it
+    cancelled,       ///< cancelled, or the client was closed
+    network,         ///< resolution, connection, proxy, TLS or transfer failed
+    tls_failure,     ///< of these, TLS: the handshake failed, or a certificate was not accepted
     malformed_response, ///< the response, or its link to the next page, cannot be read or exceeds config::limits
 };
 
@@ -151,6 +152,9 @@ enum class gave_up : unsigned char {
     retry_budget_exhausted, ///< too large a part of this client's requests were repetitions lately
     limit_exhausted,        ///< `on_exhausted::fail_fast`, and the server's limit is used up
 };
+
+/** "not retryable", "no tries left" and so on. */
+std::string_view to_string(gave_up why) noexcept;
 
 /** Why a try was repeated. */
 enum class retry_reason : unsigned char {
@@ -182,8 +186,8 @@ std::string_view to_string(delay_source from) noexcept;
 
 /** One error that the server reports. Each member is as the server sent it, with three exceptions: the credentials of the
     client are replaced (see `error`), ill-formed text becomes U+FFFD, and a text of more than 4 KiB is cut. Numbers are
-    text, as they were written. A member that the server did not send is empty, unless a substitute is named here. Source: "Failure" in
-    the API documentation, and the other envelopes its services use. */
+    text, as they were written. A member that the server did not send is empty, unless a substitute is named here. Source:
+    "Failure" in the API documentation, and the other envelopes its services use. */
 struct problem
 {
     /** Identifier of this occurrence: `id`, or else the `requestId` beside an object `error`. */
@@ -245,11 +249,20 @@ struct attempt
     The server's words (`problems()`, `body()`) and ours (`what()`, `detail()`) are kept apart, for the server's may
     repeat what a user typed.
 
-    No credential of this client is part of an error, even if a server or a proxy sends it back: the API secret, the
-    Base64 of key and secret, every access token of the call, and the credentials of the proxy. In `what()`, `detail()`,
-    `path()`, `body()`, `problems()`, the fields of `response()` and `attempts()` they are replaced by "***"; also if they
-    are percent-encoded (with "+" for a blank, too) or escaped as in JSON or HTML, and where a text that is cut ends with their first four bytes or
-    more. A secret of less than 8 bytes is replaced only if it is a whole word. The id of the API key and the name of the
+    No credential of this client is part of an error, even if a server or a proxy sends it back: the API secret, every
+    access token of the call, and the password of the proxy. In `what()`, `detail()`, `path()`, `body()`, `problems()`, the
+    fields of `response()` and `attempts()` they are replaced by "***", in these spellings:
+
+    - as they are;
+    - in Base64 (RFC 4648 section 4), alone and as user and password of Basic (RFC 7617), with or without padding, and with
+      any line breaks;
+    - one of these with any of its bytes percent-encoded (with "+" for a blank, too), escaped as in JSON or as "\x2b", or
+      as a character reference of HTML, by number or by the name of an ASCII character ("&plus;"); also if that was escaped
+      up to two more times;
+    - where a text is cut, or "..." follows: the beginning, if it has at least four bytes.
+
+    A secret of less than 8 bytes is replaced only if it is a whole word. Other spellings are not known, for instance
+    letters of another case, or a part of a secret that is not its beginning. The id of the API key and the name of the
     proxy's user are not secret. Other secrets that a caller puts into a request are not known to the library.
 
     `what()`, `detail()` and the texts of `attempts()` are UTF-8 without control characters and without characters that
@@ -344,6 +357,7 @@ struct error::data
     response_info response;
     std::vector<problem> problems;
     std::size_t omitted_problems = 0;
+    bool is_failure = false; ///< the body is the document "Failure" of the API: its list `errors` has an object
     std::string body;
     std::string detail;
     std::error_code cause;

@@ -14,7 +14,8 @@ namespace ccloud {
 
 namespace detail {
 struct parsed_fields;
-}
+struct shared_fields;
+} // namespace detail
 
 /** The request methods of the API. */
 enum class method : unsigned char { get, post, patch, put, del };
@@ -172,7 +173,7 @@ struct rate_limit
 };
 
 /** What the server said beside the value: status line and header fields. Cheap to move; copying copies the fields,
-    except after `share_headers()`. Threads: a value type. */
+    except that the items of a page share those of its response. Threads: a value type. */
 class response_info
 {
 public:
@@ -192,10 +193,6 @@ public:
     /** The header fields of the response. */
     http_headers const& headers() const noexcept { return shared_ ? *shared_ : headers_; }
 
-    /** Makes further copies share the header fields with this object, so that they allocate nothing. The responses that
-        a listing returns are shared by the items of a page. Throws `std::bad_alloc`, and changes nothing then. */
-    void share_headers();
-
     /** X-Request-Id: what support asks for. Empty where the server sent none. */
     std::string_view request_id() const noexcept;
 
@@ -214,6 +211,8 @@ public:
     ccloud::rate_limit rate_limit() const noexcept;
 
 private:
+    friend struct detail::shared_fields;
+
     int status_ = 0;
     int attempts_ = 0;
     http_headers headers_;                       ///< empty if they are shared

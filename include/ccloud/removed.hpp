@@ -3,7 +3,7 @@
 
 namespace ccloud {
 
-/** The outcome of a `remove()` that succeeded. */
+/** The outcome of a `remove()` that succeeded: by a status 2xx, whatever the body of the response is, or see below. */
 struct removed
 {
     /** An earlier attempt of the same call may have removed it: the response to a retry was one for deleted objects

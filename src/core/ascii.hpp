@@ -28,9 +28,32 @@ constexpr std::optional<unsigned> hex_digit(char c) noexcept
     return std::nullopt;
 }
 
+/** `digits` hexadecimal digits at the beginning of a text; nothing if there are fewer. */
+constexpr std::optional<std::uint32_t> first_hexadecimal(std::string_view text, std::size_t digits) noexcept
+{
+    if (text.size() < digits)
+        return std::nullopt;
+    std::uint32_t value = 0;
+    for (char const c : text.substr(0, digits))
+    {
+        auto const digit = hex_digit(c);
+        if (!digit)
+            return std::nullopt;
+        value = value << 4 | *digit;
+    }
+    return value;
+}
+
 constexpr char to_lower(char c) noexcept
 {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/** A letter or a digit. */
+constexpr bool is_alphanumeric(char c) noexcept
+{
+    auto const lower = to_lower(c);
+    return is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
 constexpr bool iequals(std::string_view left, std::string_view right) noexcept

@@ -650,7 +650,7 @@ public:
             return std::nullopt;
         auto wrong = std::move(reading_->wrong());
         if (wrong && repair_ && repair_->changed())
-            wrong->offset = text_repair::offset_in_text(document_, wrong->offset);
+            wrong->offset = repair_->offset_in_text(wrong->offset);
         return wrong;
     }
 

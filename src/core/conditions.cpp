@@ -6,6 +6,9 @@
 #include "core/redact.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
 
 namespace ccloud {
 
@@ -68,16 +71,37 @@ bool says(error::data const& about, std::string_view words) noexcept
            });
 }
 
+/** Whether a challenge has the parameter `error` with one of the values for credentials that are not valid: of the API,
+    or of RFC 6750 section 3.1. */
+bool refuses_credentials(std::string_view challenge) noexcept
+{
+    for (auto equals = challenge.find('='); equals != std::string_view::npos; equals = challenge.find('=', equals + 1))
+    {
+        auto name = core::trim(challenge.substr(0, equals));
+        name.remove_prefix(name.find_last_of(" \t,") + 1); // npos + 1 is 0
+        auto value = core::trim(challenge.substr(equals + 1));
+        value.remove_prefix(value.starts_with('"') ? 1 : 0);
+        value = value.substr(0, value.find_first_of("\", \t"));
+        if (core::iequals(name, "error") &&
+            (core::iequals(value, "invalid_key") || core::iequals(value, "invalid_token")))
+            return true;
+    }
+    return false;
+}
+
 /** Of a 403: complains of the key rather than of rights or of the object. */
 bool names_bad_key(error::data const& about) noexcept
 {
-    return says(about, "invalid api key");
-}
-
-/** Whether an error response is complete, and is the API's own: proxies answer without a problem. */
-bool is_of_the_api(error::data const& about) noexcept
-{
-    return about.code == errc::http_status && !about.problems.empty();
+    if (says(about, "invalid api key") || says(about, "api key is invalid"))
+        return true;
+    for (auto const& told : about.problems)
+        if (core::iequals(told.code, "invalid_key") || core::iequals(told.code, "invalid_api_key"))
+            return true;
+    bool refused = false;
+    about.response.headers().for_each([&refused](std::string_view name, std::string_view value) {
+        refused = refused || (core::iequals(name, "WWW-Authenticate") && refuses_credentials(value));
+    });
+    return refused;
 }
 
 /** The words by which the official command line tool knows a quota. Some services send them with another status than
@@ -85,6 +109,27 @@ bool is_of_the_api(error::data const& about) noexcept
 bool names_quota(error::data const& about) noexcept
 {
     return says(about, "currently limited to");
+}
+
+bool says_not_found(problem const& told) noexcept
+{
+    auto const one_of = [](auto const& texts, std::string_view words) {
+        return std::any_of(texts.begin(), texts.end(), [words](std::string const* text) {
+            return core::icontains(*text, words);
+        });
+    };
+    return one_of(std::array{&told.title, &told.detail, &told.message}, "not found") ||
+           one_of(std::array{&told.status, &told.code, &told.error_code, &told.title}, "not_found");
+}
+
+/** Whether a 403 is the response for a deleted object. It is the API's own word only if it comes in the API's document, or
+    names the reason: gateways and firewalls answer 403 with texts of their own, for instance {"message":"Forbidden"}. */
+bool says_gone(error::data const& about) noexcept
+{
+    bool const is_complete = about.code == errc::http_status;
+    return is_complete &&
+           (about.is_failure || std::any_of(about.problems.begin(), about.problems.end(), says_not_found)) &&
+           !names_bad_key(about) && !names_quota(about);
 }
 
 bool is_tls_failure(errc code) noexcept
@@ -126,8 +171,7 @@ bool holds(error::data const& about, condition what) noexcept
     switch (what)
     {
     case condition::not_found: return answered(404);
-    case condition::gone:
-        return answered(404) || answered(410) || (answered(403) && is_of_the_api(about) && !names_bad_key(about));
+    case condition::gone: return answered(404) || answered(410) || (answered(403) && says_gone(about));
     case condition::conflict: return answered(409);
     case condition::unauthenticated: return answered(401) || (answered(403) && names_bad_key(about));
     case condition::forbidden: return answered(403);
@@ -155,12 +199,29 @@ std::string_view without_full_stop(std::string_view text) noexcept
     return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
 }
 
-/** Two texts without what they have in common: the longer one if it contains the other, else both. */
-std::string merged(std::string_view first, std::string_view second)
+/** Most bytes of the server's words in a line. */
+constexpr std::size_t most_words = 400;
+
+/** What a line may show of a text, and a byte more, so that a longer text is seen to be cut. */
+std::string_view beginning(std::string_view text) noexcept
 {
-    if (core::icontains(first, second))
-        return std::string(first);
-    return core::icontains(second, first) ? std::string(second) : std::string(first).append("; ").append(second);
+    return text.substr(0, most_words + 1);
+}
+
+/** `core::contains_words` in any case of letters. */
+bool icontains_words(std::string text, std::string words)
+{
+    for (auto* const one : {&text, &words})
+        std::transform(one->begin(), one->end(), one->begin(), core::to_lower);
+    return core::contains_words(text, words);
+}
+
+/** Two texts without what they have in common: the longer one if it contains the other, else both. */
+std::string merged(std::string first, std::string second)
+{
+    if (icontains_words(first, second))
+        return first;
+    return icontains_words(second, first) ? second : first.append("; ").append(second);
 }
 
 /** The server's words, best first: detail and message, or title, or a code that is not the status, or the place that is
@@ -170,34 +231,23 @@ std::string words_of(std::vector<problem> const& problems, std::size_t omitted, 
     if (problems.empty())
         return {};
     auto const& first = problems.front();
-    auto main = merged(without_full_stop(first.detail), without_full_stop(first.message));
+    auto main = merged(
+        std::string(beginning(without_full_stop(first.detail))),
+        std::string(beginning(without_full_stop(first.message)))
+    );
     for (auto const* const next : {&first.title, &first.code, &first.pointer, &first.parameter})
         if (main.empty())
             main = without_full_stop(*next);
     if (main.empty() || main == std::to_string(status))
         main = core::reason_of(status);
-    auto text = core::printable(main, 400);
-    if (auto const resolution = without_full_stop(first.resolution); !core::icontains(main, resolution))
+    auto text = core::printable(main, most_words);
+    if (std::string const resolution(without_full_stop(first.resolution)); !icontains_words(main, resolution))
         text += text.empty() ? core::printable(resolution) : " (" + core::printable(resolution) + ')';
     if (text.empty())
         return text;
     if (auto const more = problems.size() - 1 + omitted; more > 0)
         text += " and " + std::to_string(more) + " more";
     return text;
-}
-
-std::string_view words_of(gave_up why) noexcept
-{
-    switch (why)
-    {
-    case gave_up::not_retryable: return {};
-    case gave_up::attempts_exhausted: return "no tries left";
-    case gave_up::deadline_would_pass: return "waiting longer would pass the deadline";
-    case gave_up::retry_after_too_long: return "too long a wait";
-    case gave_up::retry_budget_exhausted: return "the retry budget is used up";
-    case gave_up::limit_exhausted: return "waiting for the limit was not wanted";
-    }
-    return {};
 }
 
 error::data const& empty_data() noexcept
@@ -226,6 +276,20 @@ std::string_view to_string(progress reached) noexcept
     case progress::not_sent: return "not sent";
     case progress::maybe_sent: return "maybe sent";
     case progress::answered: return "answered";
+    }
+    return {};
+}
+
+std::string_view to_string(gave_up why) noexcept
+{
+    switch (why)
+    {
+    case gave_up::not_retryable: return "not retryable";
+    case gave_up::attempts_exhausted: return "no tries left";
+    case gave_up::deadline_would_pass: return "waiting longer would pass the deadline";
+    case gave_up::retry_after_too_long: return "too long a wait";
+    case gave_up::retry_budget_exhausted: return "the retry budget is used up";
+    case gave_up::limit_exhausted: return "waiting for the limit was not wanted";
     }
     return {};
 }
@@ -403,8 +467,8 @@ std::string error::what() const
         bool const own_word = about.code == errc::rate_limited && status == 0;
         note((own_word ? "opens in " : "server asked for ") + core::readable(*about.retry_after));
     }
-    if (auto const why = words_of(about.gave_up); !why.empty())
-        note(why);
+    if (about.gave_up != gave_up::not_retryable)
+        note(to_string(about.gave_up));
     return aside.empty() ? line : line + aside + ')';
 }
 

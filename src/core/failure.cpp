@@ -13,7 +13,9 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace ccloud::core {
@@ -22,8 +24,6 @@ namespace json = boost::json;
 using boost::system::error_code;
 
 namespace {
-
-constexpr std::string_view cut_mark = "...";
 
 /** Appends up to `longest_problem_text` bytes, and one more to show that the text was longer. */
 void append_counted(std::string& text, std::string_view more)
@@ -42,27 +42,59 @@ void cut(std::string& text)
     text.replace(end, std::string::npos, cut_mark);
 }
 
-/** Whether a problem has any member. `code` and `detail` are there if their substitutes are. */
-bool says_anything(problem& told) noexcept
+/** Texts without repetitions. Takes no more once they are longer than a text of a problem may be. */
+class distinct_texts
 {
-    auto const texts = texts_of(told);
-    return std::any_of(texts.begin(), texts.end(), [](auto const* text) { return !text->empty(); });
-}
+public:
+    void add(std::string&& text)
+    {
+        if (text.empty() || size_ > longest_problem_text || !known_.insert(text).second)
+            return;
+        size_ += text.size();
+        in_order_.push_back(std::move(text));
+    }
+
+    void clear() noexcept
+    {
+        size_ = 0;
+        known_.clear();
+        in_order_.clear();
+    }
+
+    std::vector<std::string> const& in_order() const noexcept { return in_order_; }
+
+private:
+    std::size_t size_ = 0;
+    std::set<std::string> known_;
+    std::vector<std::string> in_order_;
+};
 
 /** The known members of an object that may hold a problem, as they were sent. */
 struct raw_problem
 {
     std::string id, status, code, error_code, title, detail, message, resolution, suggestion;
-    std::string pointer, parameter;             // of "source"
-    std::string details;                        // a text, or the texts of its entries with `end_of_detail` between
-    std::string request_id, error, description; // of the document
+    std::string error, description; // "error", if it is a text, and "error_description"
+    std::string pointer, parameter; // of "source"
+    std::string request_id;         // of the document
+    distinct_texts details;
 
     void clear() noexcept
     {
         for (auto* const text :
-             {&id, &status, &code, &error_code, &title, &detail, &message, &resolution, &suggestion, &pointer,
-              &parameter, &details, &request_id, &error, &description})
+             {&id, &status, &code, &error_code, &title, &detail, &message, &resolution, &suggestion, &error,
+              &description, &pointer, &parameter, &request_id})
             text->clear();
+        details.clear();
+    }
+
+    /** Whether it has any member; `request_id` is none. */
+    bool says_anything() const noexcept
+    {
+        return !(
+            id.empty() && status.empty() && code.empty() && error_code.empty() && title.empty() && detail.empty() &&
+            message.empty() && resolution.empty() && suggestion.empty() && error.empty() && description.empty() &&
+            pointer.empty() && parameter.empty() && details.in_order().empty()
+        );
     }
 };
 
@@ -75,36 +107,18 @@ std::string first_of(std::initializer_list<std::string*> texts)
     return {};
 }
 
-/** Separates the texts of `raw_problem::details`. */
-constexpr char end_of_detail = '\0';
-
 /** Appends a text to others, unless they contain it. */
 void append_new(std::string& text, std::string_view more)
 {
-    if (text.find(more) != std::string::npos)
+    if (contains_words(text, more))
         return;
     if (!text.empty())
         append_counted(text, "; ");
     append_counted(text, more);
 }
 
-/** Appends the texts of `details` that `text` does not contain. */
-void append_details(std::string& text, std::string_view details)
-{
-    bool const cut_off = details.size() > longest_problem_text; // then the last one is incomplete
-    while (!details.empty())
-    {
-        auto const one = details.substr(0, details.find(end_of_detail));
-        details.remove_prefix(std::min(one.size() + 1, details.size()));
-        if (details.empty() && cut_off)
-            append_counted(text, std::string(text.empty() ? "" : "; ").append(one));
-        else
-            append_new(text, one);
-    }
-}
-
 /** Puts a text into the first of the places that is empty; or among the details, if there is none. */
-void put(std::string&& text, std::initializer_list<std::string*> places, std::string& details)
+void put(std::string text, std::initializer_list<std::string*> places, distinct_texts& details)
 {
     if (text.empty())
         return;
@@ -114,15 +128,39 @@ void put(std::string&& text, std::initializer_list<std::string*> places, std::st
             *place = std::move(text);
             return;
         }
-    if (details.find(text) != std::string::npos)
-        return; // so that repetitions do not take the place of others
-    if (!details.empty())
-        append_counted(details, std::string_view(&end_of_detail, 1));
-    append_counted(details, text);
+    details.add(std::move(text));
+}
+
+/** Moves the members of RFC 6749 section 5.2 to those that mean the same, or among the details. */
+void place_oauth_members(raw_problem& raw)
+{
+    put(std::exchange(raw.description, {}), {&raw.detail, &raw.message}, raw.details);
+    put(std::exchange(raw.error, {}), {&raw.code, &raw.title}, raw.details);
+}
+
+/** Adds to the object "error" what the document has beside it. */
+void complete(raw_problem& inner, raw_problem& document)
+{
+    place_oauth_members(inner);
+    place_oauth_members(document);
+    inner.id = first_of({&inner.id, &document.request_id});
+    for (auto const member :
+         {&raw_problem::id, &raw_problem::status, &raw_problem::code, &raw_problem::error_code, &raw_problem::title,
+          &raw_problem::resolution, &raw_problem::suggestion, &raw_problem::pointer, &raw_problem::parameter})
+        inner.*member = first_of({&(inner.*member), &(document.*member)});
+    bool const has_words = !inner.detail.empty() || !inner.message.empty();
+    for (auto const member : {&raw_problem::detail, &raw_problem::message})
+        if (has_words)
+            inner.details.add(std::move(document.*member));
+        else
+            inner.*member = std::move(document.*member);
+    for (auto const& one : document.details.in_order())
+        inner.details.add(std::string(one));
 }
 
 problem made_of(raw_problem& raw)
 {
+    place_oauth_members(raw);
     problem told;
     told.id = std::move(raw.id);
     told.status = std::move(raw.status);
@@ -131,7 +169,9 @@ problem made_of(raw_problem& raw)
     told.title = std::move(raw.title);
     told.detail = raw.detail.empty() ? raw.message : std::move(raw.detail);
     told.message = std::move(raw.message);
-    append_details(told.detail, raw.details);
+    for (auto const& one : raw.details.in_order())
+        if (told.detail.size() <= longest_problem_text)
+            append_new(told.detail, one);
     told.resolution = std::move(raw.resolution);
     append_new(told.resolution, raw.suggestion);
     told.pointer = std::move(raw.pointer);
@@ -239,13 +279,11 @@ public:
         problem_list all;
         if (has_inner_)
         {
-            complete_inner();
-            if (auto told = made_of(inner_); says_anything(told))
-                all.kept.push_back(std::move(told));
+            complete(inner_, document_);
+            if (inner_.says_anything())
+                all.kept.push_back(made_of(inner_));
             return all;
         }
-        put(std::move(document_.description), {&document_.detail, &document_.message}, document_.details);
-        put(std::move(document_.error), {&document_.code, &document_.title}, document_.details);
         if (auto told = made_of(document_); !told.code.empty() || !told.detail.empty() || !told.title.empty())
             all.kept.push_back(std::move(told));
         return all;
@@ -260,8 +298,8 @@ private:
         listed,   ///< an object in "errors", or in its place
         inner,    ///< the object "error"
         source,   ///< "source" of any of the three objects
-        details,  ///< "details" of any of the three objects
-        entry,    ///< an object in "details"
+        details,  ///< the list "details" of any of the three objects
+        entry,    ///< an object in "details", or in its place
     };
 
     place here() const noexcept { return depth_ == 0 ? place::nowhere : places_[depth_ - 1]; }
@@ -296,7 +334,10 @@ private:
                 return place::listed;
             [[fallthrough]];
         case place::listed:
-        case place::inner: return key_ == "source" ? place::source : place::nowhere;
+        case place::inner:
+            if (key_ == "details")
+                return place::entry;
+            return key_ == "source" ? place::source : place::nowhere;
         default: return place::nowhere;
         }
     }
@@ -314,6 +355,8 @@ private:
         key_.clear();
         if (inside == place::listed)
             element_.clear();
+        else if (inside == place::entry)
+            entry_.clear();
         else if (inside == place::inner)
             has_inner_ = true;
     }
@@ -327,50 +370,22 @@ private:
         }
         auto const left = places_[--depth_];
         if (left == place::listed)
-            keep(element_);
+            keep_element(here() == place::errors);
         else if (left == place::entry)
-            end_entry();
+            current_problem().details.add(first_of({&entry_.detail, &entry_.message}));
         text_ = nullptr;
     }
 
-    /** An entry of "details", an object or a text, has ended. */
-    void end_entry()
+    /** `is_failure`: it is an object in a list. */
+    void keep_element(bool is_failure)
     {
-        put(first_of({&entry_.detail, &entry_.message}), {}, current_problem().details);
-        entry_.clear();
-    }
-
-    void keep(raw_problem& raw)
-    {
-        auto told = made_of(raw);
-        if (!says_anything(told))
+        if (!element_.says_anything())
             return;
+        listed_.is_failure = listed_.is_failure || is_failure;
         if (listed_.kept.size() < most_problems)
-            listed_.kept.push_back(std::move(told));
+            listed_.kept.push_back(made_of(element_));
         else
             ++listed_.omitted;
-    }
-
-    /** Adds to the object "error" what the document has beside it. */
-    void complete_inner()
-    {
-        inner_.id = first_of({&inner_.id, &document_.request_id});
-        for (auto const member :
-             {&raw_problem::id, &raw_problem::status, &raw_problem::code, &raw_problem::error_code, &raw_problem::title,
-              &raw_problem::resolution, &raw_problem::suggestion, &raw_problem::pointer, &raw_problem::parameter})
-            inner_.*member = first_of({&(inner_.*member), &(document_.*member)});
-        if (!inner_.details.empty() && !document_.details.empty())
-            append_counted(inner_.details, std::string_view(&end_of_detail, 1));
-        append_counted(inner_.details, document_.details);
-        bool const has_words = !inner_.detail.empty() || !inner_.message.empty();
-        for (auto const member : {&raw_problem::detail, &raw_problem::message, &raw_problem::description})
-        {
-            auto& own = member == &raw_problem::description ? inner_.detail : inner_.*member;
-            if (has_words || !own.empty())
-                put(std::move(document_.*member), {}, inner_.details);
-            else
-                own = std::move(document_.*member);
-        }
     }
 
     void append_key(json::string_view part)
@@ -404,6 +419,11 @@ private:
             inner_.clear();
             has_inner_ = false;
         }
+        if (complains(here()) && key_ == "details")
+        {
+            current_problem().details.clear();
+            begin_text_detail();
+        }
         if (complains(here()) && key_ == "source")
         {
             current_problem().pointer.clear();
@@ -418,7 +438,7 @@ private:
             std::string_view name;
             std::string raw_problem::*text;
         };
-        static constexpr std::array<known, 10> of_problem{{
+        static constexpr std::array<known, 11> of_problem{{
             {"id", &raw_problem::id},
             {"status", &raw_problem::status},
             {"code", &raw_problem::code},
@@ -428,10 +448,6 @@ private:
             {"message", &raw_problem::message},
             {"resolution", &raw_problem::resolution},
             {"suggestion", &raw_problem::suggestion},
-            {"details", &raw_problem::details},
-        }};
-        static constexpr std::array<known, 3> of_document{{
-            {"requestId", &raw_problem::request_id},
             {"error", &raw_problem::error},
             {"error_description", &raw_problem::description},
         }};
@@ -450,8 +466,8 @@ private:
         switch (here())
         {
         case place::document:
-            if (auto* const text = find(of_document, document_))
-                return text;
+            if (key_ == "requestId")
+                return &document_.request_id;
             [[fallthrough]];
         case place::listed:
         case place::inner: return find(of_problem, current_problem());
@@ -468,6 +484,16 @@ private:
         text_ = &element_.detail;
     }
 
+    /** The next text may be one of "details". */
+    void begin_text_detail()
+    {
+        entry_.clear();
+        text_ = &entry_.detail;
+    }
+
+    /** Whether a text that goes to `text_` is one of "details" by itself. */
+    bool is_text_detail() const noexcept { return text_ == &entry_.detail && here() != place::entry; }
+
     /** Whether a text that goes to `text_` is a problem by itself. */
     bool is_text_problem() const noexcept { return text_ == &element_.detail && here() != place::listed; }
 
@@ -478,7 +504,7 @@ private:
         if (!in_text_ && here() == place::errors)
             begin_text_problem();
         if (!in_text_ && here() == place::details)
-            text_ = &entry_.detail;
+            begin_text_detail();
         if (text_)
             append_counted(*text_, part);
     }
@@ -487,19 +513,17 @@ private:
     {
         in_text_ = false;
         if (skipping_ == 0 && is_text_problem())
-            keep(element_);
-        if (skipping_ == 0 && here() == place::details)
-            end_entry();
+            keep_element(false);
+        if (skipping_ == 0 && is_text_detail())
+            current_problem().details.add(std::move(entry_.detail));
         text_ = nullptr;
     }
 
-    /** A number or a boolean counts as the text that it was sent as, except as "error" or "errors" of the document and as
-        "details". */
+    /** A number or a boolean counts as the text that it was sent as, except as "error", "errors" or "details". */
     bool take_scalar(std::string_view value)
     {
-        bool const counts = skipping_ == 0 && text_ && text_ != &document_.error &&
-                            text_ != &current_problem().details && !is_text_problem();
-        if (counts)
+        bool const counts = text_ && text_ != &current_problem().error && !is_text_problem() && !is_text_detail();
+        if (skipping_ == 0 && counts)
             append_counted(*text_, value);
         text_ = nullptr;
         return true;
@@ -599,6 +623,7 @@ void read_answer(error::data& into, response_info response, std::string_view bod
         auto told = read_problems(body);
         into.problems = std::move(told.kept);
         into.omitted_problems = told.omitted;
+        into.is_failure = told.is_failure;
     }
     if (into.problems.empty())
         into.detail = joined(body.empty() && !lacking.empty() ? "" : describe_body(response.headers(), body), lacking);
@@ -624,14 +649,33 @@ void clean(error::data& about, redactor const& secrets)
     for (auto& told : about.problems)
         for (auto* const text : texts_of(told))
             secrets.redact(*text);
-    about.response = cleaned(std::move(about.response), secrets);
 }
 
 response_info cleaned(response_info response, redactor const& secrets)
 {
-    auto headers = response.headers();
-    secrets.redact(headers);
-    return response_info(response.status(), std::move(headers), response.attempts());
+    if (secrets.empty())
+        return response;
+    return response_info(response.status(), secrets.redacted(response.headers()), response.attempts());
+}
+
+bool contains_words(std::string_view text, std::string_view words) noexcept
+{
+    auto const is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+    auto const is_word = [](char c) { return is_alphanumeric(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80; };
+    // Whether nothing but a few punctuation marks stands between here and white space or the end.
+    auto const word_ends = [&](auto from, auto const end) {
+        for (int marks = 0; from != end && !is_space(*from); ++from, ++marks)
+            if (marks == 4 || is_word(*from))
+                return false;
+        return true;
+    };
+    if (words.empty())
+        return true;
+    for (auto at = text.find(words); at != std::string_view::npos; at = text.find(words, at + 1))
+        if (word_ends(std::make_reverse_iterator(text.begin() + at), text.rend()) &&
+            word_ends(text.begin() + at + words.size(), text.end()))
+            return true;
+    return false;
 }
 
 std::string_view refuse_success(int status, http_headers const& request) noexcept

@@ -26,6 +26,7 @@ struct problem_list
 {
     std::vector<problem> kept; ///< up to `most_problems`
     std::size_t omitted = 0;   ///< how many further ones the body has
+    bool is_failure = false;   ///< see `error::data::is_failure`
 };
 
 /** What the server complains of, read from the body of an answer in any of the shapes its services use:
@@ -35,7 +36,9 @@ struct problem_list
     - `{"error_code","message"}`, `{"message"}`
     - `{"error":{"code","message","status","suggestion"},"requestId"}`, `{"error":"code","error_description"}`; members
       beside the object `error` count where it lacks them
-    - each with `details`: a text, or a list of texts and of `{"detail"}` or `{"message"}`
+
+    Any of these objects may have the members of the others, and `details`: a text, an object with "detail" or "message",
+    or a list of such.
 
     Numbers are accepted in place of texts, as they were written, and ill-formed text becomes U+FFFD. Only the first
     `most_searched` bytes are read; a body that breaks off is read up to its end, and one that is nested too deeply up to
@@ -55,12 +58,17 @@ void read_answer(error::data& into, response_info response, std::string_view bod
 /** All texts of a problem. */
 std::array<std::string*, 10> texts_of(problem& told) noexcept;
 
-/** Prepares an error for its caller: removes the secrets from all texts but those of the attempts, and escapes in
-    `detail` what `printable` escapes. */
+/** A response without secrets in its header fields. Every response in an error is one, because texts quote parts of its
+    fields, and a secret of which a part is missing is not found. */
+response_info cleaned(response_info response, redactor const& secrets);
+
+/** Prepares an error for its caller: removes the secrets from all texts but those of the response and of the attempts,
+    which have none, and escapes in `detail` what `printable` escapes. */
 void clean(error::data& about, redactor const& secrets);
 
-/** A status and header fields without the secrets. */
-response_info cleaned(response_info response, redactor const& secrets);
+/** Whether a text contains others as whole words: not "field 1" in "field 12", nor "10.0.0.1" in "10.0.0.1/24". Letters
+    of different case differ. */
+bool contains_words(std::string_view text, std::string_view words) noexcept;
 
 /** Why a complete 2xx response with this status does not fit the request with these header fields: it has only a part
     of the content, or none (RFC 9110 sections 15.3.6 and 15.3.7, RFC 3229 section 10.4.1). Empty if it fits. */

@@ -170,15 +170,6 @@ std::string origin::to_string() const
     return (tls_ ? "https://" : "http://") + authority();
 }
 
-void response_info::share_headers()
-{
-    bool const fits_inline = headers_.text().size() <= std::string().capacity(); // then copies allocate nothing
-    if (shared_ || fits_inline)
-        return;
-    shared_ = std::make_shared<http_headers const>(std::move(headers_));
-    headers_ = {};
-}
-
 std::string_view response_info::request_id() const noexcept
 {
     return headers().find("X-Request-Id").value_or(std::string_view());

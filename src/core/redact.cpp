@@ -1,6 +1,7 @@
 #include "core/redact.hpp"
 
 #include "core/ascii.hpp"
+#include "core/redaction.hpp"
 #include "core/utf8.hpp"
 
 #include <algorithm>
@@ -124,7 +125,7 @@ std::string printable(std::string_view text, std::size_t most)
     {
         auto const first = first_sequence(text);
         if (first.size > most)
-            return out += "...";
+            return out += cut_mark;
         append_printable(out, text.substr(0, first.size), first.well_formed);
         text.remove_prefix(first.size);
         most -= first.size;

@@ -2,12 +2,12 @@
 
 #include "core/ascii.hpp"
 #include "core/base64.hpp"
+#include "core/json_escape.hpp"
 #include "core/parsed_fields.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <utility>
 
@@ -45,33 +45,24 @@ void append_utf8(std::string& to, std::uint32_t code)
     put(0x80 | (code & 0x3f));
 }
 
+constexpr std::string_view ellipsis = "\xe2\x80\xa6"; // U+2026
+
+bool may_have_escapes(std::string_view text) noexcept
+{
+    return text.find_first_of("%\\&") != std::string_view::npos;
+}
+
 /** Whether a text ends here, or goes on with the sign that something was left out. */
 bool is_left_out(std::string_view rest, text_end end) noexcept
 {
-    return rest.empty() ? end == text_end::truncated : rest.starts_with("...") || rest.starts_with("\xe2\x80\xa6");
-}
-
-/** `digits` hexadecimal digits at the beginning of a text. */
-std::optional<std::uint32_t> hexadecimal(std::string_view text, std::size_t digits) noexcept
-{
-    if (text.size() < digits)
-        return std::nullopt;
-    std::uint32_t value = 0;
-    for (char const c : text.substr(0, digits))
-    {
-        auto const digit = hex_digit(c);
-        if (!digit)
-            return std::nullopt;
-        value = value << 4 | *digit;
-    }
-    return value;
+    return rest.empty() ? end == text_end::truncated : rest.starts_with(cut_mark) || rest.starts_with(ellipsis);
 }
 
 /** An escape of `prefix` bytes and a byte in two hexadecimal digits. */
 escape byte_escape(std::string_view text, std::size_t prefix, text_end end)
 {
     auto const digits = text.substr(prefix);
-    if (auto const value = hexadecimal(digits, 2))
+    if (auto const value = first_hexadecimal(digits, 2))
         return {prefix + 2, std::string(1, static_cast<char>(static_cast<unsigned char>(*value)))};
     std::size_t const there = !digits.empty() && hex_digit(digits.front()) ? 1 : 0;
     return is_left_out(digits.substr(there), end) ? escape{prefix + there, {}} : escape{};
@@ -80,19 +71,17 @@ escape byte_escape(std::string_view text, std::size_t prefix, text_end end)
 /** `\uXXXX` of JSON, or two of them for a character beyond U+FFFF. */
 escape unicode_escape(std::string_view text, text_end end)
 {
-    constexpr std::size_t size = 6;
-    auto const unit = hexadecimal(text.substr(2), 4);
+    auto const unit = escaped_unit(text);
     if (!unit)
     {
         auto const there = std::min(text.find_first_not_of("0123456789abcdefABCDEF", 2), text.size());
         return is_left_out(text.substr(there), end) ? escape{there, {}} : escape{};
     }
-    auto const next = text.substr(size);
-    auto const low = next.starts_with("\\u") ? hexadecimal(next.substr(2), 4) : std::nullopt;
-    bool const is_pair = *unit >= 0xd800 && *unit < 0xdc00 && low && *low >= 0xdc00 && *low < 0xe000;
+    auto const low = is_high_surrogate(*unit) ? escaped_unit(text.substr(unicode_escape_size)) : std::nullopt;
+    bool const is_pair = low && is_low_surrogate(*low);
     escape found;
-    found.size = is_pair ? 2 * size : size;
-    append_utf8(found.bytes, is_pair ? 0x10000 + ((*unit - 0xd800) << 10) + (*low - 0xdc00) : *unit);
+    found.size = is_pair ? 2 * unicode_escape_size : unicode_escape_size;
+    append_utf8(found.bytes, is_pair ? character_of(*unit, *low) : *unit);
     return found;
 }
 
@@ -119,35 +108,52 @@ escape backslash_escape(std::string_view text, text_end end)
     }
 }
 
+/** The names that HTML has for characters of ASCII. */
+struct named_character
+{
+    std::string_view name;
+    char stands_for;
+};
+constexpr auto named_characters = std::to_array<named_character>({
+    {"Tab", '\t'},     {"NewLine", '\n'}, {"excl", '!'},   {"quot", '"'},   {"QUOT", '"'},
+    {"num", '#'},      {"dollar", '$'},   {"percnt", '%'}, {"amp", '&'},    {"AMP", '&'},
+    {"apos", '\''},    {"lpar", '('},     {"rpar", ')'},   {"ast", '*'},    {"midast", '*'},
+    {"plus", '+'},     {"comma", ','},    {"period", '.'}, {"sol", '/'},    {"colon", ':'},
+    {"semi", ';'},     {"lt", '<'},       {"LT", '<'},     {"equals", '='}, {"gt", '>'},
+    {"GT", '>'},       {"quest", '?'},    {"commat", '@'}, {"lsqb", '['},   {"lbrack", '['},
+    {"bsol", '\\'},    {"rsqb", ']'},     {"rbrack", ']'}, {"Hat", '^'},    {"lowbar", '_'},
+    {"UnderBar", '_'}, {"grave", '`'},    {"lcub", '{'},   {"lbrace", '{'}, {"DiacriticalGrave", '`'},
+    {"verbar", '|'},   {"vert", '|'},     {"rcub", '}'},   {"rbrace", '}'}, {"VerticalLine", '|'},
+});
+constexpr std::size_t longest_reference = 18; // "&DiacriticalGrave;"
+constexpr std::size_t longest_number = 10;    // "#x0001f600"; the value fits into 32 bits
+
 /** `&amp;`, `&#43;` or `&#x2b;`. */
 escape reference(std::string_view text, text_end end)
 {
-    constexpr std::size_t longest = 10;
-    auto const size = text.substr(0, longest).find(';') + 1;
+    auto const near = text.substr(0, longest_reference);
+    auto const size = near.find(';') + 1;
     if (size == 0)
     {
-        auto const is_part = [](char c) {
-            return c == '#' || is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z');
-        };
-        auto const last = std::find_if_not(text.begin() + 1, text.end(), is_part);
-        auto const there = static_cast<std::size_t>(last - text.begin());
-        return there < longest && is_left_out(text.substr(there), end) ? escape{there, {}} : escape{};
+        auto const end_of_part =
+            std::find_if_not(near.begin() + 1, near.end(), [](char c) { return c == '#' || is_alphanumeric(c); });
+        auto const part = near.substr(1, static_cast<std::size_t>(end_of_part - near.begin()) - 1);
+        auto const begins = [part](named_character const& one) { return one.name.starts_with(part); };
+        bool const may_be_one = part.starts_with('#')
+                                    ? part.size() <= longest_number
+                                    : std::any_of(named_characters.begin(), named_characters.end(), begins);
+        return may_be_one && is_left_out(text.substr(part.size() + 1), end) ? escape{part.size() + 1, {}} : escape{};
     }
     auto name = text.substr(1, size - 2);
-    struct known
-    {
-        std::string_view name;
-        char stands_for;
-    };
-    for (auto const& one : {known{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}})
+    for (auto const& one : named_characters)
         if (name == one.name)
             return {size, std::string(1, one.stands_for)};
-    if (name.size() < 2 || name.front() != '#')
+    if (name.size() < 2 || name.size() > longest_number || name.front() != '#')
         return {};
     name.remove_prefix(1);
     std::optional<std::uint32_t> value;
     if (name.front() == 'x' || name.front() == 'X')
-        value = hexadecimal(name.substr(1), name.size() - 1);
+        value = first_hexadecimal(name.substr(1), name.size() - 1);
     else if (auto const number = parse_digits(name))
         value = static_cast<std::uint32_t>(*number);
     if (!value || *value > 0x10ffff)
@@ -172,8 +178,7 @@ escape escape_of(std::string_view text, text_end end)
 
 bool is_word_character(char c) noexcept
 {
-    auto const lower = to_lower(c);
-    return (lower >= 'a' && lower <= 'z') || is_digit(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+    return is_alphanumeric(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 
 /** Latin-1 as UTF-8: how servers write the bytes of a header field into JSON. */
@@ -192,17 +197,22 @@ struct redactor::view
 {
     std::string_view bytes;
     std::vector<std::size_t> const* origins = nullptr; ///< of each byte, and of the end; null: this is the original
+    std::vector<std::size_t> const* ends = nullptr;    ///< of each byte; null: each ends where the next one begins
 
     std::size_t origin(std::size_t at) const noexcept { return origins ? (*origins)[at] : at; }
+
+    /** Where the byte before `at` ends. */
+    std::size_t end_before(std::size_t at) const noexcept { return ends ? (*ends)[at - 1] : origin(at); }
 };
 
 namespace {
 
-/** A text whose escapes are resolved. */
+/** A text whose escapes are resolved, or whose line breaks are left out. */
 struct resolved_text
 {
     std::string bytes;
     std::vector<std::size_t> origins;
+    std::vector<std::size_t> ends; ///< only without line breaks
 };
 
 /** A text with one level of escapes resolved; nothing if it has no escapes. `origin` says where a byte of `text` comes
@@ -236,12 +246,25 @@ std::optional<resolved_text> resolved(std::string_view text, Origin origin, text
     return plain;
 }
 
-} // namespace
-
-bool may_have_escapes(std::string_view text) noexcept
+/** A text without its line breaks; nothing if it has none. */
+template <class Origin>
+std::optional<resolved_text> without_line_breaks(std::string_view text, Origin origin)
 {
-    return text.find_first_of("%\\&") != std::string_view::npos;
+    constexpr std::string_view breaks = "\r\n";
+    if (text.find_first_of(breaks) == std::string_view::npos)
+        return std::nullopt;
+    resolved_text joined;
+    for (std::size_t at = 0; at < text.size(); ++at)
+        if (breaks.find(text[at]) == std::string_view::npos)
+        {
+            joined.bytes += text[at];
+            joined.origins.push_back(origin(at));
+            joined.ends.push_back(origin(at + 1));
+        }
+    return joined;
 }
+
+} // namespace
 
 void redactor::add(std::string_view secret)
 {
@@ -259,24 +282,43 @@ void redactor::add(std::string_view secret)
         plain = resolved(plain->bytes, anywhere, text_end::complete);
     }
     add_pattern(latin_1(secret));
+    add_base64(secret);
 }
 
 void redactor::add_basic(std::string_view user, std::string_view password)
 {
     add(password.empty() ? user : password);
-    if (user.empty() && password.empty())
-        return;
-    auto coded = base64(std::string(user).append(":").append(password));
-    coded.resize(coded.find_last_not_of('=') + 1); // often left out
-    add(coded);
+    if (!user.empty() || !password.empty())
+        add_base64(std::string(user).append(":").append(password));
+}
+
+bool redactor::is_too_short(std::string_view text, text_end end, std::string_view secret) noexcept
+{
+    return text.size() < secret.size() && end == text_end::complete && text.find(cut_mark) == std::string_view::npos &&
+           text.find(ellipsis) == std::string_view::npos && !may_have_escapes(text) && !may_have_escapes(secret);
+}
+
+void redactor::add_base64(std::string_view bytes)
+{
+    pattern made{base64(bytes), {}, true, 0};
+    auto const size = made.bytes.find_last_not_of('=') + 1;
+    made.padding = made.bytes.size() - size; // often left out
+    made.bytes.resize(size);
+    add_pattern(std::move(made));
 }
 
 void redactor::add_pattern(std::string bytes)
 {
-    auto const known = [&bytes](pattern const& one) { return one.bytes == bytes; };
-    if (bytes.empty() || std::any_of(patterns_.begin(), patterns_.end(), known))
+    add_pattern(pattern{std::move(bytes), {}, false, 0});
+}
+
+void redactor::add_pattern(pattern made)
+{
+    auto const known = [&made](pattern const& one) {
+        return one.bytes == made.bytes && one.is_base64 == made.is_base64;
+    };
+    if (made.bytes.empty() || std::any_of(patterns_.begin(), patterns_.end(), known))
         return;
-    pattern made{std::move(bytes), {}};
     made.borders.resize(made.bytes.size() + 1);
     std::size_t border = 0;
     for (std::size_t i = 1; i < made.bytes.size(); ++i)
@@ -304,7 +346,7 @@ void redactor::find(pattern const& secret, view const& text, text_end end, std::
     auto const size = secret.bytes.size();
     bool const is_short = size < shortest_anywhere;
     auto const remove = [&](std::size_t from, std::size_t to) {
-        found.push_back({text.origin(from), text.origin(to)});
+        found.push_back({text.origin(from), text.end_before(to)});
     };
     std::size_t matched = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i)
@@ -315,8 +357,11 @@ void redactor::find(pattern const& secret, view const& text, text_end end, std::
             ++matched;
         if (matched < shortest_beginning && matched < size)
             continue;
-        auto const next = i + 1;
+        auto next = i + 1;
         auto const from = next - matched;
+        if (matched == size)
+            for (auto left = secret.padding; left > 0 && next < bytes.size() && bytes[next] == '='; --left)
+                ++next;
         if (matched < size)
         {
             if (!is_short && is_left_out(bytes.substr(next), end))
@@ -334,17 +379,20 @@ void redactor::redact(std::string& text, text_end end) const
     std::vector<range> found;
     std::optional<resolved_text> plain;
     view seen{text};
+    auto const origin = [&seen](std::size_t at) { return seen.origin(at); };
     for (int level = 0; level <= most_escapings; ++level)
     {
         for (auto const& secret : patterns_)
             find(secret, seen, end, found);
-        auto next = resolved(
-            seen.bytes, [&seen](std::size_t at) { return seen.origin(at); }, end
-        );
+        if (auto const joined = without_line_breaks(seen.bytes, origin))
+            for (auto const& secret : patterns_)
+                if (secret.is_base64)
+                    find(secret, {joined->bytes, &joined->origins, &joined->ends}, end, found);
+        auto next = resolved(seen.bytes, origin, end);
         if (!next)
             break;
         plain = std::move(next);
-        seen = {plain->bytes, &plain->origins};
+        seen = {plain->bytes, &plain->origins, nullptr};
     }
     if (found.empty())
         return;
@@ -367,13 +415,15 @@ std::string redactor::redacted(std::string_view text, text_end end) const
     return copy;
 }
 
-void redactor::redact(http_headers& fields) const
+http_headers redactor::redacted(http_headers const& fields) const
 {
+    if (patterns_.empty())
+        return fields;
     http_headers clean;
     fields.for_each([&](std::string_view name, std::string_view value) {
         detail::parsed_fields::add(clean, redacted(name), redacted(value));
     });
-    fields = std::move(clean);
+    return clean;
 }
 
 } // namespace ccloud::core

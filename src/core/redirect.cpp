@@ -4,6 +4,8 @@
 #include "core/url.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <variant>
 #include <vector>
 
 namespace ccloud::core {
@@ -40,6 +42,30 @@ bool has_scheme(std::string_view reference) noexcept
     return end != std::string_view::npos && end > 0 && reference[end] == ':';
 }
 
+/** A reference without its fragment, and with a scheme if it names a host (RFC 3986 section 4.2). */
+std::string with_scheme(std::string_view location, origin const& from)
+{
+    auto reference = std::string(location.substr(0, location.find('#')));
+    return reference.starts_with("//") ? (from.tls() ? "https:" : "http:") + reference : reference;
+}
+
+/** Where the authority of a URL ends. */
+std::size_t end_of_authority(std::string_view url) noexcept
+{
+    auto const start = url.find("://");
+    return start == std::string_view::npos ? url.size() : std::min(url.find_first_of("/?", start + 3), url.size());
+}
+
+/** The origin of a URL; nothing if it is none that requests can be sent to. */
+std::optional<origin> origin_of(std::string_view url)
+{
+    if (!has_scheme(url) || url.find("://") != url.find(':'))
+        return std::nullopt;
+    auto parsed = parse_endpoint(url.substr(0, end_of_authority(url)), true);
+    auto* const found = std::get_if<endpoint>(&parsed);
+    return found ? std::optional(std::move(found->where)) : std::nullopt;
+}
+
 } // namespace
 
 bool is_redirect(int status, method verb) noexcept
@@ -47,29 +73,28 @@ bool is_redirect(int status, method verb) noexcept
     return status == 307 || status == 308 || (verb == method::get && (status == 301 || status == 302));
 }
 
-redirect follow(std::string_view location, origin const& from, std::string_view target)
+redirect follow(std::string_view location, std::string_view shown, origin const& from, std::string_view target)
 {
     auto const refuse = [](std::string why) { return redirect{{}, std::move(why)}; };
-    auto reference = std::string(location.substr(0, location.find('#')));
+    auto reference = with_scheme(location, from);
     if (reference.empty())
         return refuse("without saying where to");
-    if (reference.starts_with("//"))
-        reference = std::string(from.tls() ? "https:" : "http:").append(reference);
     if (has_scheme(reference))
     {
-        auto const start = reference.find("://");
-        auto const end = start == std::string::npos ? start : reference.find_first_of("/?", start + 3);
-        auto const parsed = parse_endpoint(reference.substr(0, end), true);
-        auto const* other = std::get_if<endpoint>(&parsed);
-        // What cannot be read is not shown: any part of it may be a password.
-        if (!other || start != reference.find(':'))
+        auto const other = origin_of(reference);
+        if (!other)
             return refuse("to what is no place to send a request to");
-        if (other->where != from)
+        if (*other != from)
+        {
+            // What cannot be read is not shown: any part of it may be a password.
+            auto const named = origin_of(with_scheme(shown, from));
             return refuse(
-                "to another origin, " + printable(other->where.to_string()) + "; credentials stay with " +
-                from.to_string()
+                "to another origin" + (named ? ", " + printable(named->to_string()) : std::string()) +
+                "; credentials stay with " + from.to_string()
             );
-        reference = end == std::string::npos ? "/" : reference.substr(end);
+        }
+        auto const end = end_of_authority(reference);
+        reference = end == reference.size() ? "/" : reference.substr(end);
         if (reference.starts_with('?'))
             reference = std::string("/").append(reference);
     }

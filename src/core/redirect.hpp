@@ -23,8 +23,9 @@ struct redirect
 };
 
 /** Reads a Location field that came from `from` in answer to `target`. Credentials never leave their origin: only a place
-    within it is followed. */
-redirect follow(std::string_view location, origin const& from, std::string_view target);
+    within it is followed. A refusal quotes `shown`, which is the field without secrets: they have to be removed before
+    the field is taken apart. */
+redirect follow(std::string_view location, std::string_view shown, origin const& from, std::string_view target);
 
 } // namespace ccloud::core
 

@@ -34,10 +34,11 @@ nanoseconds until_epoch(std::int64_t count, milliseconds fraction, wall_time fro
     return count >= epoch_to ? longest_hint : until(wall_time(seconds(count)) + fraction, from);
 }
 
-/** When the answer was made, as far as it says so. */
+/** When the answer was made, as far as it says so. The year 1 or 9999 is a clock that was never set. */
 wall_time made_at(std::string_view date, bool aged, wall_time now) noexcept
 {
-    return aged ? now : parse_http_date(trim(date), now).value_or(now);
+    auto const made = aged ? std::nullopt : parse_http_date(trim(date), now);
+    return made && is_exact(*made) ? *made : now;
 }
 
 wall_time made_at(http_headers const& headers, wall_time now) noexcept

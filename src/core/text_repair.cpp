@@ -1,17 +1,16 @@
 #include "core/text_repair.hpp"
 
 #include "core/ascii.hpp"
+#include "core/json_escape.hpp"
 #include "core/utf8.hpp"
 
 #include <algorithm>
-#include <optional>
 
 namespace ccloud::core {
 
 namespace {
 
-constexpr std::size_t escape_size = 6; // "\ud800"
-constexpr std::size_t longest_piece = 2 * escape_size;
+constexpr std::size_t longest_piece = 2 * unicode_escape_size;
 
 /** A part of a text that is copied as it is, or replaced: an escape or two, a character, or a run of plain text. */
 struct piece
@@ -20,36 +19,10 @@ struct piece
     std::string_view replacement; ///< empty: it is copied
 };
 
-/** The code unit of the escape that a text begins with; nothing if it begins with something else. */
-std::optional<unsigned> escaped_unit(std::string_view text) noexcept
-{
-    if (text.size() < escape_size || !text.starts_with("\\u"))
-        return std::nullopt;
-    unsigned unit = 0;
-    for (char const c : text.substr(2, 4))
-    {
-        auto const digit = hex_digit(c);
-        if (!digit)
-            return std::nullopt;
-        unit = unit << 4 | *digit;
-    }
-    return unit;
-}
-
-bool is_high_surrogate(unsigned unit) noexcept
-{
-    return (unit & 0xfc00) == 0xd800;
-}
-
-bool is_low_surrogate(unsigned unit) noexcept
-{
-    return (unit & 0xfc00) == 0xdc00;
-}
-
 /** Whether a text ends within an escape, or before one. */
 bool ends_within_escape(std::string_view text) noexcept
 {
-    if (text.size() >= escape_size || !std::string_view("\\u").starts_with(text.substr(0, 2)))
+    if (text.size() >= unicode_escape_size || !std::string_view("\\u").starts_with(text.substr(0, 2)))
         return false;
     return text.size() <= 2 ||
            std::all_of(text.begin() + 2, text.end(), [](char c) { return hex_digit(c).has_value(); });
@@ -66,12 +39,12 @@ piece first_escape(std::string_view text) noexcept
     }
     if (is_high_surrogate(*unit))
     {
-        auto const after = text.substr(escape_size);
+        auto const after = text.substr(unicode_escape_size);
         if (auto const next = escaped_unit(after); next && is_low_surrogate(*next))
             return {longest_piece, {}};
-        return {escape_size, ends_within_escape(after) ? "" : "\\ufffd"};
+        return {unicode_escape_size, ends_within_escape(after) ? "" : "\\ufffd"};
     }
-    return {escape_size, is_low_surrogate(*unit) ? "\\ufffd" : ""};
+    return {unicode_escape_size, is_low_surrogate(*unit) ? "\\ufffd" : ""};
 }
 
 /** The piece that a text begins with, which is not empty. */
@@ -92,6 +65,7 @@ bool text_repair::copy_some(std::size_t most)
 {
     if (position_ == 0)
         copy_.reserve(text_.size() + std::min(2 * text_.size(), most_growth + replacement_character.size()));
+    starts_.push_back({position_, copy_.size()});
     auto const end = position_ + std::min(most, text_.size() - position_);
     while (position_ < end)
     {
@@ -106,24 +80,18 @@ bool text_repair::copy_some(std::size_t most)
     return position_ < text_.size();
 }
 
-std::size_t text_repair::offset_in_text(std::string_view text, std::size_t offset) noexcept
+std::size_t text_repair::offset_in_text(std::size_t offset) const noexcept
 {
-    std::size_t position = 0;
-    std::size_t copied = 0;
-    while (position < text.size() && copied < offset)
+    auto const after =
+        std::find_if(starts_.rbegin(), starts_.rend(), [offset](start const& one) { return one.in_copy <= offset; });
+    auto [position, copied] = after == starts_.rend() ? start{0, 0} : *after;
+    while (position < position_ && copied < offset)
     {
-        auto const [size, replacement] = first_piece(text.substr(position));
-        if (replacement.empty())
-        {
-            auto const taken = std::min(size, offset - copied);
-            position += taken;
-            copied += taken;
-        }
-        else
-        {
-            position += size;
-            copied += replacement.size();
-        }
+        auto const rest = text_.substr(position, std::max(offset - copied, longest_piece));
+        auto const [size, replacement] = first_piece(rest);
+        auto const taken = replacement.empty() ? std::min(size, offset - copied) : size;
+        position += taken;
+        copied += replacement.empty() ? taken : replacement.size();
     }
     return position;
 }

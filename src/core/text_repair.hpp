@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ccloud::core {
 
@@ -29,14 +30,23 @@ public:
 
     std::string const& copy() const noexcept { return copy_; }
 
-    /** The byte of the text that byte `offset` of the copy was made from. */
-    static std::size_t offset_in_text(std::string_view text, std::size_t offset) noexcept;
+    /** The byte of the text that byte `offset` of the copy was made from. Looks at no more of the text than one call of
+        `copy_some` copied. */
+    std::size_t offset_in_text(std::size_t offset) const noexcept;
 
 private:
+    /** Where a call of `copy_some` began. */
+    struct start
+    {
+        std::size_t in_text;
+        std::size_t in_copy;
+    };
+
     std::string_view text_;
     std::size_t position_ = 0;
     bool changed_ = false;
     std::string copy_;
+    std::vector<start> starts_;
 };
 
 } // namespace ccloud::core

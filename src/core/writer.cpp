@@ -30,6 +30,13 @@ void append_json_string(std::string& to, std::string_view text)
     to += '"';
 }
 
+} // namespace ccloud::core
+
+namespace ccloud::detail {
+
+using core::append_json_string;
+using core::is_utf8;
+
 json_object json_object::raw(std::string_view object)
 {
     json_object written;
@@ -55,7 +62,7 @@ void json_object::note(std::string_view name, std::string_view within)
         not_utf8_.append(name).append(within);
 }
 
-json_object& json_object::member(std::string_view name, std::string_view value)
+json_object& json_object::member(std::string_view name, std::string_view value) &
 {
     if (!is_utf8(value))
         note(name, {});
@@ -64,7 +71,7 @@ json_object& json_object::member(std::string_view name, std::string_view value)
     return *this;
 }
 
-json_object& json_object::member(std::string_view name, std::vector<std::string> const& values)
+json_object& json_object::member(std::string_view name, std::vector<std::string> const& values) &
 {
     begin(name);
     text_ += '[';
@@ -80,7 +87,7 @@ json_object& json_object::member(std::string_view name, std::vector<std::string>
     return *this;
 }
 
-json_object& json_object::member(std::string_view name, json_object const& value)
+json_object& json_object::member(std::string_view name, json_object const& value) &
 {
     if (!value.not_utf8_.empty())
         note(name, '.' + value.not_utf8_);
@@ -89,7 +96,7 @@ json_object& json_object::member(std::string_view name, json_object const& value
     return *this;
 }
 
-json_object& json_object::touched(std::string_view name, change<std::string> const& value)
+json_object& json_object::touched(std::string_view name, change<std::string> const& value) &
 {
     if (value.value())
         return member(name, std::string_view(*value.value()));
@@ -101,4 +108,4 @@ json_object& json_object::touched(std::string_view name, change<std::string> con
     return *this;
 }
 
-} // namespace ccloud::core
+} // namespace ccloud::detail

@@ -5,9 +5,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-namespace ccloud::core {
+namespace ccloud::detail {
 
 /** Writes a JSON object, member by member, exactly as told: compact, in this order, nothing added.
 
@@ -17,12 +18,22 @@ namespace ccloud::core {
 class json_object
 {
 public:
-    json_object& member(std::string_view name, std::string_view value);
-    json_object& member(std::string_view name, std::vector<std::string> const& values);
-    json_object& member(std::string_view name, json_object const& value);
+    json_object& member(std::string_view name, std::string_view value) &;
+    json_object& member(std::string_view name, std::vector<std::string> const& values) &;
+    json_object& member(std::string_view name, json_object const& value) &;
+
+    template <class Value>
+    json_object&& member(std::string_view name, Value const& value) &&
+    {
+        return std::move(static_cast<json_object&>(*this).member(name, value));
+    }
 
     /** A member of an update: nothing where untouched, null where cleared. */
-    json_object& touched(std::string_view name, change<std::string> const& value);
+    json_object& touched(std::string_view name, change<std::string> const& value) &;
+    json_object&& touched(std::string_view name, change<std::string> const& value) &&
+    {
+        return std::move(static_cast<json_object&>(*this).touched(name, value));
+    }
 
     /** An object that is text already; as a member it is called "json". */
     static json_object raw(std::string_view object);
@@ -40,6 +51,12 @@ private:
     std::string text_ = "{";
     std::string not_utf8_;
 };
+
+} // namespace ccloud::detail
+
+namespace ccloud::core {
+
+using ccloud::detail::json_object;
 
 /** Appends a JSON string: `"`, `\` and control characters are escaped, UTF-8 passes through (RFC 8259 section 7). */
 void append_json_string(std::string& to, std::string_view text);

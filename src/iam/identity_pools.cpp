@@ -18,22 +18,20 @@ plan at(method verb, std::string_view provider_id)
 
 core::json_object to_json(create_identity_pool const& pool)
 {
-    core::json_object json;
-    json.member("display_name", pool.display_name_)
+    return core::json_object()
+        .member("display_name", pool.display_name_)
         .member("description", pool.description_)
         .member("identity_claim", pool.identity_claim_)
         .member("filter", pool.filter_);
-    return json;
 }
 
 core::json_object to_json(update_identity_pool const& pool)
 {
-    core::json_object json;
-    json.touched("display_name", pool.display_name_)
+    return core::json_object()
+        .touched("display_name", pool.display_name_)
         .touched("description", pool.description_)
         .touched("identity_claim", pool.identity_claim_)
         .touched("filter", pool.filter_);
-    return json;
 }
 
 operation<identity_pool> identity_pools::create(create_identity_pool const& pool, call_options options) const

@@ -15,16 +15,12 @@ constexpr std::string_view at = "/iam/v2/ip-groups";
 
 core::json_object to_json(create_ip_group const& group)
 {
-    core::json_object json;
-    json.member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_);
-    return json;
+    return core::json_object().member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_);
 }
 
 core::json_object to_json(update_ip_group const& group)
 {
-    core::json_object json;
-    json.member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_);
-    return json;
+    return core::json_object().member("group_name", group.group_name_).member("cidr_blocks", group.cidr_blocks_);
 }
 
 operation<ip_group> ip_groups::create(create_ip_group const& group, call_options options) const

@@ -5,6 +5,7 @@
 #include "core/keep_alive.hpp"
 #include "core/parsed_fields.hpp"
 #include "core/redact.hpp"
+#include "core/redaction.hpp"
 #include "core/status_line.hpp"
 
 #include <boost/beast/http/error.hpp>
@@ -34,10 +35,14 @@ constexpr char bare_return[] = "a line has a CR without LF";
 constexpr std::size_t minor_version = 7;
 constexpr std::size_t end_of_code = 12;
 
-/** Up to `most` bytes of a line, for a complaint. It ends in "..." if the line is longer, or is not known to end. */
+/** Up to `most` bytes of a line, for a complaint. It ends in `core::cut_mark` if the line is longer, or is not known to
+    end: `core::redactor` then removes the beginning of a credential before it. */
 std::string quoted(std::string_view line, bool ended, std::size_t most = 32)
 {
-    return '"' + core::printable(line, most) + (ended || line.size() > most ? "\"" : "...\"");
+    auto text = '"' + core::printable(line, most);
+    if (!ended && line.size() <= most)
+        text += core::cut_mark;
+    return text += '"';
 }
 
 /** The same, if the line ends where it has its line feed. */

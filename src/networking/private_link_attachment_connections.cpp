@@ -51,18 +51,14 @@ core::json_object to_json(create_private_link_attachment_connection const& made,
                           .member("cloud", std::visit(write_cloud(), made.cloud_))
                           .member("environment", reference(environment))
                           .member("private_link_attachment", reference(made.private_link_attachment_));
-    core::json_object json;
-    json.member("spec", spec);
-    return json;
+    return core::json_object().member("spec", spec);
 }
 
 core::json_object to_json(update_private_link_attachment_connection const& edit, std::string_view environment)
 {
     auto const spec =
         core::json_object().touched("display_name", edit.display_name_).member("environment", reference(environment));
-    core::json_object json;
-    json.member("spec", spec);
-    return json;
+    return core::json_object().member("spec", spec);
 }
 
 operation<private_link_attachment_connection> private_link_attachment_connections::create(

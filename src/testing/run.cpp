@@ -62,9 +62,8 @@ void run(std::function<asio::awaitable<void>()> const& body)
         std::rethrow_exception(thrown);
     std::string wrong = complaints(clock);
     for (auto const* wire : clock.transports())
-        if (wire->remaining() > 0)
-            wrong +=
-                (wrong.empty() ? "" : "; ") + std::to_string(wire->remaining()) + " steps of the script were not used";
+        if (auto const unused = wire->unused_steps(); !unused.empty())
+            wrong.append(wrong.empty() ? "" : "; ").append(unused);
     if (!wrong.empty())
         throw script_error("testing::run: " + wrong);
 }

@@ -30,6 +30,16 @@ struct step
     bool hangs = false;
 };
 
+/** A step as a test wrote it. */
+std::string text_of(step const& one)
+{
+    if (one.hangs)
+        return "hang()";
+    if (one.status != 0)
+        return "reply(" + std::to_string(one.status) + ')';
+    return "fail(): " + make_error_code(one.outcome.code).message();
+}
+
 struct injected_failure
 {
     std::size_t index = 0;
@@ -246,6 +256,18 @@ std::vector<nanoseconds> const& scripted_transport::waits() const noexcept
 std::size_t scripted_transport::remaining() const noexcept
 {
     return state_->script.size();
+}
+std::string scripted_transport::unused_steps() const
+{
+    auto const& left = state_->script;
+    if (left.empty())
+        return {};
+    auto const count = [](std::size_t number, std::string_view one, std::string_view several) {
+        return std::to_string(number).append(" ").append(number == 1 ? one : several);
+    };
+    return count(left.size(), "step was not used: step ", "steps were not used, the first is step ") +
+           std::to_string(state_->taken + 1) + " of the script, " + text_of(left.front()) + "; " +
+           count(state_->requests.size(), "request was sent", "requests were sent");
 }
 std::size_t scripted_transport::in_flight() const noexcept
 {

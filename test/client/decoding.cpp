@@ -368,3 +368,18 @@ TEST_CASE("RFC 8259 section 8.1: a byte order mark before a response is ignored"
         CHECK(gone.error().problems().front().detail == "gone");
     });
 }
+
+TEST_CASE("the byte of a fault is named in a long response with ill-formed text, too")
+{
+    std::string const ill_formed(3 * slice, '\xff'); // each becomes three bytes in the copy that is read
+    std::string const begin = R"({"other":")" + ill_formed + R"(","id":)";
+    auto wire = script();
+    wire->reply(200, begin + "7}");
+    with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+        auto const got = co_await iam::ip_groups(cloud).get("ipg-1");
+        REQUIRE(!got.has_value());
+        auto const& detail = got.error().detail();
+        CAPTURE(detail);
+        CHECK(detail.find("at byte " + std::to_string(begin.size() + 1)) != std::string::npos);
+    });
+}

@@ -485,6 +485,8 @@ TEST_CASE("a DELETE that is repeated and answered as deleted objects are, by 404
     };
     for (auto const& [status, body, gone] :
          {row{404, "", true}, row{410, "", true}, row{403, deleted_403, true},
+          row{403, R"({"message":"Forbidden"})", false}, row{403, R"({"error":"access_denied"})", false},
+          row{403, R"({"errors":[{"detail":"currently limited to 3"}]})", false},
           row{403, R"({"message":"resource not found"})", true}, row{403, bad_key_403, false},
           row{403, proxy_403, false}, row{403, "", false}, row{401, deleted_403, false}, row{409, deleted_403, false}})
     {

@@ -209,6 +209,89 @@ TEST_CASE("after the error of a broken link the page is fetched again, its items
         }
 }
 
+TEST_CASE(
+    "a page with a broken link that has fewer items when it is fetched again takes no item from the pages after it"
+)
+{
+    struct row
+    {
+        std::vector<names> again; ///< the page each time it is fetched again; the last time its link is sound
+        names rest;               ///< of what is delivered after that
+    };
+    for (auto const& [again, rest] : std::vector<row>{
+             {{{"c"}}, {"e", "f"}},
+             {{{}}, {"e", "f"}},
+             {{{"c", "d"}}, {"e", "f"}},
+             {{{"c", "d", "x"}}, {"x", "e", "f"}},
+             {{{"c"}, {"c"}}, {"e", "f"}},
+             {{{"c"}, {"c", "x"}}, {"x", "e", "f"}}, // skipped is what the page had the last time
+             {{{"c", "d", "x"}, {"d", "x"}}, {"x", "e", "f"}},
+         })
+        for (int const prefetch : {0, 1})
+            for (bool const collects : {false, true})
+            {
+                CAPTURE(again.front().size());
+                CAPTURE(again.size());
+                CAPTURE(prefetch);
+                CAPTURE(collects);
+                auto wire = script();
+                wire->reply(200, page_with(next_link("?page_token=T1"), {"a", "b"}));
+                wire->reply(200, page_with(R"({"next":7})", {"c", "d"}));
+                for (auto const& page : again)
+                    wire->reply(
+                        200, page_with(&page == &again.back() ? next_link("?page_token=T2") : R"({"next":7})", page)
+                    );
+                wire->reply(200, page_with({}, {"e", "f"}));
+                with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+                    auto listing = iam::ip_groups(cloud).list({.prefetch = prefetch});
+                    auto const first = co_await drain(listing);
+                    CHECK(first.first == names{"a", "b", "c", "d"});
+                    names later;
+                    for (std::size_t i = 1; i < again.size(); ++i)
+                    {
+                        auto const failed = co_await drain(listing);
+                        CHECK(failed.second.code() == errc::malformed_response);
+                        later.insert(later.end(), failed.first.begin(), failed.first.end());
+                    }
+                    if (collects)
+                    {
+                        auto const all = co_await listing.collect();
+                        REQUIRE(all.has_value());
+                        auto const ids = ids_of(*all);
+                        later.insert(later.end(), ids.begin(), ids.end());
+                    }
+                    else
+                    {
+                        auto const all = co_await drain(listing);
+                        CHECK(all.second.code() == errc::unset);
+                        later.insert(later.end(), all.first.begin(), all.first.end());
+                    }
+                    CHECK(later == rest);
+                });
+            }
+}
+
+TEST_CASE("a failed collect that fetched a shorter page again has a checkpoint before its first item")
+{
+    auto wire = script();
+    wire->reply(200, page_with(R"({"next":7})", {"a", "b"}));
+    wire->reply(200, page_with(next_link("?page_token=T1"), {"a"}));
+    wire->reply(200, page_with(next_link("?page_token=T2"), {"c", "d"}));
+    wire->reply(404);
+    with_client(wire, [](ccloud::client cloud) -> asio::awaitable<void> {
+        auto listing = iam::ip_groups(cloud).list();
+        auto const first = co_await drain(listing);
+        CHECK(first.first == names{"a", "b"});
+        auto const failed = co_await listing.collect();
+        REQUIRE(!failed.has_value());
+        CHECK(failed.error().status() == 404);
+        CHECK(listing.checkpoint() == checkpoint("T1", 0));
+        auto const two = co_await listing.collect(2);
+        REQUIRE(two.has_value());
+        CHECK(ids_of(*two) == names{"c", "d"});
+    });
+}
+
 TEST_CASE("a listing that resumes beyond the items of a page with a broken link keeps its place")
 {
     auto wire = script();

@@ -94,6 +94,9 @@ TEST_CASE("some statuses mean what their text says (vector 6)")
              {403, "invalid_api_key_403.json", {condition::forbidden, condition::unauthenticated}},
              {403, "status/403.json", {condition::forbidden, condition::gone}},
              {403, "e_message_only.json", {condition::forbidden, condition::gone}},
+             {403, "c_five_digit_code.json", {condition::forbidden}},
+             {403, "d_error_object.json", {condition::forbidden, condition::gone}},
+             {403, "d_error_object_short.json", {condition::forbidden}},
              {403, "k_before_gzip.json", {condition::forbidden, condition::gone}},
              {403, "i_empty", {condition::forbidden}},
              {403, "h_error_null.json", {condition::forbidden}},
@@ -106,7 +109,7 @@ TEST_CASE("some statuses mean what their text says (vector 6)")
              {402, "status/402.json", {condition::quota_exceeded}},
              {404, "invalid_api_key_403.json", {condition::not_found, condition::gone}},
              {422, "quota_as_400.json", {condition::invalid_request, condition::quota_exceeded}},
-             {403, "quota_as_400.json", {condition::forbidden, condition::gone, condition::quota_exceeded}},
+             {403, "quota_as_400.json", {condition::forbidden, condition::quota_exceeded}},
              {409, "quota_as_400.json", {condition::conflict, condition::quota_exceeded}},
              {429, "quota_as_400.json", {condition::throttled, condition::quota_exceeded}},
              {500, "quota_as_400.json", {condition::server_failure, condition::quota_exceeded}},
@@ -126,10 +129,42 @@ TEST_CASE("a bad key is known in any case of letters and in any shape of the bod
 {
     for (std::string_view const body :
          {"Invalid API Key", "{\"message\":\"INVALID API KEY.\"}", "<p>invalid api key</p>",
-          R"({"error":{"message":"the Invalid API key"}})", R"({"message":"invalid\u0020API key"})"})
+          R"({"error":{"message":"the Invalid API key"}})", R"({"message":"invalid\u0020API key"})",
+          R"({"errors":[{"status":"403","detail":"The API Key is invalid"}]})", R"({"message":"api key is invalid."})",
+          R"({"errors":[{"code":"invalid_key","detail":"Forbidden"}]})",
+          R"({"errors":[{"code":"invalid_api_key","detail":"not found"}]})"})
     {
         CAPTURE(body);
         check_exactly(answered(403, body), {condition::forbidden, condition::unauthenticated});
+    }
+    check_exactly(
+        answered(403, R"({"message":"the API key is valid, the group is not found"})"),
+        {condition::forbidden, condition::gone}
+    );
+}
+
+TEST_CASE("a bad key is known by error=\"invalid_key\" in WWW-Authenticate, as in the example of the API document")
+{
+    auto const challenged = [](std::string_view value, std::string_view body) {
+        ccloud::http_headers headers;
+        headers.add("WWW-Authenticate", "Newauth realm=\"x\"").add("www-authenticate", value);
+        error failure;
+        ccloud::core::read_answer(failure.edit(), ccloud::response_info(403, headers), body);
+        return failure;
+    };
+    constexpr std::string_view deleted = R"({"errors":[{"status":"403","detail":"Forbidden Access"}]})";
+    for (std::string_view const value :
+         {R"(Basic error="invalid_key", error_description="The API Key is invalid")", "Basic ERROR = invalid_key",
+          "Basic realm=\"a\",error=\"invalid_key\"", "Bearer error=\"invalid_token\""})
+        for (std::string_view const body : {deleted, std::string_view()})
+        {
+            CAPTURE(value);
+            check_exactly(challenged(value, body), {condition::forbidden, condition::unauthenticated});
+        }
+    for (std::string_view const value : {"Basic", "Basic realm=\"invalid_key\"", "Bearer error=\"insufficient_scope\""})
+    {
+        CAPTURE(value);
+        check_exactly(challenged(value, deleted), {condition::forbidden, condition::gone});
     }
 }
 
@@ -153,6 +188,10 @@ TEST_CASE("a quota is known by its words in any shape of the body (\"currently l
         CAPTURE(body);
         check_exactly(answered(409, body), {condition::conflict});
     }
+    check_exactly(
+        answered(403, R"({"errors":[{"detail":"not found: is currently limited to 3"}]})"),
+        {condition::forbidden, condition::quota_exceeded}
+    );
     auto cut = answered(409, R"({"message":"is currently limited to)");
     cut.edit().code = errc::connection_lost;
     check_exactly(cut, {condition::conflict, condition::quota_exceeded, condition::network});
@@ -161,15 +200,36 @@ TEST_CASE("a quota is known by its words in any shape of the body (\"currently l
 TEST_CASE("a 403 is gone only in the API's own words: proxies and firewalls answer 403, too")
 {
     for (std::string_view const body :
-         {"<html><head><title>403 Forbidden</title></head></html>", "Access denied", "", " ", "[]", "\"Forbidden\"",
-          "{}", R"({"error":null})", R"({"blocked":true})", "{\"message\":\"x\"} <!-- padding -->"})
+         {"<html><head><title>403 Forbidden</title></head></html>",
+          "Access denied",
+          "",
+          " ",
+          "[]",
+          "\"Forbidden\"",
+          "{}",
+          R"({"error":null})",
+          R"({"blocked":true})",
+          "{\"message\":\"x\"} <!-- padding -->",
+          R"({"message":"Forbidden"})",
+          R"({"error":{"code":403}})",
+          R"({"error_code":40301})",
+          R"({"error":"access_denied"})",
+          R"({"errors":["Forbidden"]})",
+          R"({"errors":"Forbidden"})",
+          R"({"errors":[],"message":"Forbidden"})",
+          R"({"errors":{"detail":"Forbidden"}})",
+          R"({"errors":[{}],"message":"Forbidden"})",
+          "<p>The page was not found</p>",
+          R"({"errors":[{"detail":"x"}],"errors":[],"message":"Forbidden"})"})
     {
         CAPTURE(body);
         check_exactly(answered(403, body), {condition::forbidden});
     }
     for (std::string_view const body :
          {R"({"errors":[{"status":"403","code":"forbidden_access","detail":"Forbidden Access"}]})",
-          R"({"message":"resource not found"})", R"({"error":{"code":403}})", R"({"error_code":40301})"})
+          R"({"message":"resource not found"})", R"({"error":{"code":403,"message":"Not Found"}})",
+          R"({"errors":["Not found"]})", R"({"code":"RESOURCE_NOT_FOUND","message":"Forbidden"})",
+          R"({"errors":["x",{"code":"forbidden"}]})"})
     {
         CAPTURE(body);
         check_exactly(answered(403, body), {condition::forbidden, condition::gone});
@@ -470,10 +530,19 @@ TEST_CASE("progress has the three words of the documentation")
     CHECK(ccloud::to_string(progress::answered) == "answered");
 }
 
-TEST_CASE("each reason for a repetition, and each source of a wait, has words of its own")
+TEST_CASE("each reason for a repetition or for none, and each source of a wait, has words of its own")
 {
     using ccloud::delay_source;
     using ccloud::retry_reason;
+    for (auto const& [why, words] : std::vector<std::pair<gave_up, std::string_view>>{
+             {gave_up::not_retryable, "not retryable"},
+             {gave_up::attempts_exhausted, "no tries left"},
+             {gave_up::deadline_would_pass, "waiting longer would pass the deadline"},
+             {gave_up::retry_after_too_long, "too long a wait"},
+             {gave_up::retry_budget_exhausted, "the retry budget is used up"},
+             {gave_up::limit_exhausted, "waiting for the limit was not wanted"},
+         })
+        CHECK(to_string(why) == words); // found by ADL
     for (auto const& [why, words] : std::vector<std::pair<retry_reason, std::string_view>>{
              {retry_reason::none, "none"},
              {retry_reason::transient, "transient failure"},

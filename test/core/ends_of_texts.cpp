@@ -84,7 +84,7 @@ TEST_CASE("a link, an address, a URL and a reply of a proxy are read up to their
         (void)core::page_token(part);
         (void)core::parse_endpoint(part, true);
         (void)core::parse_proxy(part);
-        (void)core::follow(part, ccloud::origin(true, "api.example.test", 443), "/a");
+        (void)core::follow(part, part, ccloud::origin(true, "api.example.test", 443), "/a");
     });
     for (auto const text : {"2001:db8::192.0.2.33"sv, "192.0.2.255"sv, "::ffff:10.0.0.1"sv})
         for_each_beginning(text, [](auto part) { (void)core::ip_address::parse(part); });

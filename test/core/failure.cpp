@@ -18,6 +18,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace core = ccloud::core;
@@ -220,6 +221,25 @@ TEST_CASE("odd forms of the shapes are read as far as they go")
              {R"({"message":"m","details":[{"detail":"m"},{"detail":"n"},{"message":"n"},{"message":"o"}]})",
               {"detail=m; n; o | message=m"}},
              {R"({"details":[{"detail":"m"}],"message":"the m is missing"})", {"detail=the m is missing"}},
+             {R"({"message":"m","details":[{"detail":"field 12"},{"detail":"field 1"},{"detail":"field 12"}]})",
+              {"detail=m; field 12; field 1 | message=m"}},
+             {R"({"message":"bad: field 12","details":[{"detail":"field 1"}]})",
+              {"detail=bad: field 12; field 1 | message=bad: field 12"}},
+             {R"({"message":"10.0.0.1/24, refused","details":[{"detail":"10.0.0.1"},{"detail":"refused"},{"detail":"0.1/24"}]})",
+              {"detail=10.0.0.1/24, refused; 10.0.0.1; 0.1/24 | message=10.0.0.1/24, refused"}},
+             {R"({"resolution":"use b2","suggestion":"use b","message":"m"})", {"detail=m | resolution=use b2; use b"}},
+             {R"({"message":"m","details":["x","y",7,"x",{"detail":"z"},""]})", {"detail=m; x; y; z | message=m"}},
+             {R"({"details":["x"]})", {"detail=x"}},
+             {R"({"details":"x","message":"m"})", {"detail=m; x | message=m"}},
+             {R"({"details":{"message":"x"},"message":"m"})", {"detail=m; x | message=m"}},
+             {R"({"errors":[{"detail":"m","details":["x",["y"]]}]})", {"detail=m; x"}},
+             {"{\"message\":\"m\",\"details\":[\"x", {"detail=m; x... | message=m"}},
+             {R"({"errors":[{"error":"e","error_description":"d"}]})", {"code=e | detail=d"}},
+             {R"({"errors":[{"error":"e"},{"error_description":"d"},{"error":{"message":"m"}}]})",
+              {"code=e", "detail=d"}},
+             {R"({"errors":[{"error":"e","code":"c","title":"t","detail":"d","message":"m","error_description":"x"}]})",
+              {"code=c | title=t | detail=d; x; e | message=m"}},
+             {R"({"error":{"error":"e","error_description":"d"}})", {"code=e | detail=d"}},
              {R"({"errors":[]})", {}},
              {R"({"errors":null})", {}},
              {R"({"errors":[{}]})", {}},
@@ -334,88 +354,102 @@ private:
         return {};
     }
 
-    static problem read_problem(json::object const& object)
-    {
-        problem told;
-        told.id = member(object, {"id"});
-        told.status = member(object, {"status"});
-        told.code = member(object, {"code", "error_code"});
-        told.error_code = member(object, {"error_code"});
-        told.title = member(object, {"title"});
-        told.detail = member(object, {"detail", "message"});
-        told.message = member(object, {"message"});
-        told.resolution = member(object, {"resolution"});
-        append_new(told.resolution, member(object, {"suggestion"}));
-        if (auto const* source = object.if_contains("source"); source && source->is_object())
-        {
-            told.pointer = member(source->get_object(), {"pointer"});
-            told.parameter = member(source->get_object(), {"parameter"});
-        }
-        return told;
-    }
-
+    /** `more` has no text of several words here, so that it is new unless it is one of the parts. */
     static void append_new(std::string& to, std::string const& more)
     {
-        if (to.find(more) == std::string::npos)
+        bool const is_part = ("; " + to + "; ").find("; " + more + "; ") != std::string::npos;
+        if (!more.empty() && !is_part)
             to += (to.empty() ? "" : "; ") + more;
     }
 
-    static void append_details(problem& told, json::object const& object)
+    static std::string text_of_entry(json::value const& entry)
     {
+        if (auto const* object = entry.if_object())
+            return member(*object, {"detail", "message"});
+        return entry.is_string() ? text_of(&entry) : std::string();
+    }
+
+    static std::vector<std::string> read_details(json::object const& object)
+    {
+        std::vector<std::string> all;
         auto const* details = object.if_contains("details");
-        if (details && details->is_string())
-            append_new(told.detail, text_of(details));
-        if (!details || !details->is_array())
-            return;
-        for (auto const& entry : details->get_array())
-            if (entry.is_object())
-                append_new(told.detail, member(entry.get_object(), {"detail", "message"}));
-            else if (entry.is_string())
-                append_new(told.detail, text_of(&entry));
+        if (details && details->is_array())
+            for (auto const& entry : details->get_array())
+                all.push_back(text_of_entry(entry));
+        else if (details)
+            all.push_back(text_of_entry(*details));
+        return all;
+    }
+
+    /** The texts of an object by the names of their members. */
+    struct raw_members
+    {
+        std::map<std::string_view, std::string> texts;
+        std::vector<std::string> details;
+
+        /** Puts a text in place of the first of the members that is not there, else among the details. */
+        void put(std::string const& text, std::vector<std::string_view> const& names)
+        {
+            for (auto const name : names)
+                if (texts[name].empty())
+                {
+                    texts[name] = text;
+                    return;
+                }
+            details.push_back(text);
+        }
+    };
+
+    static raw_members read_members(json::object const& object)
+    {
+        raw_members read;
+        for (auto const name :
+             {"id", "status", "code", "error_code", "title", "detail", "message", "resolution", "suggestion"})
+            read.texts[name] = member(object, {name});
+        if (auto const* source = object.if_contains("source"); source && source->is_object())
+            for (auto const name : {"pointer", "parameter"})
+                read.texts[name] = member(source->get_object(), {name});
+        read.details = read_details(object);
+        read.put(member(object, {"error_description"}), {"detail", "message"});
+        auto const* error = object.if_contains("error");
+        read.put(error && error->is_string() ? text_of(error) : std::string(), {"code", "title"});
+        return read;
     }
 
     /** The object "error", completed by what the document has beside it. */
-    static problem read_inner_problem(json::object const& inner, json::object const& document)
+    static raw_members read_inner_members(json::object const& inner, json::object const& document)
     {
-        json::object whole;
-        for (auto const* const name : {"id", "status", "code", "error_code", "title", "resolution", "suggestion"})
-            for (auto const* const object : {&document, &inner})
-                if (auto text = member(*object, {name}); !text.empty())
-                    whole[name] = text;
-        if (auto const text = member(document, {"requestId"}); !text.empty() && member(inner, {"id"}).empty())
-            whole["id"] = text;
-        auto told = read_problem(whole);
-        for (auto const* const object : {&document, &inner})
-        {
-            auto const place = read_problem(*object);
-            told.pointer = place.pointer.empty() ? told.pointer : place.pointer;
-            told.parameter = place.parameter.empty() ? told.parameter : place.parameter;
-        }
-        auto const detail = member(document, {"detail"}), message = member(document, {"message"}),
-                   description = member(document, {"error_description"});
-        told.detail = member(inner, {"detail", "message"});
-        told.message = member(inner, {"message"});
-        bool const has_words = !told.detail.empty();
-        std::vector<std::string> others;
-        if (has_words)
-            others = {detail, message, description};
-        else
-        {
-            told.detail = detail.empty() ? description.empty() ? message : description : detail;
-            told.message = message;
-            others = {detail.empty() ? "" : description};
-        }
-        append_details(told, inner);
-        append_details(told, document);
-        for (auto const& other : others)
-            append_new(told.detail, other);
-        return told;
+        auto read = read_members(inner);
+        auto beside = read_members(document);
+        if (auto const id = member(document, {"requestId"}); !id.empty())
+            beside.texts["id"] = id;
+        if (!read.texts["detail"].empty() || !read.texts["message"].empty())
+            for (auto const name : {"detail", "message"})
+                read.details.push_back(std::exchange(beside.texts[name], {}));
+        for (auto const& [name, text] : beside.texts)
+            if (read.texts[name].empty())
+                read.texts[name] = text;
+        read.details.insert(read.details.end(), beside.details.begin(), beside.details.end());
+        return read;
     }
 
-    static problem read_whole_problem(json::object const& object)
+    static problem made_of(raw_members read)
     {
-        auto told = read_problem(object);
-        append_details(told, object);
+        auto& texts = read.texts;
+        problem told;
+        told.id = texts["id"];
+        told.status = texts["status"];
+        told.code = texts["code"].empty() ? texts["error_code"] : texts["code"];
+        told.error_code = texts["error_code"];
+        told.title = texts["title"];
+        told.detail = texts["detail"].empty() ? texts["message"] : texts["detail"];
+        told.message = texts["message"];
+        for (auto const& one : read.details)
+            append_new(told.detail, one);
+        told.resolution = texts["resolution"];
+        append_new(told.resolution, texts["suggestion"]);
+        told.pointer = texts["pointer"];
+        told.parameter = texts["parameter"];
         return told;
     }
 
@@ -425,7 +459,7 @@ private:
     {
         problem told;
         if (auto const* object = from.if_object())
-            told = read_whole_problem(*object);
+            told = made_of(read_members(*object));
         else if (auto const* words = from.if_string())
             told.detail = std::string(words->data(), words->size());
         if (says_anything(told))
@@ -445,34 +479,12 @@ private:
         auto const* error = object.if_contains("error");
         if (error && error->is_object())
         {
-            auto told = read_inner_problem(error->get_object(), object);
+            auto told = made_of(read_inner_members(error->get_object(), object));
             if (says_anything(told))
                 all.push_back(std::move(told));
             return all;
         }
-        auto told = read_problem(object);
-        std::string extra_description, extra_error;
-        if (auto const description = member(object, {"error_description"}); !description.empty())
-        {
-            if (member(object, {"detail"}).empty())
-                told.detail = description;
-            else if (told.message.empty())
-                told.message = description;
-            else
-                extra_description = description;
-        }
-        if (error && error->is_string() && !error->get_string().empty())
-        {
-            if (member(object, {"code"}).empty())
-                told.code = text_of(error);
-            else if (told.title.empty())
-                told.title = text_of(error);
-            else
-                extra_error = text_of(error);
-        }
-        append_details(told, object);
-        append_new(told.detail, extra_description);
-        append_new(told.detail, extra_error);
+        auto told = made_of(read_members(object));
         if (!told.code.empty() || !told.detail.empty() || !told.title.empty())
             all.push_back(std::move(told));
         return all;
@@ -769,6 +781,11 @@ TEST_CASE("the line of an error says nothing twice, and leaves out nothing that 
              row{R"({"detail":"IP group ipg-1 not found","message":"Not Found"})", "IP group ipg-1 not found"},
              row{R"({"detail":"the name is taken","message":"conflict"})", "the name is taken; conflict"},
              row{R"({"message":"m","details":[{"detail":"m"},{"detail":"n"}]})", "m; n"},
+             row{R"({"detail":"field 12 is bad","message":"field 1"})", "field 12 is bad; field 1"},
+             row{R"({"detail":"range 10.0.0.1","message":"10.0.0.1/24 refused"})",
+                 "range 10.0.0.1; 10.0.0.1/24 refused"},
+             row{R"({"detail":"not found","message":"[ipg-1: Not Found]"})", "[ipg-1: Not Found]"},
+             row{R"({"errors":[{"detail":"use b2","resolution":"Use b"}]})", "use b2 (Use b)"},
              row{R"({"errors":[{"detail":"use b","resolution":"Use b."}]})", "use b"},
              row{R"({"errors":[{"detail":"a is bad","resolution":"Use b."}]})", "a is bad (Use b)"},
              row{R"({"title":"Not Found","code":404})", "Not Found"},

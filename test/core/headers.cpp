@@ -2,6 +2,7 @@
 
 #include "core/ascii.hpp"
 #include "core/parsed_fields.hpp"
+#include "core/shared_fields.hpp"
 #include "printers.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -426,19 +428,21 @@ TEST_CASE("an X-RateLimit-Reset of 10^9 or more is a time since 1970, and no len
     CHECK(answer({{"X-RateLimit-Reset", "999999999"}}).rate_limit().reset == std::chrono::seconds(999'999'999));
 }
 
-TEST_CASE("copies of a response share its header fields after share_headers()")
+TEST_CASE("copies of a response share its header fields once these are shared, and every accessor reads them")
 {
     std::string const id(100, 'r');
     auto info = answer(
         {{"X-Request-Id", id},
          {"Location", "/x"},
-         {"X-RateLimit-Limit", "9"},
          {"Retry-After", "7"},
-         {"WWW-Authenticate", "Basic"}}
+         {"WWW-Authenticate", "Basic"},
+         {"X-RateLimit-Limit", "9"},
+         {"X-RateLimit-Remaining", "8"},
+         {"X-RateLimit-Reset", "6"}}
     );
     info.attempts(3);
     auto const before = info;
-    info.share_headers();
+    ccloud::detail::shared_fields::share(info, std::make_shared<http_headers>());
     auto const* const fields = &info.headers();
     auto copy = info;
     CHECK(&copy.headers() == fields);
@@ -448,20 +452,22 @@ TEST_CASE("copies of a response share its header fields after share_headers()")
     {
         CHECK(one->request_id() == id);
         CHECK(one->location() == "/x");
-        CHECK(one->rate_limit().limit == 9);
         CHECK(one->retry_after() == "7");
         CHECK(one->www_authenticate() == std::vector<std::string_view>{"Basic"});
+        CHECK(one->rate_limit().limit == 9);
+        CHECK(one->rate_limit().remaining == 8);
+        CHECK(one->rate_limit().reset == std::chrono::seconds(6));
         CHECK(one->status() == before.status());
         CHECK(one->attempts() == 3);
         CHECK(one->headers().text() == before.headers().text());
     }
-    copy.share_headers(); // the second time it changes nothing
+    ccloud::detail::shared_fields::share(copy, std::make_shared<http_headers>()); // the second time it changes nothing
     CHECK(&copy.headers() == fields);
     auto const moved = std::move(copy);
     CHECK(&moved.headers() == fields);
     CHECK(info.request_id().empty());
 
     response_info empty;
-    empty.share_headers();
+    ccloud::detail::shared_fields::share(empty, std::make_shared<http_headers>());
     CHECK(empty.headers().empty());
 }

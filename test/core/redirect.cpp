@@ -20,14 +20,14 @@ origin const here(true, "api.example.test", 443);
 
 std::string target_of(std::string_view location, origin const& from = here, std::string_view target = "/b/c/d;p?q")
 {
-    auto const next = core::follow(location, from, target);
+    auto const next = core::follow(location, location, from, target);
     CHECK(next.refusal == "");
     return next.target;
 }
 
 std::string refusal_of(std::string_view location, origin const& from = here, std::string_view target = "/b/c/d;p?q")
 {
-    auto const next = core::follow(location, from, target);
+    auto const next = core::follow(location, location, from, target);
     CHECK(next.target == "");
     CHECK(next.refusal != "");
     return next.refusal;
@@ -316,7 +316,7 @@ TEST_CASE("a refusal is one line of visible characters, whatever the server sent
         {
             std::string location(form);
             location[location.find('?')] = static_cast<char>(byte);
-            auto const next = core::follow(location, here, "/a");
+            auto const next = core::follow(location, location, here, "/a");
             for (char const c : next.refusal)
                 if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
                     FAIL("control character " << int(c) << " for byte " << byte);

@@ -251,6 +251,36 @@ TEST_CASE("S1: a date in Retry-After is measured against Date, unless the answer
     CHECK(wait_of(429, headers) == nanoseconds(40s));
 }
 
+TEST_CASE("a Date beyond what can be computed with is none: the wait is measured against the client's clock")
+{
+    for (std::string_view const date :
+         {"Mon, 01 Jan 0001 00:00:00 GMT", "Sun Nov  6 08:50:37 0000", "Fri, 31 Dec 1677 23:59:59 GMT",
+          "Wed, 01 Jan 2262 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Sun Nov  6 08:50:37 9999"})
+    {
+        CAPTURE(date);
+        CHECK(
+            wait_of(429, fields({{"Date", date}, {"Retry-After", "Sun, 06 Nov 1994 08:50:37 GMT"}})) == nanoseconds(40s)
+        );
+        for (std::string_view const name : {"X-RateLimit-Reset", "RateLimit-Reset"})
+        {
+            auto const limited = fields({{"Date", date}, {name, "784111837"}, {"X-RateLimit-Remaining", "0"}});
+            bool const old = name == "X-RateLimit-Reset"; // the other is an epoch from 10^9 on
+            CHECK(wait_of(429, limited, reset_form::epoch) == (old ? nanoseconds(40s) : longest_hint));
+        }
+    }
+    // A date that is only wrong, and one in a Retry-After, count as they are.
+    CHECK(
+        wait_of(
+            429, fields({{"Date", "Sat, 01 Jan 2000 00:00:00 GMT"}, {"Retry-After", "Sat, 01 Jan 2000 00:00:07 GMT"}})
+        ) == nanoseconds(7s)
+    );
+    CHECK(
+        wait_of(
+            429, fields({{"Date", "Mon, 01 Jan 0001 00:00:00 GMT"}, {"Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"}})
+        ) == longest_hint
+    );
+}
+
 TEST_CASE("S2: of several Retry-After fields the largest valid one counts")
 {
     struct row

@@ -85,19 +85,26 @@ TEST_CASE("the offset in the text is that of the byte which a byte of the copy w
 {
     std::string_view const text = "a\xffq\\ud800\xe2\x82z\xc3\xbc";
     std::string_view const copy = "a" FFFD "q\\ufffd" FFFD "z\xc3\xbc";
-    REQUIRE(repaired(text) == copy);
-    std::size_t last = 0;
-    for (std::size_t offset = 0; offset <= copy.size(); ++offset)
+    for (std::size_t most = 1; most <= text.size() + 1; ++most) // in slices of any size
     {
-        auto const at = core::text_repair::offset_in_text(text, offset);
-        CHECK(at >= last);
-        CHECK(at <= text.size());
-        last = at;
+        CAPTURE(most);
+        core::text_repair repair(text);
+        while (repair.copy_some(most))
+            ;
+        REQUIRE(repair.copy() == copy);
+        std::size_t last = 0;
+        for (std::size_t offset = 0; offset <= copy.size(); ++offset)
+        {
+            auto const at = repair.offset_in_text(offset);
+            CHECK(at >= last);
+            CHECK(at <= text.size());
+            last = at;
+        }
+        for (char const c : {'a', 'q', 'z'})
+            CHECK(repair.offset_in_text(copy.find(c)) == text.find(c));
+        CHECK(repair.offset_in_text(copy.size()) == text.size());
+        CHECK(repair.offset_in_text(1'000) == text.size());
     }
-    for (char const c : {'a', 'q', 'z'})
-        CHECK(core::text_repair::offset_in_text(text, copy.find(c)) == text.find(c));
-    CHECK(core::text_repair::offset_in_text(text, copy.size()) == text.size());
-    CHECK(core::text_repair::offset_in_text(text, 1'000) == text.size());
 }
 
 TEST_CASE("whatever the bytes, a copy is UTF-8, has at most three times the size, and is not changed again")

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -104,67 +105,103 @@ std::string shortened(std::string const& text)
     return text.substr(0, end) + "...";
 }
 
-/** Appends a text, unless it is there already. */
+/** Appends a text, unless its words are there already. */
 void append_new(std::string& to, std::string const& more)
 {
-    if (to.find(more) != std::string::npos)
+    if (core::contains_words(to, more))
         return;
     to += to.empty() ? more : "; " + more;
 }
 
-/** The members of a problem, except `details`. */
-problem members_of(json::object const& object)
+/** The text of an entry of `details`. */
+std::string detail_of(json::value const& entry)
 {
-    problem told;
-    told.id = text_of(object, "id");
-    told.status = text_of(object, "status");
-    told.code = first_text(object, {"code", "error_code"});
-    told.error_code = text_of(object, "error_code");
-    told.title = text_of(object, "title");
-    told.detail = first_text(object, {"detail", "message"});
-    told.message = text_of(object, "message");
-    told.resolution = text_of(object, "resolution");
-    append_new(told.resolution, text_of(object, "suggestion"));
-    if (auto const* const source = object.if_contains("source"); source && source->is_object())
-    {
-        told.pointer = text_of(source->get_object(), "pointer");
-        told.parameter = text_of(source->get_object(), "parameter");
-    }
-    return told;
+    if (auto const* const object = entry.if_object())
+        return first_text(*object, {"detail", "message"});
+    return entry.is_string() ? fuzz::text_of(entry.get_string()) : std::string();
 }
 
-/** The texts of `details`. One with NULs is several. */
 std::vector<std::string> details_of(json::object const& object)
 {
     std::vector<std::string> all;
     auto const* const details = object.if_contains("details");
-    if (details && details->is_string())
-        all.push_back(fuzz::text_of(details->get_string()));
-    if (!details || !details->is_array())
-        return all;
-    for (auto const& entry : details->get_array())
-        if (entry.is_object())
-            all.push_back(first_text(entry.get_object(), {"detail", "message"}));
-        else if (entry.is_string())
-            all.push_back(fuzz::text_of(entry.get_string()));
+    if (details && details->is_array())
+        for (auto const& entry : details->get_array())
+            all.push_back(detail_of(entry));
+    else if (details)
+        all.push_back(detail_of(*details));
     return all;
 }
 
-void append_details(problem& told, std::vector<std::string> const& details)
+/** The texts of an object that may hold a problem, by the names of their members. */
+struct raw_members
 {
-    for (auto const& text : details)
-        for (std::size_t at = 0; at <= text.size();)
-        {
-            auto const end = std::min(text.find('\0', at), text.size());
-            append_new(told.detail, text.substr(at, end - at));
-            at = end + 1;
-        }
+    std::map<std::string_view, std::string> texts;
+    std::vector<std::string> details;
+
+    /** Puts a text in place of the first of the members that is not there, else among the details. */
+    void put(std::string const& text, std::initializer_list<std::string_view> names)
+    {
+        for (auto const name : names)
+            if (texts[name].empty())
+            {
+                texts[name] = text;
+                return;
+            }
+        details.push_back(text);
+    }
+};
+
+raw_members members_of(json::object const& object)
+{
+    raw_members read;
+    for (auto const* const name :
+         {"id", "status", "code", "error_code", "title", "detail", "message", "resolution", "suggestion"})
+        read.texts[name] = text_of(object, name);
+    if (auto const* const source = object.if_contains("source"); source && source->is_object())
+        for (auto const* const name : {"pointer", "parameter"})
+            read.texts[name] = text_of(source->get_object(), name);
+    read.details = details_of(object);
+    read.put(text_of(object, "error_description"), {"detail", "message"});
+    auto const* const error = object.if_contains("error");
+    read.put(error && error->is_string() ? fuzz::text_of(error->get_string()) : std::string(), {"code", "title"});
+    return read;
 }
 
-problem problem_of(json::object const& object)
+/** The members of the object "error", completed by what the document has beside it. */
+raw_members inner_members(json::object const& inner, json::object const& document)
 {
-    auto told = members_of(object);
-    append_details(told, details_of(object));
+    auto read = members_of(inner);
+    auto beside = members_of(document);
+    if (auto const id = text_of(document, "requestId"); !id.empty())
+        beside.texts["id"] = id;
+    if (!read.texts["detail"].empty() || !read.texts["message"].empty())
+        for (auto const* const name : {"detail", "message"})
+            read.details.push_back(std::exchange(beside.texts[name], {}));
+    for (auto const& [name, text] : beside.texts)
+        if (read.texts[name].empty())
+            read.texts[name] = text;
+    read.details.insert(read.details.end(), beside.details.begin(), beside.details.end());
+    return read;
+}
+
+problem problem_of(raw_members read)
+{
+    auto& texts = read.texts;
+    problem told;
+    told.id = texts["id"];
+    told.status = texts["status"];
+    told.code = texts["code"].empty() ? texts["error_code"] : texts["code"];
+    told.error_code = texts["error_code"];
+    told.title = texts["title"];
+    told.detail = texts["detail"].empty() ? texts["message"] : texts["detail"];
+    told.message = texts["message"];
+    for (auto const& text : read.details)
+        append_new(told.detail, text);
+    told.resolution = texts["resolution"];
+    append_new(told.resolution, texts["suggestion"]);
+    told.pointer = texts["pointer"];
+    told.parameter = texts["parameter"];
     return told;
 }
 
@@ -173,46 +210,6 @@ bool complains(problem const& told)
     return !(told.id + told.status + told.code + told.title + told.detail + told.pointer + told.parameter +
              told.resolution)
                 .empty();
-}
-
-/** The problem of the object "error", completed by what the document has beside it. */
-problem inner_problem(json::object const& inner, json::object const& document)
-{
-    json::object whole;
-    for (auto const* const name : {"id", "status", "code", "error_code", "title", "resolution", "suggestion"})
-        for (auto const* const object : {&document, &inner})
-            if (auto const text = text_of(*object, name); !text.empty())
-                whole[name] = text;
-    if (auto const id = text_of(document, "requestId"); !id.empty() && text_of(inner, "id").empty())
-        whole["id"] = id;
-    auto told = members_of(whole);
-    auto const place = members_of(inner), outer = members_of(document);
-    told.pointer = place.pointer.empty() ? outer.pointer : place.pointer;
-    told.parameter = place.parameter.empty() ? outer.parameter : place.parameter;
-    auto const description = text_of(document, "error_description");
-    auto details = details_of(inner);
-    for (auto& text : details_of(document))
-        details.push_back(std::move(text));
-    told.detail = place.detail;
-    told.message = place.message;
-    if (!told.detail.empty())
-    {
-        details.push_back(text_of(document, "detail"));
-        details.push_back(outer.message);
-        details.push_back(description);
-    }
-    else if (told.detail = text_of(document, "detail"); !told.detail.empty())
-    {
-        told.message = outer.message;
-        details.push_back(description);
-    }
-    else
-    {
-        told.message = outer.message;
-        told.detail = description.empty() ? outer.message : description;
-    }
-    append_details(told, details);
-    return told;
 }
 
 /** Whether the text of each number in a value is known from the value. */
@@ -227,30 +224,6 @@ bool shows_its_numbers(json::value const& value)
     return !value.is_double() && value != json::value(0); // which may have been "-0"
 }
 
-/** The problem of the document itself, with the members of RFC 6749: each text takes the first place that is free. */
-problem document_problem(json::object const& object)
-{
-    auto told = members_of(object);
-    auto details = details_of(object);
-    auto const description = text_of(object, "error_description");
-    if (text_of(object, "detail").empty() && !description.empty())
-        told.detail = description;
-    else if (told.message.empty())
-        told.message = description;
-    else
-        details.push_back(description);
-    auto const* const error = object.if_contains("error");
-    auto const word = error && error->is_string() ? fuzz::text_of(error->get_string()) : std::string();
-    if (text_of(object, "code").empty() && !word.empty())
-        told.code = word;
-    else if (told.title.empty())
-        told.title = word;
-    else
-        details.push_back(word);
-    append_details(told, details);
-    return told;
-}
-
 /** All problems of a document, in the envelopes that `read_problems` names. */
 std::vector<problem> problems_of(json::value const& document)
 {
@@ -261,7 +234,7 @@ std::vector<problem> problems_of(json::value const& document)
     auto const add = [&all](json::value const& from) {
         problem told;
         if (from.is_object())
-            told = problem_of(from.get_object());
+            told = problem_of(members_of(from.get_object()));
         else if (from.is_string())
             told.detail = fuzz::text_of(from.get_string());
         if (complains(told))
@@ -277,12 +250,12 @@ std::vector<problem> problems_of(json::value const& document)
     auto const* const error = object->if_contains("error");
     if (error && error->is_object())
     {
-        auto told = inner_problem(error->get_object(), *object);
+        auto told = problem_of(inner_members(error->get_object(), *object));
         if (complains(told))
             all.push_back(told);
         return all;
     }
-    auto told = document_problem(*object);
+    auto told = problem_of(members_of(*object));
     if (!(told.code + told.title + told.detail).empty())
         all.push_back(told);
     return all;
@@ -313,7 +286,8 @@ void check_line(std::string_view text)
         require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "an error can be shown in a line", text);
 }
 
-void check_error(ccloud::error const& failure, int status, std::string_view body)
+/** `is_failure`: the list `errors` has an object. */
+void check_error(ccloud::error const& failure, int status, std::string_view body, bool is_failure)
 {
     require(failure == ccloud::errc::http_status && failure.status() == status, "an error has the status", body);
     require(failure.progress() == ccloud::progress::answered, "an answer is an answer", body);
@@ -329,8 +303,11 @@ void check_error(ccloud::error const& failure, int status, std::string_view body
     require((failure == condition::invalid_request) == (status == 400 || status == 422), "400 is invalid", body);
     bool const bad_key = failure == condition::unauthenticated;
     require(status == 403 || bad_key == (status == 401), "401 or 403", body);
-    bool const deleted = status == 404 || (status == 403 && !bad_key && !failure.problems().empty());
-    require(deleted == (failure == condition::gone), "gone is what the API says", body);
+    bool const is_gone = failure == condition::gone;
+    bool const is_about_object = status == 403 && !bad_key && failure != condition::quota_exceeded;
+    require(status != 404 || is_gone, "404 is gone", body);
+    require(!is_about_object || !is_failure || is_gone, "a failure of the API is gone", body);
+    require(!is_gone || status == 404 || (is_about_object && !failure.problems().empty()), "else 403 is not", body);
     require(status != 402 || failure == condition::quota_exceeded, "402 is a quota", body);
     require(failure != condition::network && failure != condition::cancelled, "an answer is no failed send", body);
 }
@@ -370,6 +347,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     core::read_answer(*about, ccloud::response_info(status, std::move(headers)), body.view());
     require(same(about->problems, problems.kept), "an error has the problems of the body", body.view());
     require(about->omitted_problems == problems.omitted, "an error counts the others", body.view());
-    check_error(ccloud::error(std::move(about)), status, body.view());
+    bool const is_failure = about->is_failure;
+    check_error(ccloud::error(std::move(about)), status, body.view(), is_failure);
     return 0;
 }

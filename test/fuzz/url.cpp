@@ -82,7 +82,7 @@ void check_password(fuzz::input& input)
     auto const parsed = core::parse_endpoint(url, true);
     if (auto const* const complaint = std::get_if<std::string>(&parsed))
         require(!shows_secret(*complaint), "a complaint has no password", *complaint);
-    auto const next = core::follow(url, ccloud::origin(true, "api.example", 443), "/a/b?c");
+    auto const next = core::follow(url, url, ccloud::origin(true, "api.example", 443), "/a/b?c");
     require(!shows_secret(next.refusal), "a refusal has no password", next.refusal);
     check_shown(next.refusal);
 }
@@ -168,7 +168,7 @@ void check_redirect(fuzz::input& input)
         target = "/iam/v2/ip-groups?page_size=1";
     ccloud::origin const from(true, "api.example", 443);
     fuzz::exact_copy const location(input.rest());
-    auto const next = core::follow(location.view(), from, target);
+    auto const next = core::follow(location.view(), location.view(), from, target);
     auto expected = resolved(std::string(location.view()), from, target);
     if (expected && !core::is_target(*expected))
         expected.reset();

@@ -4,6 +4,7 @@
 #include <ccloud/error.hpp>
 #include <ccloud/observe.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,20 @@ struct echo
     std::string text;
 };
 
+/** The names that HTML has for some characters. */
+inline constexpr std::pair<char, std::string_view> html_names[] = {
+    {'&', "amp"},   {'<', "lt"},     {'>', "gt"},     {'"', "quot"},   {'\'', "apos"},
+    {'/', "sol"},   {'+', "plus"},   {'=', "equals"}, {'%', "percnt"}, {'\\', "bsol"},
+    {':', "colon"}, {'@', "commat"}, {'.', "period"}, {'_', "lowbar"}};
+
+inline std::string_view html_name(char c)
+{
+    for (auto const& [character, name] : html_names)
+        if (character == c)
+            return name;
+    return {};
+}
+
 /** How one byte is spelled. */
 inline std::string spelled(char c, char how)
 {
@@ -39,6 +54,9 @@ inline std::string spelled(char c, char how)
     case 'p': return "%" + small;
     case 'u': return "\\u00" + small;
     case 'U': return "\\u00" + large;
+    case '&': return html_name(c).empty() ? "&#" + std::to_string(byte) + ';' : '&' + std::string(html_name(c)) + ';';
+    case '#': return "&#" + std::to_string(byte) + ';';
+    case 'x': return "&#x" + small + ';';
     case '\\': return c == '"' || c == '\\' || c == '/' ? std::string("\\") + c : std::string(1, c);
     default: return std::string(1, c);
     }
@@ -62,7 +80,7 @@ inline std::string spelled(std::string_view text, std::string_view how)
 inline std::vector<echo> echoes_of(std::string const& secret)
 {
     std::vector<echo> all{{"as it is", secret}};
-    for (std::string_view const how : {"%", "p", "u", "U", "\\", "%.p..", ".u", "..U%", "\\\\%\\"})
+    for (std::string_view const how : {"%", "p", "u", "U", "\\", "%.p..", ".u", "..U%", "\\\\%\\", "&", "#.x", "..&"})
         all.push_back({"spelled " + std::string(how), spelled(secret, how)});
     all.push_back({"percent-encoded, then JSON", spelled(spelled(secret, "%"), "..u")});
     all.push_back({"JSON, then percent-encoded", spelled(spelled(secret, "\\"), "%.")});
@@ -106,6 +124,17 @@ inline spelling first_of(std::string_view text)
     if (text.substr(0, 4) == "\\u00")
         if (auto const value = digits(4, 2))
             return {static_cast<char>(*value), 6};
+    if (auto const end = text.substr(0, 10).find(';'); text[0] == '&' && end != std::string_view::npos)
+    {
+        auto const name = text.substr(1, end - 1);
+        for (auto const& [character, known] : html_names)
+            if (name == known)
+                return {character, end + 1};
+        bool const hex = name.starts_with("#x");
+        if (name.starts_with('#') && name.size() > (hex ? 2U : 1U))
+            return {
+                static_cast<char>(std::stoi(std::string(name.substr(hex ? 2 : 1)), nullptr, hex ? 16 : 10)), end + 1};
+    }
     if (text.size() > 1 && text[0] == '\\')
         return {text[1], 2};
     return {text[0], 1};
@@ -149,6 +178,27 @@ inline std::string unescaped(std::string_view text)
 inline bool leaks(std::string_view text, std::string_view secret)
 {
     return shows(text, secret) || shows(unescaped(text), secret);
+}
+
+/** Whether a text shows eight bytes of a secret that follow each other, or all of a shorter one. */
+inline bool shows_part(std::string_view text, std::string_view secret)
+{
+    constexpr std::size_t width = 8;
+    auto const last = secret.size() - std::min(width, secret.size());
+    for (; !text.empty(); text.remove_prefix(1))
+    {
+        auto const first = first_of(text).byte;
+        for (std::size_t at = 0; at <= last; ++at)
+            if ((secret[at] == text[0] || secret[at] == first) && begins_with_spelling(text, secret.substr(at, width)))
+                return true;
+    }
+    return false;
+}
+
+/** The same for a text that may have been escaped twice. */
+inline bool leaks_part(std::string_view text, std::string_view secret)
+{
+    return shows_part(text, secret) || shows_part(unescaped(text), secret);
 }
 
 /** Everything that an error lets a caller print, with the name of the place. */

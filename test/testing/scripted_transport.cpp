@@ -9,6 +9,9 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -131,4 +134,40 @@ TEST_CASE("latency is the time of every step that names none")
     };
     ccloud::testing::run(calling);
     CHECK(wire.waits().empty());
+}
+
+TEST_CASE("the error of a script that is not used up names the first step that is left, and counts")
+{
+    struct row
+    {
+        std::function<void(scripted_transport&)> more; ///< steps after those that are taken
+        std::string message;
+    };
+    for (auto const& [more, message] : std::vector<row>{
+             {[](scripted_transport& wire) { wire.reply(429); },
+              "1 step was not used: step 3 of the script, reply(429); 2 requests were sent"},
+             {[](scripted_transport& wire) { wire.hang().reply(200); },
+              "2 steps were not used, the first is step 3 of the script, hang(); 2 requests were sent"},
+             {[](scripted_transport& wire) { wire.fail(errc::cancelled, progress::not_sent); },
+              "1 step was not used: step 3 of the script, fail(): cancelled; 2 requests were sent"},
+         })
+    {
+        auto const wire = std::make_shared<scripted_transport>();
+        CHECK(wire->unused_steps().empty());
+        std::string thrown;
+        try
+        {
+            ccloud::testing::run([&]() -> asio::awaitable<void> {
+                wire->reply(200).reply(200);
+                more(*wire);
+                for (int i = 0; i < 2; ++i)
+                    (void)co_await send(*wire);
+            });
+        }
+        catch (ccloud::testing::script_error const& wrong)
+        {
+            thrown = wrong.what();
+        }
+        CHECK(thrown == "testing::run: " + message);
+    }
 }

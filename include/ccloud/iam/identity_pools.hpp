@@ -63,7 +63,7 @@ public:
 
 private:
     friend class identity_pools;
-    friend core::json_object to_json(create_identity_pool const& pool);
+    friend ccloud::detail::json_object to_json(create_identity_pool const& pool);
 
     std::string display_name_;
     std::string description_;
@@ -101,7 +101,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(update_identity_pool const& pool);
+    friend ccloud::detail::json_object to_json(update_identity_pool const& pool);
 
     change<std::string> display_name_;
     change<std::string> description_;

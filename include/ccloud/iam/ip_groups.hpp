@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(create_ip_group const& group);
+    friend ccloud::detail::json_object to_json(create_ip_group const& group);
 
     std::string group_name_;
     std::vector<std::string> cidr_blocks_;
@@ -107,7 +107,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(update_ip_group const& group);
+    friend ccloud::detail::json_object to_json(update_ip_group const& group);
 
     std::string group_name_;
     std::vector<std::string> cidr_blocks_;

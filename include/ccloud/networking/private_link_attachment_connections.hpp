@@ -151,7 +151,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(
+    friend ccloud::detail::json_object to_json(
         create_private_link_attachment_connection const& made, std::string_view environment
     );
 
@@ -173,7 +173,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(
+    friend ccloud::detail::json_object to_json(
         update_private_link_attachment_connection const& edit, std::string_view environment
     );
 

@@ -94,6 +94,9 @@ public:
     /** Steps not taken yet. */
     std::size_t remaining() const noexcept;
 
+    /** Says which steps were not taken, for the error of `testing::run`; empty if all were. */
+    std::string unused_steps() const;
+
     /** Exchanges under way. */
     std::size_t in_flight() const noexcept;
     bool closed() const noexcept;

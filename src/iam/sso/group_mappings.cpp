@@ -15,20 +15,18 @@ constexpr std::string_view at = "/iam/v2/sso/group-mappings";
 
 core::json_object to_json(create_group_mapping const& mapping)
 {
-    core::json_object json;
-    json.member("display_name", mapping.display_name_)
+    return core::json_object()
+        .member("display_name", mapping.display_name_)
         .member("description", mapping.description_)
         .member("filter", mapping.filter_);
-    return json;
 }
 
 core::json_object to_json(update_group_mapping const& mapping)
 {
-    core::json_object json;
-    json.touched("display_name", mapping.display_name_)
+    return core::json_object()
+        .touched("display_name", mapping.display_name_)
         .touched("description", mapping.description_)
         .touched("filter", mapping.filter_);
-    return json;
 }
 
 operation<group_mapping> group_mappings::create(create_group_mapping const& mapping, call_options options) const

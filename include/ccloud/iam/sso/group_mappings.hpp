@@ -53,7 +53,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(create_group_mapping const& mapping);
+    friend ccloud::detail::json_object to_json(create_group_mapping const& mapping);
 
     std::string display_name_;
     std::string description_;
@@ -85,7 +85,7 @@ public:
     }
 
 private:
-    friend core::json_object to_json(update_group_mapping const& mapping);
+    friend ccloud::detail::json_object to_json(update_group_mapping const& mapping);
 
     change<std::string> display_name_;
     change<std::string> description_;
