@@ -171,6 +171,9 @@ TEST_CASE("a problem keeps every member it came with, wherever in the document i
              {R"({"errors":[{"code":"c","details":["d","e","d",7,null,["f"]]}]})", {"code=c | detail=d; e"}},
              {R"({"error":{"code":"c","message":"m","details":"d"}})", {"code=c | detail=m; d | message=m"}},
              {R"({"message":"m","details":true})", {"detail=m"}},
+             {R"({"message":"m","details":["x","x",{"message":"y"}]})", {"detail=m; x; y | message=m"}},
+             {R"({"error":{"error_description":"d"},"detail":"x","details":"y"})", {"detail=d; x; y"}},
+             {R"({"error":{"error":"e"},"code":"c","message":"m"})", {"code=e | detail=m"}},
              {R"({"message":"m","details":["d)", {"detail=m; d... | message=m"}},
          })
     {
