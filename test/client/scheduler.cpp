@@ -471,6 +471,36 @@ TEST_CASE(
     }
 }
 
+TEST_CASE(
+    "G6: where the window is prolonged, a call in line behind another is sent when its last moment for an attempt comes"
+)
+{
+    auto wire = talk([](ccloud::http_request const& request) {
+        auto const id = request.target().back();
+        return said(200)
+            .with("X-RateLimit-Remaining", "0")
+            .with(
+                "X-RateLimit-Reset", id == '1'   ? "30"
+                                     : id == '4' ? "60"
+                                                 : "31"
+            );
+    });
+    auto settings = test_config();
+    settings.retry.min_attempt_budget = 1s;
+    stage on(wire, settings);
+    CHECK(on.ask(get("/a/v1/things/1")).has_value());
+    on.call(get("/a/v1/things/2"), {.timeout = 0s});
+    on.call(get("/a/v1/things/3"), {.timeout = 35s});
+    on.pass(5s);
+    on.call(get("/a/v1/things/4"), {.timeout = 3s}); // cannot wait, and hears of a longer window
+    on.run();
+    CHECK(targets(*wire) == list_of("/a/v1/things/1", "/a/v1/things/4", "/a/v1/things/3", "/a/v1/things/2"));
+    CHECK(times(*wire) == times_of({0s, 5s, 34s, 65s}));
+    for (auto const& call : on.calls())
+        CHECK(call.ok());
+    check_quiet(on, 500);
+}
+
 TEST_CASE("G6: Retry-After is an order: a call that cannot wait for it is not sent, and fails at once")
 {
     auto wire = throttles_once("/a/v1/things/1", "60");
