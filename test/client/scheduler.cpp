@@ -782,6 +782,23 @@ TEST_CASE("rate_scope: endpoints, the whole client, or whatever a function names
     }
 }
 
+TEST_CASE("S4: the gate closes for up to two minutes, although the client's own calls may not wait as long")
+{
+    for (auto const& [asked, closed] : {std::pair("30", 30s), std::pair("120", 120s), std::pair("121", 120s)})
+    {
+        CAPTURE(asked);
+        auto settings = test_config();
+        settings.retry.max_server_delay = 10s;
+        auto wire = throttles_once("/a/v1/things/1", asked);
+        stage on(wire, settings);
+        auto const refused = on.ask(get("/a/v1/things/1"));
+        REQUIRE(!refused.has_value());
+        CHECK(refused.error().gave_up() == gave_up::retry_after_too_long);
+        CHECK(on.ask(get("/a/v1/things/2"), {.timeout = 10min}).has_value());
+        CHECK(on.elapsed() == closed);
+    }
+}
+
 TEST_CASE("S4: the gate closes for all although the call that was turned away gives up")
 {
     struct row
