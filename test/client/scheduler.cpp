@@ -654,6 +654,27 @@ TEST_CASE("G9: an endpoint that nobody used for ten minutes is forgotten, and it
     CHECK(closed_after(10min) == 500ms);
 }
 
+TEST_CASE("G9: endpoints to forget are looked for once a minute, however many new ones are used")
+{
+    auto wire = talk([](ccloud::http_request const& request) {
+        return said(request.target().starts_with("/a/v1/things") ? 429 : 200);
+    });
+    stage on(wire);
+    auto policy = ccloud::retry_policy::none();
+    for (int i = 0; i < 3; ++i)
+    {
+        CHECK(on.ask(get("/a/v1/things"), {.retry = policy}).error().status() == 429);
+        on.pass(10s);
+    }
+    on.pass(9min + 30s);
+    CHECK(on.ask(get("/a/v1/others")).has_value()); // looks for endpoints that nobody used for ten minutes
+    on.pass(40s);
+    CHECK(on.ask(get("/a/v1/more")).has_value()); // does not look for them
+    CHECK(on.ask(get("/a/v1/things"), {.retry = policy}).error().status() == 429);
+    policy.on_exhausted = ccloud::on_exhausted::fail_fast;
+    CHECK(on.ask(get("/a/v1/things"), {.retry = policy}).error().retry_after() == 4s);
+}
+
 TEST_CASE("G9: an endpoint that is still held back is not forgotten, however long that is")
 {
     auto settings = test_config();
