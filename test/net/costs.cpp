@@ -621,6 +621,18 @@ TEST_CASE("pool 18: a request that is refused before it is read ends with the re
             }
 }
 
+TEST_CASE("pool 18: a connection on which a request was not written whole is closed as incomplete, although the "
+          "response is whole")
+{
+    hasty_server server(false, support::response(413, "{}"), hasty_server::then::reads_on);
+    caller client(server.settings);
+    auto const got = finish(client, upload(8U * 1024 * 1024));
+    REQUIRE(!got.has_value());
+    CHECK(got.error().status() == 413);
+    CHECK(client.connections().closed_for(ccloud::close_reason::incomplete) == 1);
+    CHECK(client.connections().closed_for(ccloud::close_reason::not_kept_alive) == 0);
+}
+
 TEST_CASE("pool 18: a request of many records arrives whole, while nothing is answered")
 {
     for (int const version : support::tls_versions)
