@@ -601,3 +601,19 @@ TEST_CASE("the beginning of an error response that is announced to be longer tha
     CHECK(read(chunks, {}, false, limits_of(1'024, 8)).body == "01234567");
     CHECK(read(chunks, {}, false, limits_of(1'024, 8)).broken == fault::too_large);
 }
+
+TEST_CASE("the body of a long response takes the memory of an earlier one that is done with")
+{
+    constexpr std::size_t size = 20'000;
+    std::string earlier(2 * size, 'x');
+    char const* const memory = earlier.data();
+    net::spare_bodies spares;
+    spares.give(std::move(earlier), 1);
+    auto const limits = limits_of();
+    net::response_reader reader(limits, spares);
+    reader.put("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'y'));
+    REQUIRE(reader.complete());
+    auto const response = reader.take();
+    CHECK(response.body() == std::string(size, 'y'));
+    CHECK(static_cast<void const*>(response.body().data()) == memory);
+}
