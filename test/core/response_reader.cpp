@@ -617,3 +617,13 @@ TEST_CASE("the body of a long response takes the memory of an earlier one that i
     CHECK(response.body() == std::string(size, 'y'));
     CHECK(static_cast<void const*>(response.body().data()) == memory);
 }
+
+TEST_CASE(
+    "of a line with two faults the first is told: what it says, its length, and last its bare LF (RFC 9112 section 2.2)"
+)
+{
+    CHECK(read(chunked + "zz\n").complaint.starts_with("not a chunk size"));
+    auto const line = "HTTP/1.1 200 OK\r\nX: " + std::string(1'000, 'x') + "\n";
+    CHECK(read(line).broken == fault::malformed);
+    CHECK(read(line, {}, false, limits_of(500)).broken == fault::too_large);
+}
