@@ -772,8 +772,10 @@ TEST_CASE("a client refuses a configuration that cannot work, naming what is wro
         {"retry", [](ccloud::config& c) { c.retry.base_delay = -1ms; }},
         {"pool.max_connections_per_origin", [](ccloud::config& c) { c.pool.max_connections_per_origin = 0; }},
         {"pool.connect_timeout", [](ccloud::config& c) { c.pool.connect_timeout = 0ms; }},
-        {"limits", [](ccloud::config& c) { c.limits.response_body = 0; }},
-        {"limits", [](ccloud::config& c) { c.limits.decoded_response = 1023; }},
+        {"limits.response_header", [](ccloud::config& c) { c.limits.response_header = 1023; }},
+        {"limits.response_body", [](ccloud::config& c) { c.limits.response_body = 1023; }},
+        {"limits.response_body", [](ccloud::config& c) { c.limits.response_body = 0; }},
+        {"limits.decoded_response", [](ccloud::config& c) { c.limits.decoded_response = 1023; }},
         {"application", [](ccloud::config& c) { c.application = "a\r\nb"; }},
     };
     ccloud::testing::run([&]() -> asio::awaitable<void> {
@@ -795,6 +797,9 @@ TEST_CASE("a client refuses a configuration that cannot work, naming what is wro
             CHECK(told.starts_with(what));
             CHECK(told.find("pa55") == std::string::npos);
         }
+        auto smallest = support::test_config();
+        smallest.limits.response_header = smallest.limits.response_body = smallest.limits.decoded_response = 1024;
+        CHECK_NOTHROW(ccloud::client(executor, smallest, script()));
         CHECK_THROWS_AS(ccloud::client(executor, support::test_config(), nullptr), ccloud::configuration_error);
         CHECK_THROWS_AS(ccloud::client({}, support::test_config(), script()), ccloud::configuration_error);
     });

@@ -416,6 +416,33 @@ private:
 
 } // namespace
 
+TEST_CASE("a node of a parking lot waits and is woken as often as its coroutine parks it")
+{
+    asio::io_context context(1);
+    detail::parking_lot lot(context.get_executor());
+    detail::parked node;
+    std::vector<detail::wake> woken;
+    auto const work = [&]() -> asio::awaitable<void> {
+        for (int i = 0; i < 2; ++i)
+        {
+            co_await lot.async_park(node);
+            woken.push_back(node.how());
+        }
+    };
+    asio::co_spawn(context, work, asio::detached);
+    context.poll();
+    for (auto const how : {detail::wake::expired, detail::wake::granted})
+    {
+        REQUIRE(node.waiting());
+        node.finish(how);
+        CHECK(!node.waiting());
+        context.restart();
+        context.poll();
+    }
+    CHECK(!node.waiting());
+    CHECK((woken == std::vector{detail::wake::expired, detail::wake::granted}));
+}
+
 TEST_CASE("a call from another execution context that was cancelled before sends nothing")
 {
     for (auto const threads : both)

@@ -471,6 +471,36 @@ TEST_CASE(
     }
 }
 
+TEST_CASE(
+    "G6: where the window is prolonged, a call in line behind another is sent when its last moment for an attempt comes"
+)
+{
+    auto wire = talk([](ccloud::http_request const& request) {
+        auto const id = request.target().back();
+        return said(200)
+            .with("X-RateLimit-Remaining", "0")
+            .with(
+                "X-RateLimit-Reset", id == '1'   ? "30"
+                                     : id == '4' ? "60"
+                                                 : "31"
+            );
+    });
+    auto settings = test_config();
+    settings.retry.min_attempt_budget = 1s;
+    stage on(wire, settings);
+    CHECK(on.ask(get("/a/v1/things/1")).has_value());
+    on.call(get("/a/v1/things/2"), {.timeout = 0s});
+    on.call(get("/a/v1/things/3"), {.timeout = 35s});
+    on.pass(5s);
+    on.call(get("/a/v1/things/4"), {.timeout = 3s}); // cannot wait, and hears of a longer window
+    on.run();
+    CHECK(targets(*wire) == list_of("/a/v1/things/1", "/a/v1/things/4", "/a/v1/things/3", "/a/v1/things/2"));
+    CHECK(times(*wire) == times_of({0s, 5s, 34s, 65s}));
+    for (auto const& call : on.calls())
+        CHECK(call.ok());
+    check_quiet(on, 500);
+}
+
 TEST_CASE("G6: Retry-After is an order: a call that cannot wait for it is not sent, and fails at once")
 {
     auto wire = throttles_once("/a/v1/things/1", "60");
@@ -624,6 +654,27 @@ TEST_CASE("G9: an endpoint that nobody used for ten minutes is forgotten, and it
     CHECK(closed_after(10min) == 500ms);
 }
 
+TEST_CASE("G9: endpoints to forget are looked for once a minute, however many new ones are used")
+{
+    auto wire = talk([](ccloud::http_request const& request) {
+        return said(request.target().starts_with("/a/v1/things") ? 429 : 200);
+    });
+    stage on(wire);
+    auto policy = ccloud::retry_policy::none();
+    for (int i = 0; i < 3; ++i)
+    {
+        CHECK(on.ask(get("/a/v1/things"), {.retry = policy}).error().status() == 429);
+        on.pass(10s);
+    }
+    on.pass(9min + 30s);
+    CHECK(on.ask(get("/a/v1/others")).has_value()); // looks for endpoints that nobody used for ten minutes
+    on.pass(40s);
+    CHECK(on.ask(get("/a/v1/more")).has_value()); // does not look for them
+    CHECK(on.ask(get("/a/v1/things"), {.retry = policy}).error().status() == 429);
+    policy.on_exhausted = ccloud::on_exhausted::fail_fast;
+    CHECK(on.ask(get("/a/v1/things"), {.retry = policy}).error().retry_after() == 4s);
+}
+
 TEST_CASE("G9: an endpoint that is still held back is not forgotten, however long that is")
 {
     auto settings = test_config();
@@ -749,6 +800,23 @@ TEST_CASE("rate_scope: endpoints, the whole client, or whatever a function names
         CHECK(next.ended() == (scope.key() && scope.key()(ccloud::method::get, "environment=") != ""));
         on.run();
         check_quiet(on, 500);
+    }
+}
+
+TEST_CASE("S4: the gate closes for up to two minutes, although the client's own calls may not wait as long")
+{
+    for (auto const& [asked, closed] : {std::pair("30", 30s), std::pair("120", 120s), std::pair("121", 120s)})
+    {
+        CAPTURE(asked);
+        auto settings = test_config();
+        settings.retry.max_server_delay = 10s;
+        auto wire = throttles_once("/a/v1/things/1", asked);
+        stage on(wire, settings);
+        auto const refused = on.ask(get("/a/v1/things/1"));
+        REQUIRE(!refused.has_value());
+        CHECK(refused.error().gave_up() == gave_up::retry_after_too_long);
+        CHECK(on.ask(get("/a/v1/things/2"), {.timeout = 10min}).has_value());
+        CHECK(on.elapsed() == closed);
     }
 }
 

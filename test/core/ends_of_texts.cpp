@@ -8,6 +8,7 @@
 #include "core/http_date.hpp"
 #include "core/ip_address.hpp"
 #include "core/proxy.hpp"
+#include "core/redaction.hpp"
 #include "core/redirect.hpp"
 #include "core/url.hpp"
 #include "guarded_text.hpp"
@@ -65,6 +66,19 @@ TEST_CASE("RFC 3339 section 5.6: a date-time is read up to its end, whatever fol
     CHECK(!ccloud::parse_timestamp("2022-08-17T20:54:06.5Z"sv.substr(0, 19)).has_value());
     CHECK(!ccloud::parse_timestamp("2022-08-17T20:54:06.55Z"sv.substr(0, 21)).has_value());
     CHECK(ccloud::parse_timestamp("2022-08-17T20:54:06Z5"sv.substr(0, 20)).has_value());
+}
+
+TEST_CASE("a secret is looked for up to the end of a text, whatever follows it")
+{
+    core::redactor secrets;
+    secrets.add("correct-horse-battery");
+    constexpr auto text = "token=correct-horse-battery"sv;
+    for_each_beginning(text, [&](std::string_view part) {
+        CHECK((secrets.redacted(part) == part) == (part.size() < text.size()));
+    });
+    // A view into a longer text.
+    for (std::size_t size = 0; size < text.size(); ++size)
+        CHECK(secrets.redacted(text.substr(0, size)) == text.substr(0, size));
 }
 
 TEST_CASE("RFC 9110 section 5.6.7: a date of HTTP is read up to its end, whatever follows it")

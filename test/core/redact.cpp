@@ -34,6 +34,8 @@ TEST_CASE("a URL is shown without possible secrets, in one line of bounded lengt
              row{"user:secret@host", "***@host"},
              row{"https://user:secret@[::1]:secret", "***@[::1]:***"},
              row{"https://user:secret", "https://user:***"},
+             row{"https://user:123456", "https://user:***"},
+             row{"https://host:65535", "https://host:65535"}, // a port has five digits at most
              row{"https://user:1234567", "https://user:***"},
              row{"user:secret", "user:***"},
              row{"https://host:80/a:b", "https://host:80/a:***"},

@@ -601,3 +601,29 @@ TEST_CASE("the beginning of an error response that is announced to be longer tha
     CHECK(read(chunks, {}, false, limits_of(1'024, 8)).body == "01234567");
     CHECK(read(chunks, {}, false, limits_of(1'024, 8)).broken == fault::too_large);
 }
+
+TEST_CASE("the body of a long response takes the memory of an earlier one that is done with")
+{
+    constexpr std::size_t size = 20'000;
+    std::string earlier(2 * size, 'x');
+    char const* const memory = earlier.data();
+    net::spare_bodies spares;
+    spares.give(std::move(earlier), 1);
+    auto const limits = limits_of();
+    net::response_reader reader(limits, spares);
+    reader.put("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'y'));
+    REQUIRE(reader.complete());
+    auto const response = reader.take();
+    CHECK(response.body() == std::string(size, 'y'));
+    CHECK(static_cast<void const*>(response.body().data()) == memory);
+}
+
+TEST_CASE(
+    "of a line with two faults the first is told: what it says, its length, and last its bare LF (RFC 9112 section 2.2)"
+)
+{
+    CHECK(read(chunked + "zz\n").complaint.starts_with("not a chunk size"));
+    auto const line = "HTTP/1.1 200 OK\r\nX: " + std::string(1'000, 'x') + "\n";
+    CHECK(read(line).broken == fault::malformed);
+    CHECK(read(line, {}, false, limits_of(500)).broken == fault::too_large);
+}

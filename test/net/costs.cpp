@@ -621,6 +621,18 @@ TEST_CASE("pool 18: a request that is refused before it is read ends with the re
             }
 }
 
+TEST_CASE("pool 18: a connection on which a request was not written whole is closed as incomplete, although the "
+          "response is whole")
+{
+    hasty_server server(false, support::response(413, "{}"), hasty_server::then::reads_on);
+    caller client(server.settings);
+    auto const got = finish(client, upload(8U * 1024 * 1024));
+    REQUIRE(!got.has_value());
+    CHECK(got.error().status() == 413);
+    CHECK(client.connections().closed_for(ccloud::close_reason::incomplete) == 1);
+    CHECK(client.connections().closed_for(ccloud::close_reason::not_kept_alive) == 0);
+}
+
 TEST_CASE("pool 18: a request of many records arrives whole, while nothing is answered")
 {
     for (int const version : support::tls_versions)
@@ -714,4 +726,31 @@ TEST_CASE("pool 20: an idle connection keeps the memory of a request of up to 64
     }
     CHECK(client.connections().idle == 1);
     CHECK(server.counts().accepted == 1);
+}
+
+TEST_CASE("pool 7: TLS connections that are made and closed, with a ticket each, leave no memory behind")
+{
+    constexpr int connections = 40;
+    auto options = support::of_version(TLS1_3_VERSION, ca());
+    options.tickets = 1;
+    support::tls_server server(options);
+    auto settings = server.settings(ca());
+    settings.pool.max_connections_per_origin = 4; // and as many tickets are kept
+    caller client(settings);
+    auto const make = [&] {
+        for (int i = 0; i < connections; ++i)
+        {
+            REQUIRE(client.get() == "");
+            client.cloud->close_idle();
+            REQUIRE(client.until([&] { return client.connections().idle == 0; }));
+        }
+        client.forget();
+        REQUIRE(client.until([&] { return server.counts().open == 0; }));
+        client.poll();
+    };
+    make();
+    auto const before = mine.bytes;
+    make();
+    CHECK(mine.bytes - before < connections * 512);
+    CHECK(server.counts().accepted == 2 * connections);
 }

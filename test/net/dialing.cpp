@@ -17,6 +17,9 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -505,6 +508,36 @@ TEST_CASE("pool 14: a look-up that hangs delays nobody who wants another name")
     }
     CHECK(stuck.over() == 0);
     CHECK(names.asked() == 2);
+}
+
+TEST_CASE("pool 11: TCP probes a silent peer after 30 s, three times, 10 s apart, and waits 30 s for acknowledgements")
+{
+    http_server server;
+    caller client(settings_for("127.0.0.1", server.port()));
+    CHECK(client.get() == "");
+    std::size_t found = 0;
+    for (int socket = 0; socket < 1'024; ++socket)
+    {
+        sockaddr_in peer{};
+        socklen_t size = sizeof peer;
+        if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET ||
+            ntohs(peer.sin_port) != server.port())
+            continue;
+        ++found;
+        auto const option = [socket](int level, int name) {
+            int value = -1;
+            socklen_t length = sizeof value;
+            CHECK(::getsockopt(socket, level, name, &value, &length) == 0);
+            return value;
+        };
+        CHECK(option(IPPROTO_TCP, TCP_NODELAY) != 0);
+        CHECK(option(SOL_SOCKET, SO_KEEPALIVE) != 0);
+        CHECK(option(IPPROTO_TCP, TCP_KEEPIDLE) == 30);
+        CHECK(option(IPPROTO_TCP, TCP_KEEPINTVL) == 10);
+        CHECK(option(IPPROTO_TCP, TCP_KEEPCNT) == 3);
+        CHECK(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == 30'000);
+    }
+    CHECK(found == 1);
 }
 
 TEST_CASE("pool 14: a look-up that hangs ends by each timeout, by cancellation and by close()")

@@ -4,6 +4,7 @@
 #include "caller.hpp"
 #include "certificates.hpp"
 #include "core/shortage.hpp"
+#include "descriptors.hpp"
 #include "few_descriptors.hpp"
 #include "http_server.hpp"
 #include "net/connect_race.hpp"
@@ -73,7 +74,8 @@ namespace {
 
 struct system_calls
 {
-    int socket_fails = 0; ///< errno of each call; 0: it does not fail
+    int socket_fails = 0;        ///< errno of each call; 0: it does not fail
+    int socket_is_unwatched = 0; ///< 1: each is a descriptor that epoll refuses with EBADF
     int socketpair_fails = 0;
     int connect_fails = 0;
     std::size_t connects = 0;
@@ -100,6 +102,8 @@ int __wrap_socket(int domain, int type, int protocol)
 {
     ++mine.sockets;
     mine.inheritable += (type & SOCK_CLOEXEC) == 0 ? 1U : 0U;
+    if (mine.socket_is_unwatched)
+        return ::open("/", O_PATH | O_CLOEXEC);
     return mine.socket_fails ? refuse(mine.socket_fails) : __real_socket(domain, type, protocol);
 }
 
@@ -518,6 +522,16 @@ TEST_CASE("after a lack of local resources, no address is tried later than other
         std::vector<std::string> const both{"127.0.0.2", "127.0.0.3"};
         CHECK(race.blamed == both);
     }
+}
+
+TEST_CASE("a socket that epoll does not take is closed")
+{
+    auto const before = support::open_descriptors();
+    {
+        lost_race const race({"127.0.0.2", "127.0.0.3"}, &system_calls::socket_is_unwatched, 1);
+        CHECK(race.why == system_error(EBADF));
+    }
+    CHECK(support::open_descriptors() == before);
 }
 
 TEST_CASE("a CA directory that cannot be read for lack of descriptors is not reported as a bad certificate")
