@@ -632,6 +632,22 @@ TEST_CASE("values of every kind count against the limit of memory")
     }
 }
 
+TEST_CASE("a list counts against the limit of memory even if it is empty, because it has room for two elements")
+{
+    constexpr std::size_t count = 100;
+    constexpr auto limit = (count + 1) * 2 * sizeof(place); // the list of the children, and each of them
+    place value;
+    CHECK(!core::read_json("{\"children\":[" + joined("{}", count) + "]}", value, limit).has_value());
+    CHECK(!core::read_json("{\"children\":[" + joined("{\"tags\":null}", count) + "]}", value, limit).has_value());
+    for (std::string_view const child : {R"({"tags":[]})", R"({"children":[]})"})
+    {
+        CAPTURE(child);
+        auto const wrong = core::read_json("{\"children\":[" + joined(child, count) + "]}", value, limit);
+        REQUIRE(wrong.has_value());
+        CHECK(wrong->about == core::complaint::kind::too_large);
+    }
+}
+
 TEST_CASE("a one-of has a limit of its own, because it is collected before it is read")
 {
     constexpr std::string_view text = "the object takes more than 1048576 bytes of memory";
@@ -651,6 +667,22 @@ TEST_CASE("a one-of has a limit of its own, because it is collected before it is
         "/children/1/near"
     );
     CHECK(complaint_about("{\"near\":{\"a\":\"" + repeat("\\u0001", 600'000) + "\"}}")->text == text);
+    // The parts of texts and keys with escapes count, also where the object's own bytes are not kept.
+    for (std::string_view const member : {R"("depth":"$")", R"("$":1)"})
+        for (std::string_view const piece : {"x", "\\n"})
+        {
+            CAPTURE(member);
+            CAPTURE(piece);
+            auto const lake = [&](std::size_t size) {
+                auto document = R"({"near":{"kind":"Lake",)" + std::string(member) + "}}";
+                return document.replace(document.find('$'), 1, repeat(piece, size));
+            };
+            auto const wrong = complaint_about(lake(1'100'000));
+            REQUIRE(wrong.has_value());
+            CHECK(wrong->text == text);
+            CHECK(wrong->path == "/near");
+            CHECK(!complaint_about(lake(900'000)).has_value());
+        }
 
     // Blanks and digits count in the bytes of an unknown kind, because they are kept there.
     for (std::string_view const kept : {" ", "1"})
