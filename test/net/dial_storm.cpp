@@ -25,6 +25,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -409,6 +411,43 @@ TEST_CASE("pool 15: the address of a server that ends each new connection is tri
         CHECK(bad.accepted() == 1);
         CHECK(good.counts().requests == 6);
     }
+}
+
+TEST_CASE(
+    "pool 10, 15: a connection that its server ends after a response is no failed dial, nor held against the address"
+)
+{
+    std::optional<http_server> first, second; // two addresses of one name
+    for (int attempt = 0; !second; ++attempt)
+        try
+        {
+            auto const answer = [](std::string_view) { return support::response(200); };
+            first.emplace(answer, "127.0.0.2");
+            second.emplace(answer, "127.0.0.1", first->port());
+        }
+        catch (std::runtime_error const&) // the port is taken
+        {
+            REQUIRE(attempt < 10);
+        }
+    auto settings = first->settings("api.example.test");
+    caller client(settings, [](std::string const&) {
+        return ccloud::net::name_answer{{"127.0.0.2", "127.0.0.1"}, {}};
+    });
+    CHECK(client.get() == "");
+    CHECK(first->counts().accepted == 1);
+    first->end();
+    REQUIRE(client.until([&] { return client.connections().closed_for(close_reason::ended) == 1; }));
+    for (std::size_t dial = 1; dial < 5; ++dial) // dials take turns, also with the address whose connection was ended
+    {
+        CAPTURE(dial);
+        CHECK(client.get() == "");
+        CHECK(first->counts().accepted == 1 + dial / 2);
+        CHECK(second->counts().accepted == (dial + 1) / 2);
+        client.cloud->close_idle();
+        client.poll();
+    }
+    CHECK(client.connections().connect_failed == 0);
+    CHECK(client.connections().dialed == 5);
 }
 
 TEST_CASE("pool 23: warmed-up connections that the server ends are not replaced, and no call fails because of them")
