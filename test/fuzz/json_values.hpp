@@ -58,20 +58,18 @@ inline bool is_character(std::string_view bytes)
     return number >= least[size] && number <= 0x10ffff && number / 0x800 != 0xd800 / 0x800;
 }
 
-/** Whether further bytes can make these a character. */
-inline bool begins_character(std::string const& bytes)
+/** Whether further bytes can make these a character. The characters that begin with the same bytes are a range, and if
+    any of it is valid, then its first or its last is. */
+inline bool begins_character(std::string_view bytes)
 {
     auto const lead = static_cast<unsigned char>(bytes[0]);
     std::size_t const needed = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     if (bytes.size() >= needed)
         return false;
-    for (int next = 0x80; next < 0xc0; ++next)
-    {
-        auto const longer = bytes + static_cast<char>(next);
-        if (is_character(longer) || begins_character(longer))
-            return true;
-    }
-    return false;
+    std::string first(bytes), last(bytes);
+    first.resize(needed, '\x80');
+    last.resize(needed, '\xbf');
+    return is_character(first) || is_character(last);
 }
 
 /** A document with U+FFFD in place of its ill-formed text (Unicode Standard section 3.9; RFC 8259 section 8.2 for the
@@ -100,16 +98,15 @@ inline std::string sanitized(std::string_view document)
             at += size;
             continue;
         }
-        std::size_t size = 4;
-        while (size > 0 && (document.size() < at + size || !is_character(document.substr(at, size))))
-            --size;
-        bool const broken = size == 0;
+        std::size_t size = 1;
+        while (size <= 4 && (document.size() < at + size || !is_character(document.substr(at, size))))
+            ++size;
+        bool const broken = size > 4;
         if (broken)
-            for (size = 1; begins_character(std::string(document.substr(at, size))) && at + size < document.size() &&
-                           (begins_character(std::string(document.substr(at, size + 1))));)
+            for (size = 1; begins_character(document.substr(at, size)) && at + size < document.size() &&
+                           begins_character(document.substr(at, size + 1));)
                 ++size;
-        bool const cut_off =
-            broken && at + size == document.size() && begins_character(std::string(document.substr(at, size)));
+        bool const cut_off = broken && at + size == document.size() && begins_character(document.substr(at, size));
         out += broken && !cut_off ? std::string_view("\xef\xbf\xbd") : document.substr(at, size);
         at += size;
     }
