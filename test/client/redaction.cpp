@@ -671,9 +671,10 @@ TEST_CASE("credentials are removed from the Location of a call that is cancelled
                 here, create_group(cloud, failure),
                 asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { ended = true; })
             );
-            for (int turns = 0; !ended; ++turns)
+            int turns = 0;
+            while (!ended)
             {
-                if (turns == 30) // the response came, and is not decoded yet
+                if (turns++ == 30) // the response came, and is not decoded yet
                     signal.emit(asio::cancellation_type::terminal);
                 auto turn = asio::post(here, asio::deferred);
                 co_await std::move(turn);

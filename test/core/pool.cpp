@@ -199,13 +199,13 @@ TEST_CASE("pool 2: a pool that goes gives its slots back to the quota, whatever 
     slot_quota quota(0);
     {
         origin_pool pool(up_to(8), &quota);
-        pool_waiter waiter, another;
+        pool_waiter waiter;
         pooled idle, active;
         leave_idle(pool, idle, at(0ms));
-        another.fresh = true;
-        serve(pool, another, active, at(0ms));
-        another.fresh = true;
-        pool.enqueue(another, steady_time());
+        waiter.fresh = true;
+        serve(pool, waiter, active, at(0ms));
+        waiter.fresh = true;
+        pool.enqueue(waiter, steady_time());
         REQUIRE(dials(pool, at(0ms)) == 1);
         CHECK(pool.idle() + pool.active() + pool.dialing() == 3);
         CHECK(quota.used() == 3);
@@ -453,7 +453,7 @@ TEST_CASE("pool 4: where a connection is in use, a waiter gives it a moment to c
     limits.dial_grace = 5ms;
     origin_pool pool(limits);
     pool_waiter first, second;
-    pooled used, made;
+    pooled used;
     serve(pool, first, used, at(10ms)); // that there is none at all is no reason to wait
     pool.enqueue(second, steady_time(20ms));
     SUBCASE("it does not come back")
