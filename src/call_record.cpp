@@ -125,6 +125,8 @@ core::redactor const& call_secrets::all()
 
 std::string call_secrets::shown(std::string_view text, core::text_end end)
 {
+    if (text.empty())
+        return {};
     std::string copy(text);
     bool const has_no_token = !tokens_ || core::redactor::is_too_short(text, end, tokens_->last);
     auto const& secrets = !has_no_token ? all() : tokens_ && !tokens_->secrets.empty() ? tokens_->secrets : client_;

@@ -286,8 +286,8 @@ operation<std::optional<T>> next_item(std::shared_ptr<listing<T>> state)
             co_return result<std::optional<T>>(std::optional<T>(), state->current.response);
     }
     ++state->delivered;
-    std::optional<T> item(std::move(state->buffer[state->index++]));
-    co_return result<std::optional<T>>(std::move(item), state->current.response);
+    auto& item = state->buffer[state->index++];
+    co_return result<std::optional<T>>(std::in_place, state->current.response, std::move(item));
 }
 
 template <class T>

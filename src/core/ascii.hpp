@@ -2,6 +2,7 @@
 #define CCLOUD_CORE_ASCII_HPP
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -73,10 +74,12 @@ constexpr bool icontains(std::string_view text, std::string_view word) noexcept
 /** Without spaces and tabs at both ends (OWS of RFC 9110 section 5.6.3). */
 constexpr std::string_view trim(std::string_view text) noexcept
 {
-    auto const first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos)
-        return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+    constexpr auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+    while (!text.empty() && is_blank(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back()))
+        text.remove_suffix(1);
+    return text;
 }
 
 /** Digits only; a number beyond the range gives the greatest one. Nothing where there is anything else. */
@@ -99,7 +102,10 @@ constexpr std::optional<std::int64_t> parse_digits(std::string_view text) noexce
     first field of a name counts (RFC 9110 section 5.3). */
 constexpr std::optional<std::int64_t> first_number(std::string_view value) noexcept
 {
-    return parse_digits(trim(value.substr(0, value.find_first_of(",;"))));
+    if (auto const number = parse_digits(value)) // like most values
+        return number;
+    auto const end = std::find_if(value.begin(), value.end(), [](char c) { return c == ',' || c == ';'; });
+    return parse_digits(trim(value.substr(0, static_cast<std::size_t>(end - value.begin()))));
 }
 
 /** A number of seconds that is read as a time since 1970 from here on, because as a wait it would be 31 years. */

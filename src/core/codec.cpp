@@ -593,19 +593,10 @@ public:
         error_code failed;
         auto const consumed = parser_.write_some(more, part.data(), part.size(), failed);
         read_ += consumed;
-        auto const& handler = parser_.handler();
-        if (failed == json::error::incomplete && is_blank(document_.substr(byte_order_mark_size(document_))))
-            wrong_ = complaint{{}, 0, "the body is empty"};
-        else if (failed)
-            wrong_ = complaint{
-                handler.path(), read_, handler.refusal().empty() ? describe(failed) : handler.refusal(),
-                handler.kind()};
+        if (failed)
+            fail(failed);
         else if (consumed < part.size())
             wrong_ = complaint{{}, read_, "something follows the document"};
-        ill_formed_text_ = failed == json::error::syntax || failed == json::error::incomplete ||
-                           failed == json::error::illegal_leading_surrogate ||
-                           failed == json::error::illegal_trailing_surrogate ||
-                           failed == json::error::expected_hex_digit;
         return more && !wrong_;
     }
 
@@ -615,6 +606,22 @@ public:
     bool may_be_ill_formed_text() const noexcept { return ill_formed_text_; }
 
 private:
+    [[gnu::cold, gnu::noinline]] void fail(error_code failed)
+    {
+        auto const& handler = parser_.handler();
+        if (failed == json::error::incomplete && is_blank(document_.substr(byte_order_mark_size(document_))))
+        {
+            wrong_ = complaint{{}, 0, "the body is empty"};
+            return;
+        }
+        wrong_ = complaint{
+            handler.path(), read_, handler.refusal().empty() ? describe(failed) : handler.refusal(), handler.kind()};
+        ill_formed_text_ = failed == json::error::syntax || failed == json::error::incomplete ||
+                           failed == json::error::illegal_leading_surrogate ||
+                           failed == json::error::illegal_trailing_surrogate ||
+                           failed == json::error::expected_hex_digit;
+    }
+
     std::string_view document_;
     std::size_t read_;
     json::basic_parser<event_handler> parser_;

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -194,7 +195,9 @@ slot described_member(void* to, std::string_view name)
     using members = boost::describe::describe_members<T, boost::describe::mod_public>;
     slot found;
     boost::mp11::mp_for_each<members>([&](auto member) {
-        if (!found.type && name == member.name)
+        // Comparisons with texts of constant size are inlined.
+        constexpr std::string_view known = decltype(member)::name;
+        if (!found.type && name.size() == known.size() && std::memcmp(name.data(), known.data(), known.size()) == 0)
         {
             auto& value = static_cast<T*>(to)->*member.pointer;
             found = slot{&reader_of<std::remove_reference_t<decltype(value)>>(), &value, member.name};

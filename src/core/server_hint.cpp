@@ -236,6 +236,8 @@ std::optional<plain_limit> read_group(
     limit_fields::group const& found, http_headers const& headers, reset_form form, wall_time now
 ) noexcept
 {
+    if (found.reset.empty())
+        return std::nullopt;
     auto const reset = first_number(found.reset);
     if (!reset)
         return std::nullopt;

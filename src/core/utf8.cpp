@@ -1,5 +1,8 @@
 #include "core/utf8.hpp"
 
+#include <cstdint>
+#include <cstring>
+
 namespace ccloud::core {
 
 utf8_sequence first_sequence(std::string_view text) noexcept
@@ -36,10 +39,17 @@ bool is_utf8(std::string_view text) noexcept
 
 bool is_ascii(std::string_view text) noexcept
 {
-    unsigned char all = 0; // looks at all of it, which compilers do for many characters at once
+    // Eight bytes at a time, and without a branch on their values: compilers use wide registers then.
+    std::uint64_t all = 0;
+    for (; text.size() >= sizeof all; text.remove_prefix(sizeof all))
+    {
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, text.data(), sizeof eight);
+        all |= eight;
+    }
     for (char const c : text)
         all |= static_cast<unsigned char>(c);
-    return all < 0x80;
+    return (all & 0x8080'8080'8080'8080U) == 0;
 }
 
 } // namespace ccloud::core
