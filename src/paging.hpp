@@ -324,10 +324,19 @@ struct custom_reader<ccloud::detail::error_mark>
                 if (number != 0)
                     set(to);
             },
+        .real =
+            [](void* to, double number) {
+                if (number != 0)
+                    set(to);
+            },
         .member = [](void* to, std::string_view) { return inside(to); },
         .array = [](void*) { return any_number; },
         .element = [](void* to) { return inside(to); },
-        .other_kind = [](void*, char const*) {}};
+        .other_kind =
+            [](void* to, char const* found) {
+                if (std::string_view(found) == "a number") // of more than 63 bits
+                    set(to);
+            }};
 };
 
 /** The metadata of the envelope behind it. */

@@ -552,8 +552,14 @@ bool is_gzip(std::string_view body) noexcept
     return body.starts_with("\x1f\x8b");
 }
 
-/** The problems of a body, which may go on if it is not `whole`. Nothing if it is not JSON, or has ill-formed text. */
-std::optional<problem_list> parse_problems(std::string_view body, bool whole)
+struct parsed_problems
+{
+    std::optional<problem_list> told; ///< nothing if the body is not JSON, or has ill-formed text
+    bool is_cut = false;              ///< the body breaks off, or its last character is ill-formed
+};
+
+/** The problems of a body, which may go on if it is not `whole`. */
+parsed_problems parse_problems(std::string_view body, bool whole)
 {
     body.remove_prefix(byte_order_mark_size(body));
     json::basic_parser<problem_reader> parser({});
@@ -563,8 +569,8 @@ std::optional<problem_list> parse_problems(std::string_view body, bool whole)
     // problems.
     bool const is_cut = failed == json::error::incomplete || failed == json::error::too_deep;
     if (!is_cut && (failed || consumed < body.size()))
-        return std::nullopt;
-    return parser.handler().take();
+        return {};
+    return {parser.handler().take(), is_cut};
 }
 
 } // namespace
@@ -573,12 +579,16 @@ problem_list read_problems(std::string_view body)
 {
     bool const whole = body.size() <= most_searched;
     body = body.substr(0, most_searched);
-    if (auto told = parse_problems(body, whole))
-        return *std::move(told);
-    text_repair repair(body);
-    while (repair.copy_some(body.size()))
-        ;
-    return repair.changed() ? parse_problems(repair.copy(), whole).value_or(problem_list()) : problem_list();
+    auto parsed = parse_problems(body, whole);
+    if (!parsed.told || parsed.is_cut)
+    {
+        text_repair repair(body);
+        while (repair.copy_some(body.size()))
+            ;
+        if (repair.changed())
+            parsed = parse_problems(repair.copy(), whole);
+    }
+    return std::move(parsed.told).value_or(problem_list());
 }
 
 namespace {

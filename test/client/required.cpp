@@ -259,6 +259,8 @@ TEST_CASE("an error beside data that is null or empty is malformed under a 2xx, 
               row{R"({"error":"invalid session","data":null})", "invalid session"},
               row{R"({"errors":["invalid session"],"kind":"IpGroupList","metadata":{},"data":[]})", "invalid session"},
               row{R"({"data":[],"error":503,"message":"try again later"})", "try again later"},
+              row{R"({"data":[],"error":503.1,"message":"try again later"})", "try again later"},
+              row{R"({"data":[],"error":18446744073709551615,"message":"try again later"})", "try again later"},
               row{R"({"data":[],"x":")" + padding + R"(","error":"invalid session"})", "invalid session"}})
         {
             CAPTURE(name);
@@ -277,7 +279,8 @@ TEST_CASE("members for errors that hold none do not fail an empty listing, and n
     for (auto const& [name, run] : list_operations())
         for (std::string_view const member :
              {R"("error":null)", R"("errors":null)", R"("errors":[])", R"("error":{})", R"("error":"")", R"("error":0)",
-              R"("error":false)", R"("errors":[null,{},""])", R"("error":{"code":null,"message":"","details":[]})"})
+              R"("error":0.0)", R"("error":false)", R"("errors":[null,{},""])",
+              R"("error":{"code":null,"message":"","details":[]})"})
             for (std::string_view const data : {"null", "[]"})
             {
                 CAPTURE(name);

@@ -298,6 +298,8 @@ TEST_CASE("odd forms of the shapes are read as far as they go")
              {R"({"mess\u0061ge":"\u0041\ud83d\ude80"})", {"detail=A\xf0\x9f\x9a\x80"}},
              {"{\"message\":\"y\"}x", {}},
              {"{\"message\":\"a\xff\"}", {"detail=a\xef\xbf\xbd"}},
+             {"{\"code\":\"b\",\"message\":\"a\xf3\"}", {"code=b | detail=a\xef\xbf\xbd"}},
+             {"{\"code\":\"b\",\"message\":\"a\xe2\"}", {"code=b | detail=a\xef\xbf\xbd"}},
              {R"({"message":"\ud800b","id":"\udc00\ud83d\ude80"})",
               {"id=\xef\xbf\xbd\xf0\x9f\x9a\x80 | detail=\xef\xbf\xbd"
                "b"}},

@@ -256,7 +256,25 @@ void members(listed<T>& of, Visit visit)
     members(of.all, visit);
 }
 
-/** A list has data, which may be null, and its items have ids. */
+/** Whether the value of "error" or "errors" says anything: a text or a number, also inside of objects and lists. */
+bool is_error(json::value const& value)
+{
+    auto const* const object = value.if_object();
+    auto const* const list = value.if_array();
+    return (object && std::any_of(object->begin(), object->end(), [](auto const& one) { return is_error(one.value()); })
+           ) ||
+           (list && std::any_of(list->begin(), list->end(), is_error)) ||
+           (value.is_string() && !value.get_string().empty()) || (value.is_number() && value.to_number<double>() != 0);
+}
+
+bool has_error(json::object const& document)
+{
+    return std::any_of(document.begin(), document.end(), [](auto const& member) {
+        return (member.key() == "error" || member.key() == "errors") && is_error(member.value());
+    });
+}
+
+/** A list has data, which may be null, but not beside an error, and its items have ids. */
 template <class T>
 misfit convert(json::value const& from, listed<T>& to)
 {
@@ -265,6 +283,8 @@ misfit convert(json::value const& from, listed<T>& to)
     if (!from.get_object().contains("data"))
         return "/data";
     auto const& items = to.all.data.all;
+    if (items.empty() && has_error(from.get_object()))
+        return "/data";
     for (std::size_t i = 0; i < items.size(); ++i)
         if (items[i].id.empty())
             return "/data/" + std::to_string(i) + "/id";
