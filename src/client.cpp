@@ -386,18 +386,25 @@ asio::awaitable<call_failure> decode_in_slices(
     auto const throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     call_failure failed;
-    while (reader.read_some(decode_slice))
+    std::exception_ptr thrown;
+    try
     {
-        auto others = asio::post(here, asio::deferred);
-        co_await std::move(others);
-        auto const cancellation = co_await asio::this_coro::cancellation_state;
-        if (cancellation.cancelled() != asio::cancellation_type::none)
+        while (!failed && reader.read_some(decode_slice))
         {
-            failed = cancelled_while_decoding(core, call, answer);
-            break;
+            auto others = asio::post(here, asio::deferred);
+            co_await std::move(others);
+            auto const cancellation = co_await asio::this_coro::cancellation_state;
+            if (cancellation.cancelled() != asio::cancellation_type::none)
+                failed = cancelled_while_decoding(core, call, answer);
         }
     }
+    catch (...)
+    {
+        thrown = std::current_exception();
+    }
     co_await asio::this_coro::throw_if_cancelled(throws);
+    if (thrown)
+        std::rethrow_exception(thrown);
     if (!failed)
         if (auto const wrong = reader.take_complaint())
             failed = malformed(core, call, answer, *wrong);

@@ -332,7 +332,11 @@ public:
             token_ = from_.base_token;
             offset_ = from_.base_offset + from_.index;
         }
-        for (; from_.index < from_.buffer.size() && items.size() < max; ++from_.index, ++from_.delivered)
+        auto const taken = (std::min)(from_.buffer.size() - from_.index, max - items.size());
+        auto const needed = items.size() + taken;
+        if (needed > items.capacity()) // first, because no item may be on its way when there is no memory
+            items.reserve((std::max)(needed, (std::min)(2 * items.capacity(), max)));
+        for (std::size_t i = 0; i < taken; ++i, ++from_.index, ++from_.delivered)
             items.push_back(std::move(from_.buffer[from_.index]));
     }
 
@@ -415,7 +419,8 @@ public:
         the response of the last page that it fetched. */
     operation<std::optional<T>> next() { return detail::next_item(state_); }
 
-    /** The undelivered rest of the current page, or else the next page that is not empty; nothing at the end. */
+    /** The undelivered rest of the current page, or else the next page that is not empty; nothing at the end. After a
+        failed `collect()`, the items are all that it gathered, and the rest is that of the last page it fetched. */
     operation<std::optional<page<T>>> next_page() { return detail::next_page_of(state_); }
 
     /** Up to `max` further items. After an error the items gathered so far are delivered again by the next call. */
@@ -429,7 +434,7 @@ public:
     {
         auto const& at = *state_;
         if (at.index < at.buffer.size() || at.cut || at.broken_link)
-            return ccloud::checkpoint(at.base_token, at.base_offset + at.index);
+            return ccloud::checkpoint(at.base_token, at.base_offset + at.index + at.to_skip);
         if (at.complete)
             return ccloud::checkpoint::end();
         return ccloud::checkpoint(at.next_token, at.refetched + at.to_skip);

@@ -62,8 +62,9 @@
     +-- answered, unreadable
           malformed_response       not the JSON that was asked for (with JSON path and byte offset): for example an
                                    object or an item without `id`, a list without `data`, an error under a 2xx, also
-                                   beside an empty list, whose text is in `problems()`; a page with far more items than were asked for, or
-                                   with a next link that is not a text or longer than 16 KiB; status 205, 206 or 226
+                                   beside an empty list, whose text is in `problems()`; a page with far more items
+                                   than were asked for, or with a next link that is not a text or longer than 16 KiB;
+                                   status 205, 206 or 226
           response_too_large       the decoded values exceed config::limits.decoded_response
           page_link_without_token, pagination_loop, too_many_empty_pages, page_token_expired    (listings)
 
@@ -262,8 +263,8 @@ struct attempt
     - where a text is cut, or "..." follows: the beginning, if it has at least four bytes.
 
     A secret of less than 8 bytes is replaced only if it is a whole word. Other spellings are not known, for instance
-    letters of another case, or a part of a secret that is not its beginning. The id of the API key and the name of the
-    proxy's user are not secret. Other secrets that a caller puts into a request are not known to the library.
+    letters of another case, a part of a secret that is not its beginning, or references of HTML with more than eight
+    digits. The id of the API key is not secret, nor is the name of the proxy's user beside a password. Other secrets that a caller puts into a request are not known to the library.
 
     `what()`, `detail()` and the texts of `attempts()` are UTF-8 without control characters and without characters that
     change the direction of text; in their place stands an escape, for instance "\x1b" or "\u202e". `problems()`,

@@ -57,6 +57,12 @@ constexpr bool is_alphanumeric(char c) noexcept
     return is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
+/** A letter, a digit or "_"; and any byte of a character beyond ASCII in UTF-8, because it may be a letter. */
+constexpr bool is_word_character(char c) noexcept
+{
+    return is_alphanumeric(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+}
+
 constexpr bool iequals(std::string_view left, std::string_view right) noexcept
 {
     return left.size() == right.size() && std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) {

@@ -671,11 +671,10 @@ response_info cleaned(response_info response, redactor const& secrets)
 bool contains_words(std::string_view text, std::string_view words) noexcept
 {
     auto const is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
-    auto const is_word = [](char c) { return is_alphanumeric(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80; };
     // Whether nothing but a few punctuation marks stands between here and white space or the end.
     auto const word_ends = [&](auto from, auto const end) {
         for (int marks = 0; from != end && !is_space(*from); ++from, ++marks)
-            if (marks == 4 || is_word(*from))
+            if (marks == 4 || is_word_character(*from))
                 return false;
         return true;
     };

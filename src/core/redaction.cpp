@@ -131,20 +131,20 @@ constexpr std::size_t longest_number = 10;    // "#x0001f600"; the value fits in
 /** `&amp;`, `&#43;` or `&#x2b;`. */
 escape reference(std::string_view text, text_end end)
 {
-    auto const near = text.substr(0, longest_reference);
-    auto const size = near.find(';') + 1;
-    if (size == 0)
+    auto const near = text.substr(1, longest_reference - 1);
+    auto const end_of_name =
+        std::find_if_not(near.begin(), near.end(), [](char c) { return c == '#' || is_alphanumeric(c); });
+    auto name = near.substr(0, static_cast<std::size_t>(end_of_name - near.begin()));
+    auto const rest = text.substr(1 + name.size());
+    if (!rest.starts_with(';'))
     {
-        auto const end_of_part =
-            std::find_if_not(near.begin() + 1, near.end(), [](char c) { return c == '#' || is_alphanumeric(c); });
-        auto const part = near.substr(1, static_cast<std::size_t>(end_of_part - near.begin()) - 1);
-        auto const begins = [part](named_character const& one) { return one.name.starts_with(part); };
-        bool const may_be_one = part.starts_with('#')
-                                    ? part.size() <= longest_number
+        auto const begins = [name](named_character const& one) { return one.name.starts_with(name); };
+        bool const may_be_one = name.starts_with('#')
+                                    ? name.size() <= longest_number
                                     : std::any_of(named_characters.begin(), named_characters.end(), begins);
-        return may_be_one && is_left_out(text.substr(part.size() + 1), end) ? escape{part.size() + 1, {}} : escape{};
+        return may_be_one && is_left_out(rest, end) ? escape{1 + name.size(), {}} : escape{};
     }
-    auto name = text.substr(1, size - 2);
+    auto const size = name.size() + 2;
     for (auto const& one : named_characters)
         if (name == one.name)
             return {size, std::string(1, one.stands_for)};
@@ -174,11 +174,6 @@ escape escape_of(std::string_view text, text_end end)
     case '&': return reference(text, end);
     default: return {};
     }
-}
-
-bool is_word_character(char c) noexcept
-{
-    return is_alphanumeric(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 
 /** Latin-1 as UTF-8: how servers write the bytes of a header field into JSON. */
@@ -362,12 +357,9 @@ void redactor::find(pattern const& secret, view const& text, text_end end, std::
         if (matched == size)
             for (auto left = secret.padding; left > 0 && next < bytes.size() && bytes[next] == '='; --left)
                 ++next;
-        if (matched < size)
-        {
-            if (!is_short && is_left_out(bytes.substr(next), end))
-                remove(from, next);
-        }
-        else if (!is_short || ((from == 0 || !is_word_character(bytes[from - 1])) && (next == bytes.size() || !is_word_character(bytes[next]))))
+        bool const is_word = (from == 0 || !is_word_character(bytes[from - 1])) &&
+                             (next == bytes.size() || !is_word_character(bytes[next]));
+        if (matched < size ? !is_short && is_left_out(bytes.substr(next), end) : !is_short || is_word)
             remove(from, next);
     }
 }

@@ -61,7 +61,8 @@ std::optional<limit_sample> read_limits(http_headers const& headers, reset_form 
     Beyond the RFC, seconds may have a fraction, rounded up to milliseconds, and a number of 10^9 and more is read as an
     epoch. A list counts with its longest wait, because a proxy may have joined two fields (RFC 9110 section 5.3). Points in
     time are measured against `date`, the Date of the same answer, so that the two clocks need not
-    agree; against `now` where that is no date or the answer was `aged`, by a cache. Nothing where it is malformed. */
+    agree; against `now` where that is no date or the answer was `aged`, by a cache. Malformed elements of a list are ignored;
+    nothing where no element is well-formed. */
 std::optional<std::chrono::nanoseconds> parse_retry_after(
     std::string_view value, std::string_view date, bool aged, wall_time now
 ) noexcept;

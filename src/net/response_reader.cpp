@@ -45,10 +45,11 @@ std::string quoted(std::string_view line, bool ended, std::size_t most = 32)
     return text += '"';
 }
 
-/** The same, if the line ends where it has its line feed. */
+/** The same of the first line that was received. It ends where it has its line feed. */
 std::string quoted(std::string_view received)
 {
-    return quoted(received, received.find('\n') != std::string_view::npos);
+    auto const end = received.find('\n');
+    return quoted(received.substr(0, end), end != std::string_view::npos);
 }
 
 /** The status line at the beginning of `received`, for the end of a complaint: ", after \"HTTP/1.1 201 Created\"". Empty

@@ -307,6 +307,24 @@ TEST_CASE("a listing that resumes beyond the items of a page with a broken link 
     });
 }
 
+TEST_CASE("a listing that ends by max_pages before the place it resumed at keeps that place beside a broken link")
+{
+    for (std::string_view const link : {R"({"next":7})", R"({"next":"?page_token=T1"})"})
+    {
+        CAPTURE(link);
+        bool const broken = link == R"({"next":7})";
+        auto wire = script();
+        wire->reply(200, page_with(std::string(link), {"a", "b"}));
+        with_client(wire, [&](ccloud::client cloud) -> asio::awaitable<void> {
+            auto listing = iam::ip_groups(cloud).list({.max_pages = 1}).resume(checkpoint("", 3));
+            auto const ended = co_await listing.next();
+            REQUIRE(ended.has_value());
+            CHECK(!ended->has_value());
+            CHECK(listing.checkpoint() == (broken ? checkpoint("", 3) : checkpoint("T1", 1)));
+        });
+    }
+}
+
 TEST_CASE("a broken link is no error if the next page is not wanted: max_items and max_pages")
 {
     for (auto const& options :

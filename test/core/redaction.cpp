@@ -239,6 +239,9 @@ TEST_CASE("a text that is cut within a character reference of HTML loses the beg
         CHECK(cut == (end.ends_with("...") ? "x ***..." : "x ***"));
     }
     CHECK(hiding("abcdefgh/").redacted("x abcdefg&so", text_end::complete) == "x abcdefg&so");
+    // A semicolon that comes later does not end the reference.
+    CHECK(hiding("abcdefgh+ijkl").redacted("abcdefgh&#4...; see docs", text_end::complete) == "***...; see docs");
+    CHECK(hiding("abcdefgh+ijkl").redacted("abcdefgh&pl...;", text_end::complete) == "***...;");
     for (std::string_view const end : {"&unknown", "&#12345678901", "&so sl"})
         CHECK(
             hiding("abcdefgh/").redacted("x abcdefg" + std::string(end), text_end::truncated) ==
