@@ -48,8 +48,8 @@ std::string quoted(std::string_view line, bool ended, std::size_t most = 32)
 /** The same of the first line that was received. It ends where it has its line feed. */
 std::string quoted(std::string_view received)
 {
-    auto const end = received.find('\n');
-    return quoted(received.substr(0, end), end != std::string_view::npos);
+    auto const size = received.find('\n') + 1; // 0: there is no line feed
+    return size == 0 ? quoted(received, false) : quoted(received.substr(0, size), true);
 }
 
 /** The status line at the beginning of `received`, for the end of a complaint: ", after \"HTTP/1.1 201 Created\"". Empty

@@ -466,6 +466,13 @@ TEST_CASE("the search for credentials finds each form, and each form fits a JSON
 
 TEST_CASE("no credential that a server sends back is printed, whatever channel and form it comes by")
 {
+    // All combinations take minutes under ThreadSanitizer, and use one thread. There each channel has other forms.
+#if defined(__SANITIZE_THREAD__)
+    constexpr std::size_t every = 11;
+#else
+    constexpr std::size_t every = 1;
+#endif
+    std::size_t combinations = 0;
     for (auto const& by : channels())
     {
         CAPTURE(by.name);
@@ -474,6 +481,8 @@ TEST_CASE("no credential that a server sends back is printed, whatever channel a
             for (auto const& secret : one.secrets)
                 for (auto const& form : support::echoes_of(secret))
                 {
+                    if (combinations++ % every != 0)
+                        continue;
                     auto const all = by.play(form.text, one.settings);
                     if (leak.empty())
                         leak = leak_in(all, one.secrets);

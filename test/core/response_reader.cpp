@@ -537,8 +537,8 @@ TEST_CASE("RFC 9112 section 4: the complaint about a malformed status line calls
 
 TEST_CASE("a complaint about bytes that are not HTTP quotes their first line only")
 {
-    CHECK(complaint_about("denied\r\nBearer abcdefgh") == "not an HTTP/1 status line: \"denied\\x0d\"");
-    CHECK(complaint_about("denied\nBearer abcdefgh") == "not an HTTP/1 status line: \"denied\"");
+    CHECK(complaint_about("denied\r\nBearer abcdefgh") == "not an HTTP/1 status line: \"denied\\x0d\\x0a\"");
+    CHECK(complaint_about("denied\nBearer abcdefgh") == "not an HTTP/1 status line: \"denied\\x0a\"");
     CHECK(complaint_about("denied: Bearer abcdefgh") == "not an HTTP/1 status line: \"denied: Bearer abcdefgh...\"");
 }
 
