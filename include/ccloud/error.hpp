@@ -264,7 +264,8 @@ struct attempt
 
     A secret of less than 8 bytes is replaced only if it is a whole word. Other spellings are not known, for instance
     letters of another case, a part of a secret that is not its beginning, or references of HTML with more than eight
-    digits. The id of the API key is not secret, nor is the name of the proxy's user beside a password. Other secrets that a caller puts into a request are not known to the library.
+    digits. The id of the API key is not secret, nor is the name of the proxy's user beside a password. Other secrets that
+    a caller puts into a request are not known to the library.
 
     `what()`, `detail()` and the texts of `attempts()` are UTF-8 without control characters and without characters that
     change the direction of text; in their place stands an escape, for instance "\x1b" or "\u202e". `problems()`,
