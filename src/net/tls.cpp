@@ -6,10 +6,12 @@
 #include "core/url.hpp"
 #include "net/shared_network.hpp"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -333,6 +335,19 @@ tls_peer::verdict out_of_memory()
     return out_of(core::shortage_of(cause), cause);
 }
 
+/** Why no file can be opened at the moment, if that is for lack of a local resource. */
+std::error_code lack_of_descriptors() noexcept
+{
+    int const opened = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (opened >= 0)
+    {
+        ::close(opened);
+        return {};
+    }
+    std::error_code const failed(errno, std::system_category());
+    return core::shortage_of(failed).empty() ? std::error_code() : failed;
+}
+
 bool is_too_old(SSL_SESSION const* session) noexcept
 {
     auto const age = std::time(nullptr) - static_cast<std::time_t>(::SSL_SESSION_get_time(session));
@@ -473,8 +488,15 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
     if (verified == X509_V_ERR_OUT_OF_MEM)
         return out_of_memory();
     if (verified != X509_V_OK)
+    {
+        auto const code = code_of(verified);
+        if (code == errc::certificate_unknown_authority)
+            // OpenSSL 3.0.22 and 3.5 do not report that they could not read a directory of CAs.
+            if (auto const lacking = lack_of_descriptors())
+                return out_of(core::shortage_of(lacking), lacking);
         // Permanent only if TLS itself reports the failure: OpenSSL also calls a key "too weak" for lack of memory.
-        return {code_of(verified), ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
+        return {code, ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
+    }
     if (failed)
     {
         // An objection of TLS itself is permanent; a broken connection and an internal failure of OpenSSL are not.
