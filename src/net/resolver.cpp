@@ -1,12 +1,12 @@
 #include "net/resolver.hpp"
 
 #include "core/shortage.hpp"
+#include "net/descriptor_shortage.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <netdb.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,16 +39,6 @@ struct address_list
             ::freeaddrinfo(first);
     }
 };
-
-/** Why this process cannot open a descriptor; empty if it can. */
-std::error_code descriptor_shortage() noexcept
-{
-    int const made = ::eventfd(0, EFD_CLOEXEC);
-    if (made < 0)
-        return {errno, std::system_category()};
-    ::close(made);
-    return {};
-}
 
 /** What a failure of getaddrinfo means, together with the errno that it left. */
 std::error_code why_not_found(int failed, int system_error) noexcept

@@ -4,14 +4,13 @@
 #include "core/redact.hpp"
 #include "core/shortage.hpp"
 #include "core/url.hpp"
+#include "net/descriptor_shortage.hpp"
 #include "net/shared_network.hpp"
 
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -335,19 +334,6 @@ tls_peer::verdict out_of_memory()
     return out_of(core::shortage_of(cause), cause);
 }
 
-/** Why no file can be opened at the moment, if that is for lack of a local resource. */
-std::error_code lack_of_descriptors() noexcept
-{
-    int const opened = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (opened >= 0)
-    {
-        ::close(opened);
-        return {};
-    }
-    std::error_code const failed(errno, std::system_category());
-    return core::shortage_of(failed).empty() ? std::error_code() : failed;
-}
-
 bool is_too_old(SSL_SESSION const* session) noexcept
 {
     auto const age = std::time(nullptr) - static_cast<std::time_t>(::SSL_SESSION_get_time(session));
@@ -492,7 +478,7 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
         auto const code = code_of(verified);
         if (code == errc::certificate_unknown_authority)
             // OpenSSL 3.0.22 and 3.5 do not report that they could not read a directory of CAs.
-            if (auto const lacking = lack_of_descriptors())
+            if (auto const lacking = descriptor_shortage())
                 return out_of(core::shortage_of(lacking), lacking);
         // Permanent only if TLS itself reports the failure: OpenSSL also calls a key "too weak" for lack of memory.
         return {code, ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
