@@ -24,9 +24,10 @@ constexpr int most_rounds_of_all = 3;
 
 double milliseconds_to_include(std::string const& header)
 {
-    auto const where = "-I" CCLOUD_INCLUDE;
-    auto const end =
-        run_child({CCLOUD_CXX, "-std=c++20", "-fsyntax-only", where, "-include", header, "-xc++", "/dev/null"});
+    auto const end = run_child(
+        {CCLOUD_CXX, "-std=c++20", "-fsyntax-only", "-I" CCLOUD_INCLUDE, "-I" CCLOUD_GENERATED_INCLUDE, "-include",
+         header, "-xc++", "/dev/null"}
+    );
     return end.cpu_seconds * 1e3;
 }
 

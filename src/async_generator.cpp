@@ -37,14 +37,4 @@ std::optional<checkpoint> checkpoint::parse(std::string_view text)
     return checkpoint(std::string(text.substr(colon + 1)), offset);
 }
 
-error detail::busy_error()
-{
-    return error(errc::busy, "a call on this generator is under way");
-}
-
-error detail::late_resume_error()
-{
-    return error(errc::invalid_argument, "resume() was called after the listing was begun");
-}
-
 } // namespace ccloud

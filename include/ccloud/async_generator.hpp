@@ -1,6 +1,7 @@
 #ifndef CCLOUD_ASYNC_GENERATOR_HPP
 #define CCLOUD_ASYNC_GENERATOR_HPP
 
+#include <ccloud/export.hpp>
 #include <ccloud/operation.hpp>
 #include <ccloud/retry.hpp>
 
@@ -66,7 +67,7 @@ static_assert(
 /** A place in a listing: before its next undelivered item. Can be stored as text and resumed from, in another process
     too, for as long as the server honours its page tokens. Delivered items are skipped by number: if items of the page
     were deleted meanwhile, as many further ones are skipped. */
-class checkpoint
+class CCLOUD_EXPORT checkpoint
 {
 public:
     /** The beginning. */
@@ -247,8 +248,15 @@ private:
     bool& flag_;
 };
 
-error busy_error();
-error late_resume_error();
+inline error busy_error()
+{
+    return error(errc::busy, "a call on this generator is under way");
+}
+
+inline error late_resume_error()
+{
+    return error(errc::invalid_argument, "resume() was called after the listing was begun");
+}
 
 /** Makes the buffer non-empty where anything is left: true, or false at the end. */
 template <class T>

@@ -1,6 +1,7 @@
 #ifndef CCLOUD_CCLOUD_HPP
 #define CCLOUD_CCLOUD_HPP
 
+#include <ccloud/abi.hpp>
 #include <ccloud/async_generator.hpp>
 #include <ccloud/change.hpp>
 #include <ccloud/client.hpp>

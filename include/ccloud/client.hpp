@@ -2,6 +2,7 @@
 #define CCLOUD_CLIENT_HPP
 
 #include <ccloud/config.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/operation.hpp>
 #include <ccloud/transport.hpp>
 
@@ -81,7 +82,7 @@ struct drained
 
     **Errors.** Operations give `result`s. What is thrown: `configuration_error`, `std::bad_alloc` (doc/memory.md), and
     what Asio throws for a coroutine that was cancelled before. */
-class client
+class CCLOUD_EXPORT client
 {
 public:
     /** Makes a client that talks TLS over its own pool of connections.
@@ -143,7 +144,7 @@ public:
 private:
     friend struct detail::client_access; // for the collections
 
-    client(
+    CCLOUD_NO_EXPORT client(
         std::shared_ptr<detail::client_core> core, std::shared_ptr<detail::client_owner> owner,
         std::shared_ptr<http_headers const> extra
     ) noexcept;

@@ -2,6 +2,7 @@
 #define CCLOUD_CONFIG_HPP
 
 #include <ccloud/credentials.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/http.hpp>
 #include <ccloud/observe.hpp>
 #include <ccloud/retry.hpp>
@@ -71,7 +72,7 @@ enum class reset_form : unsigned char {
     Only `from_environment()` reads the environment; SSL_CERT_FILE and SSL_CERT_DIR are no exception, although OpenSSL
     reads them by default. The client's constructor checks the options and throws `configuration_error`. A duration of
     more than ten years means for ever. */
-class config
+class CCLOUD_EXPORT config
 {
 public:
     /** The defaults; `credentials` must still be set. */

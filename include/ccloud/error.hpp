@@ -1,6 +1,7 @@
 #ifndef CCLOUD_ERROR_HPP
 #define CCLOUD_ERROR_HPP
 
+#include <ccloud/export.hpp>
 #include <ccloud/http.hpp>
 
 #include <chrono>
@@ -110,8 +111,8 @@ enum class errc {
     page_token_expired,
 };
 
-std::error_category const& error_category() noexcept;
-std::error_code make_error_code(errc code) noexcept;
+CCLOUD_EXPORT std::error_category const& error_category() noexcept;
+CCLOUD_EXPORT std::error_code make_error_code(errc code) noexcept;
 
 /** What a caller branches on: `if (made.error() == ccloud::condition::conflict)`. Conditions overlap. The conditions
     of a status hold as soon as the header section of the response came, even if the rest of the response did not. */
@@ -142,7 +143,7 @@ enum class progress : unsigned char {
 };
 
 /** "not sent", "maybe sent" or "answered". */
-std::string_view to_string(progress reached) noexcept;
+CCLOUD_EXPORT std::string_view to_string(progress reached) noexcept;
 
 /** Why the call was not tried once more. */
 enum class gave_up : unsigned char {
@@ -155,7 +156,7 @@ enum class gave_up : unsigned char {
 };
 
 /** "not retryable", "no tries left" and so on. */
-std::string_view to_string(gave_up why) noexcept;
+CCLOUD_EXPORT std::string_view to_string(gave_up why) noexcept;
 
 /** Why a try was repeated. */
 enum class retry_reason : unsigned char {
@@ -171,7 +172,7 @@ enum class retry_reason : unsigned char {
 };
 
 /** "transient failure", "throttled" and so on. */
-std::string_view to_string(retry_reason why) noexcept;
+CCLOUD_EXPORT std::string_view to_string(retry_reason why) noexcept;
 
 /** Where the length of a wait came from. */
 enum class delay_source : unsigned char {
@@ -183,7 +184,7 @@ enum class delay_source : unsigned char {
 };
 
 /** "backoff", "Retry-After" and so on. */
-std::string_view to_string(delay_source from) noexcept;
+CCLOUD_EXPORT std::string_view to_string(delay_source from) noexcept;
 
 /** One error that the server reports. Each member is as the server sent it, with three exceptions: the credentials of the
     client are replaced (see `error`), ill-formed text becomes U+FFFD, and a text of more than 4 KiB is cut. Numbers are
@@ -272,7 +273,7 @@ struct attempt
     `body()` and the fields of `response()` are not escaped.
 
     Threads: a value type; copying copies. */
-class error
+class CCLOUD_EXPORT error
 {
 public:
     struct data;
@@ -369,7 +370,7 @@ struct error::data
 };
 
 /** What `or_throw` and `result::value()` throw. `code()` is the `errc`; `what()` the error's line. */
-class api_exception : public std::system_error
+class CCLOUD_EXPORT api_exception : public std::system_error
 {
 public:
     explicit api_exception(ccloud::error failure);
@@ -384,7 +385,7 @@ private:
 
 /** A fault in the configuration, thrown before any I/O by constructors, `config::from_environment()`, `client::on`,
     `client::with_header` and `client::reload_tls`. */
-class configuration_error : public std::invalid_argument
+class CCLOUD_EXPORT configuration_error : public std::invalid_argument
 {
 public:
     using std::invalid_argument::invalid_argument;

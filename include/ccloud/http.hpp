@@ -1,6 +1,8 @@
 #ifndef CCLOUD_HTTP_HPP
 #define CCLOUD_HTTP_HPP
 
+#include <ccloud/export.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -21,17 +23,17 @@ struct shared_fields;
 enum class method : unsigned char { get, post, patch, put, del };
 
 /** "GET", "POST", "PATCH", "PUT" or "DELETE". */
-std::string_view to_string(method verb) noexcept;
+CCLOUD_EXPORT std::string_view to_string(method verb) noexcept;
 
 /** Whether RFC 9110 section 9.2.2 calls the method idempotent: all of ours but POST and PATCH. */
-bool is_idempotent(method verb) noexcept;
+CCLOUD_EXPORT bool is_idempotent(method verb) noexcept;
 
 /** Header fields in one buffer, as they go over the wire: `Name: value CRLF` a line.
 
     Names compare without regard to case (RFC 9110 section 5.1). A name that is no token, or a value with CR, LF or
     NUL, is not stored: the block remembers the name, `well_formed()` turns false, and the request is refused before
     anything is sent. Threads: a value type. */
-class http_headers
+class CCLOUD_EXPORT http_headers
 {
 public:
     http_headers() = default;
@@ -86,7 +88,7 @@ private:
 /** A request of the lower tier: a method, a target below the endpoint, header fields and a body.
 
     The client adds the base path of its endpoint, Host, Authorization, User-Agent and Accept. */
-class http_request
+class CCLOUD_EXPORT http_request
 {
 public:
     http_request() = default;
@@ -137,7 +139,7 @@ private:
 };
 
 /** Where requests go: scheme, host and port. The host is lower case and without brackets. */
-class origin
+class CCLOUD_EXPORT origin
 {
 public:
     origin() = default;
@@ -174,7 +176,7 @@ struct rate_limit
 
 /** What the server said beside the value: status line and header fields. Cheap to move; copying copies the fields,
     except that the items of a page share those of its response. Threads: a value type. */
-class response_info
+class CCLOUD_EXPORT response_info
 {
 public:
     response_info() = default;

@@ -2,6 +2,7 @@
 #define CCLOUD_OBSERVE_HPP
 
 #include <ccloud/error.hpp>
+#include <ccloud/export.hpp>
 
 #include <array>
 #include <chrono>
@@ -53,7 +54,7 @@ struct connection_use
     Every member is called on the client's executor, by each shard (`client::on`) on its own, in the middle of the
     request path: it must be quick, must not block, and must not call the client. Whatever it has no interest in it
     leaves alone. No event holds a credential of the client, even if the server sends one back (see `error`). */
-class observer
+class CCLOUD_EXPORT observer
 {
 public:
     virtual ~observer() = default;
@@ -102,10 +103,10 @@ enum class close_reason : unsigned char {
 inline constexpr std::size_t close_reasons = static_cast<std::size_t>(close_reason::shut_down) + 1;
 
 /** "idle timeout", "lifetime" and so on. */
-std::string_view to_string(close_reason why) noexcept;
+CCLOUD_EXPORT std::string_view to_string(close_reason why) noexcept;
 
 /** How often a value fell below each power of two. Durations are counted in microseconds. */
-struct histogram
+struct CCLOUD_EXPORT histogram
 {
     /** `counts[0]` counts zeros, `counts[i]` values from 2^(i-1) to below 2^i, the last one all beyond. */
     std::array<std::uint64_t, 36> counts{};

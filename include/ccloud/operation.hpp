@@ -1,6 +1,7 @@
 #ifndef CCLOUD_OPERATION_HPP
 #define CCLOUD_OPERATION_HPP
 
+#include <ccloud/abi.hpp>
 #include <ccloud/result.hpp>
 
 #include <boost/asio/awaitable.hpp>

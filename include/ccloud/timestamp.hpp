@@ -1,6 +1,8 @@
 #ifndef CCLOUD_TIMESTAMP_HPP
 #define CCLOUD_TIMESTAMP_HPP
 
+#include <ccloud/export.hpp>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -24,10 +26,10 @@ public:
     Takes 0 to 9 digits of a second's fraction (further digits are dropped), `Z` or an offset, lower case `t` and
     `z`, one space in place of `T` (as the examples of the API documents have it), and second 60 as the first second of
     the next minute. Nothing where the text is no such date-time. */
-std::optional<timestamp> parse_timestamp(std::string_view text) noexcept;
+CCLOUD_EXPORT std::optional<timestamp> parse_timestamp(std::string_view text) noexcept;
 
 /** Writes RFC 3339 in UTC with as many digits of a fraction as needed: "2023-03-14T02:13:22.03597Z". Any value. */
-std::string to_string(timestamp when);
+CCLOUD_EXPORT std::string to_string(timestamp when);
 
 } // namespace ccloud
 

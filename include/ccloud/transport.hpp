@@ -1,7 +1,9 @@
 #ifndef CCLOUD_TRANSPORT_HPP
 #define CCLOUD_TRANSPORT_HPP
 
+#include <ccloud/abi.hpp>
 #include <ccloud/error.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/http.hpp>
 #include <ccloud/observe.hpp>
 #include <ccloud/timer.hpp>
@@ -73,7 +75,7 @@ struct exchange
 
     Threads: every member is called on the client's executor only, but `now()` and `describe()` by `client::metrics()`
     on any. */
-class transport
+class CCLOUD_EXPORT transport
 {
 public:
     virtual ~transport() = default;

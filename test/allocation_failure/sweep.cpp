@@ -1,5 +1,7 @@
 #include "sweep.hpp"
 
+#include "program_symbols.hpp"
+
 #include <execinfo.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -46,6 +48,7 @@ struct told
 };
 
 told* common = nullptr;
+program_symbols const* symbols = nullptr;
 
 /** Functions of Asio in which the process ends if there is no memory, whoever calls them. */
 constexpr std::string_view asios[] = {
@@ -58,18 +61,16 @@ constexpr std::string_view asios[] = {
     std::array<void*, 64> frames;
     int const count = ::backtrace(frames.data(), static_cast<int>(frames.size()));
     std::unique_ptr<char*, void (*)(void*)> const names(::backtrace_symbols(frames.data(), count), std::free);
-    std::vector<std::string> stack;
-    for (int i = 0; names && i < count; ++i)
-        stack.emplace_back(names.get()[i]);
-    for (auto const& frame : stack)
+    auto const function_at = [&](int i) { return symbols->name_of(frames[static_cast<std::size_t>(i)]); };
+    for (int i = 0; i < count; ++i)
         for (auto const function : asios)
-            if (frame.find(function) != std::string::npos)
+            if (function_at(i).find(function) != std::string_view::npos)
             {
                 ++common->excused;
                 std::_Exit(0);
             }
-    for (auto const& frame : stack)
-        common->note("    " + frame);
+    for (int i = 0; names && i < count; ++i)
+        common->note("    " + std::string(names.get()[i]) + ' ' + std::string(function_at(i)));
     std::_Exit(code);
 }
 
@@ -154,6 +155,8 @@ sweep_result sweep(make_round const& make, sweep_options const& options)
     if (memory == MAP_FAILED)
         throw std::runtime_error("mmap");
     common = new (memory) told;
+    static program_symbols const of_program;
+    symbols = &of_program;
     sweep_result result;
     std::size_t from = 1;
     while (!common->over)

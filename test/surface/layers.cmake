@@ -5,11 +5,11 @@ include("${CMAKE_CURRENT_LIST_DIR}/source_text.cmake")
 
 # What may be included, as patterns over "ccloud/…" for public headers, "src/…" for internal ones, and the name in
 # angle brackets for the rest.
-set(std "[a-z0-9_]+")
+set(std "[a-z0-9_]+" "ccloud/export\\.hpp") # the build makes export.hpp
 set(words
     "ccloud/(change|config|credentials|error|http|observe|open_enum|reference|removed|result|retry|timer|timestamp)\\.hpp"
 )
-set(door "ccloud/(operation|transport)\\.hpp" "boost/asio/(awaitable|any_io_executor)\\.hpp")
+set(door "ccloud/(abi|operation|transport)\\.hpp" "boost/asio/(awaitable|any_io_executor)\\.hpp")
 set(shell "ccloud/(async_generator|client|wait)\\.hpp")
 set(testing "ccloud/testing/[a-z_]+\\.hpp")
 set(core "src/core/[a-z0-9_]+\\.hpp")
@@ -31,6 +31,9 @@ function(room_of path out_room out_allowed out_forbidden)
     if(path MATCHES "^include/ccloud/ccloud\\.hpp$")
         set(room umbrella)
         set(allowed ${words} ${door} ${shell} "ccloud/(iam|networking)/[a-z_/]+\\.hpp")
+    elseif(path STREQUAL "include/ccloud/abi.hpp")
+        set(room abi)
+        set(allowed ${std} "boost/version\\.hpp")
     elseif(path MATCHES "^include/ccloud/(operation|transport)\\.hpp$")
         set(room door)
         set(allowed ${std} ${words} ${door})

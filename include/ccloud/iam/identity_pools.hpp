@@ -4,6 +4,7 @@
 #include <ccloud/async_generator.hpp>
 #include <ccloud/change.hpp>
 #include <ccloud/client.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/open_enum.hpp>
 #include <ccloud/reference.hpp>
 #include <ccloud/removed.hpp>
@@ -116,7 +117,7 @@ static_assert(!std::is_aggregate_v<update_identity_pool>);
 
     Threads, lifetime, cancellation and deadlines are the client's. Conditions worth branching on, for all: `not_found`
     (of the pool or of the provider), `gone`, `unauthenticated`, `forbidden`, `throttled`. */
-class identity_pools
+class CCLOUD_EXPORT identity_pools
 {
 public:
     /** `provider_id`: e.g. "op-4EY"; one that cannot stand in a path makes every call an `invalid_argument`. */

@@ -3,6 +3,7 @@
 
 #include <ccloud/async_generator.hpp>
 #include <ccloud/client.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/reference.hpp>
 #include <ccloud/removed.hpp>
 
@@ -120,7 +121,7 @@ static_assert(!std::is_aggregate_v<update_ip_group>);
 
     Threads, lifetime, cancellation and deadlines are the client's. Conditions worth branching on, for all: `not_found`,
     `gone`, `unauthenticated`, `forbidden`, `throttled`. */
-class ip_groups
+class CCLOUD_EXPORT ip_groups
 {
 public:
     explicit ip_groups(client cloud) : client_(std::move(cloud)) {}

@@ -4,6 +4,7 @@
 #include <ccloud/async_generator.hpp>
 #include <ccloud/change.hpp>
 #include <ccloud/client.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/open_enum.hpp>
 #include <ccloud/reference.hpp>
 #include <ccloud/removed.hpp>
@@ -212,7 +213,7 @@ static_assert(!std::is_aggregate_v<list_private_link_attachment_connections>);
     `FAILED`, a deleted one `DEPROVISIONING` before it answers `condition::gone`. A wrong environment answers like a
     missing connection. Threads, lifetime, cancellation and deadlines are the client's. Conditions worth branching on,
     for all: `not_found`, `gone`, `unauthenticated`, `forbidden`, `throttled`. */
-class private_link_attachment_connections
+class CCLOUD_EXPORT private_link_attachment_connections
 {
 public:
     /** `environment`: e.g. "env-8gv0v5"; an empty one makes every call an `invalid_argument`. */

@@ -1,6 +1,9 @@
 #ifndef CCLOUD_TESTING_RUN_HPP
 #define CCLOUD_TESTING_RUN_HPP
 
+#include <ccloud/abi.hpp>
+#include <ccloud/export.hpp>
+
 #include <boost/asio/awaitable.hpp>
 
 #include <functional>
@@ -10,7 +13,7 @@ namespace ccloud::testing {
 
 /** A test that went wrong by itself: a script that ran dry or was not used up, or a coroutine that waits for
     something that can never happen. */
-class script_error : public std::logic_error
+class CCLOUD_EXPORT script_error : public std::logic_error
 {
 public:
     using std::logic_error::logic_error;
@@ -25,7 +28,7 @@ public:
     Rethrows what the coroutine throws.
     @throws script_error where the coroutine can never end, or where a script of this thread ran dry or was not used
     up. */
-void run(std::function<boost::asio::awaitable<void>()> const& body);
+CCLOUD_EXPORT void run(std::function<boost::asio::awaitable<void>()> const& body);
 
 } // namespace ccloud::testing
 

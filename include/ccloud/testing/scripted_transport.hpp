@@ -1,6 +1,7 @@
 #ifndef CCLOUD_TESTING_SCRIPTED_TRANSPORT_HPP
 #define CCLOUD_TESTING_SCRIPTED_TRANSPORT_HPP
 
+#include <ccloud/export.hpp>
 #include <ccloud/transport.hpp>
 
 #include <chrono>
@@ -36,7 +37,7 @@ struct recorded_request
 
     Each request takes the next step of the script. A script that runs dry, or is not used up at the end of
     `testing::run`, fails the test. Threads: used in one thread, the one of `run`. */
-class scripted_transport : public transport
+class CCLOUD_EXPORT scripted_transport : public transport
 {
 public:
     scripted_transport();

@@ -2,6 +2,7 @@
 #define CCLOUD_TESTING_SIMULATOR_HPP
 
 #include <ccloud/config.hpp>
+#include <ccloud/export.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -229,7 +230,7 @@ private:
 
     Threads: it serves in a thread of its own; every member may be called from any thread. The destructor closes all
     connections and removes the CA file. */
-class simulator
+class CCLOUD_EXPORT simulator
 {
 public:
     /** Serves as soon as it is made.

@@ -4,6 +4,7 @@
 #include <ccloud/async_generator.hpp>
 #include <ccloud/change.hpp>
 #include <ccloud/client.hpp>
+#include <ccloud/export.hpp>
 #include <ccloud/open_enum.hpp>
 #include <ccloud/reference.hpp>
 #include <ccloud/removed.hpp>
@@ -100,7 +101,7 @@ static_assert(!std::is_aggregate_v<update_group_mapping>);
 
     Threads, lifetime, cancellation and deadlines are the client's. Conditions worth branching on, for all: `not_found`
     (its problem code may read "service_account_not_found"), `gone`, `unauthenticated`, `forbidden`, `throttled`. */
-class group_mappings
+class CCLOUD_EXPORT group_mappings
 {
 public:
     explicit group_mappings(client cloud) : client_(std::move(cloud)) {}
