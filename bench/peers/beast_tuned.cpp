@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/version.hpp>
 
 #include <array>
 #include <cstring>
@@ -43,7 +44,14 @@ private:
     std::size_t on_body_impl(string_view piece, error_code&) override { return count(piece); }
     void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
     std::size_t on_chunk_body_impl(std::uint64_t, string_view piece, error_code&) override { return count(piece); }
-    void on_finish_impl(error_code&) override {}
+#if BOOST_VERSION >= 109000
+    void on_trailer_field_impl(http::field, string_view, string_view, error_code&) override
+    {
+    }
+#endif
+    void on_finish_impl(error_code&) override
+    {
+    }
 
     std::size_t count(string_view piece)
     {

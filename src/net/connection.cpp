@@ -29,11 +29,13 @@ tls_peer& connection::add_tls(std::shared_ptr<tls_profile> profile, std::string 
         outer_ = std::move(peer);
         tls_ = std::make_unique<tls_stream>(metered_, outer_->context());
         keep_buffers(tls_->native_handle());
+        metered_.outer.attach(tls_->native_handle());
         return *outer_;
     }
     inner_ = std::move(peer);
     nested_ = std::make_unique<nested_tls_stream>(*tls_, inner_->context());
     keep_buffers(nested_->native_handle());
+    metered_.inner.attach(nested_->native_handle());
     return *inner_;
 }
 
@@ -127,9 +129,9 @@ std::optional<defect> connection::look()
 void connection::meter() noexcept
 {
     if (tls_)
-        metered_.outer.start(tls_->native_handle());
+        metered_.outer.start();
     if (nested_)
-        metered_.inner.start(nested_->native_handle());
+        metered_.inner.start();
 }
 
 std::string connection::flood_text()

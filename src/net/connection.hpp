@@ -64,7 +64,7 @@ public:
     auto async_handshake()
     {
         if (nested_)
-            tls_meter::stop(tls_->native_handle()); // the messages of the inner handshake are data of the outer layer
+            metered_.outer.stop(); // the messages of the inner handshake are data of the outer layer
         return asio::async_initiate<token const, void(boost::system::error_code)>(shake_hands{this}, awaited);
     }
 

@@ -2,18 +2,17 @@
 
 namespace ccloud::net {
 
-void tls_meter::start(SSL* ssl) noexcept
+void tls_meter::attach(SSL* ssl) noexcept
 {
-    reset();
     ::SSL_set_msg_callback(ssl, &on_message);
     ::SSL_set_msg_callback_arg(ssl, this);
 }
 
 void tls_meter::on_message(int sent, int, int type, void const* bytes, std::size_t size, SSL*, void* self) noexcept
 {
-    if (sent != 0)
-        return;
     auto& meter = *static_cast<tls_meter*>(self);
+    if (sent != 0 || !meter.counting_)
+        return;
     if (type == SSL3_RT_HANDSHAKE)
         ++meter.messages_;
     else if (type == SSL3_RT_HEADER && size >= SSL3_RT_HEADER_LENGTH)

@@ -28,9 +28,17 @@ public:
     static constexpr std::size_t most_messages = 32;
     static constexpr std::size_t most_bytes = 64 * 1024;
 
-    /** Begins to count. Called after the handshake. The meter must outlive `ssl`. */
-    void start(SSL* ssl) noexcept;
-    static void stop(SSL* ssl) noexcept { ::SSL_set_msg_callback(ssl, nullptr); }
+    /** Has OpenSSL tell this meter what it reads. Called before the handshake, because OpenSSL 3.2 and later ask for the
+        callback when they make the state of the record layer, at each change of keys. The meter must outlive `ssl`. */
+    void attach(SSL* ssl) noexcept;
+
+    /** Begins to count. Called after the handshake. */
+    void start() noexcept
+    {
+        counting_ = true;
+        reset();
+    }
+    void stop() noexcept { counting_ = false; }
 
     /** Application data came. */
     void reset() noexcept { messages_ = bytes_ = 0; }
@@ -40,6 +48,7 @@ public:
 private:
     static void on_message(int sent, int, int type, void const* bytes, std::size_t size, SSL*, void* self) noexcept;
 
+    bool counting_ = false;
     std::size_t messages_ = 0;
     std::size_t bytes_ = 0;
 };

@@ -7,6 +7,7 @@
 #include "net/spare_bodies.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
+#include <boost/version.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -133,7 +134,14 @@ private:
     std::size_t on_body_impl(text piece, error_code&) override { return piece.size(); }
     void on_chunk_header_impl(std::uint64_t, text, error_code&) override {}
     std::size_t on_chunk_body_impl(std::uint64_t, text piece, error_code&) override { return piece.size(); }
-    void on_finish_impl(error_code&) override {}
+#if BOOST_VERSION >= 109000
+    void on_trailer_field_impl(beast::http::field, text, text, error_code&) override
+    {
+    }
+#endif
+    void on_finish_impl(error_code&) override
+    {
+    }
 
     void read_header(std::string_view& rest);
     std::size_t find_end_of_header(std::string_view received, std::size_t checked);

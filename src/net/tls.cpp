@@ -334,9 +334,18 @@ tls_peer::verdict out_of_memory()
     return out_of(core::shortage_of(cause), cause);
 }
 
+std::time_t issued_at(SSL_SESSION const* session) noexcept
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+    return ::SSL_SESSION_get_time_ex(session); // the older function is deprecated from OpenSSL 3.4 on
+#else
+    return static_cast<std::time_t>(::SSL_SESSION_get_time(session));
+#endif
+}
+
 bool is_too_old(SSL_SESSION const* session) noexcept
 {
-    auto const age = std::time(nullptr) - static_cast<std::time_t>(::SSL_SESSION_get_time(session));
+    auto const age = std::time(nullptr) - issued_at(session);
     auto const most = std::min<long>(::SSL_SESSION_get_timeout(session), std::chrono::seconds(longest_ticket).count());
     return age < 0 || age >= most;
 }

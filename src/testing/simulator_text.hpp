@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -215,7 +216,7 @@ inline std::string make_id(std::string_view prefix, std::uint64_t n)
     std::uint64_t rest = n * stride % all;
     for (int i = 0; i < 5; ++i)
     {
-        id += digits[rest % 62];
+        id += digits[static_cast<std::size_t>(rest % 62)];
         rest /= 62;
     }
     return id;

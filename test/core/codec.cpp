@@ -893,10 +893,16 @@ TEST_CASE("numbers of any size are skipped in unknown members, and a count that 
         bool const is_zero = number == "-0" || number == "-0.0" || number == "1e-400";
         CHECK(read("{\"count\":" + number + "}").count == (is_zero ? std::optional<std::int64_t>(0) : std::nullopt));
     }
-    // RFC 8259 section 6 lets a parser set limits on the range of numbers; that of Boost.JSON is an exponent of 32
-    // bits.
+    // RFC 8259 section 6 lets a parser set limits on the range of numbers; that of Boost.JSON 1.81 is an exponent of 32
+    // bits, and 1.83 has none.
     for (auto const& number : std::vector<std::string>{"1e" + digits, digits + "e" + digits})
-        CHECK(complaint_about("{\"u\":" + number + "}")->text == "not valid JSON (exponent overflow)");
+    {
+        auto const complaint = complaint_about("{\"u\":" + number + "}");
+        if (complaint)
+            CHECK(complaint->text == "not valid JSON (exponent overflow)");
+        else
+            CHECK(!read("{\"count\":" + number + "}").count.has_value());
+    }
 }
 
 namespace {

@@ -14,6 +14,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/version.hpp>
 
 #include <algorithm>
 #include <array>
@@ -215,7 +216,15 @@ private:
     std::size_t on_body_impl(text piece, error_code&) override { return add(piece), piece.size(); }
     void on_chunk_header_impl(std::uint64_t, text, error_code&) override {}
     std::size_t on_chunk_body_impl(std::uint64_t, text piece, error_code&) override { return add(piece), piece.size(); }
-    void on_finish_impl(error_code&) override {}
+#if BOOST_VERSION >= 109000
+    void on_trailer_field_impl(http::field, text, text, error_code&) override
+    {
+        has_trailers = true;
+    }
+#endif
+    void on_finish_impl(error_code&) override
+    {
+    }
 };
 
 /** Compares a complete response with the one that Beast's parser reads from the same bytes, if it can. */

@@ -653,10 +653,13 @@ TEST_CASE("pool 18: a request of many records arrives whole, while nothing is an
         }
 }
 
-TEST_CASE("pool 20: an idle connection over TLS takes at most 100 KiB: new, after a request, with tickets since")
+// Most of it is OpenSSL's: measured were 98 KiB with 3.0 and 110 KiB with 3.5.
+TEST_CASE(
+    "pool 20: an idle connection over TLS takes at most 100 KiB (OpenSSL 3.5: 114): new, after a request, with tickets"
+)
 {
     constexpr std::size_t connections = 25;
-    constexpr std::ptrdiff_t most = 100 * 1024;
+    std::ptrdiff_t const most = (::OpenSSL_version_num() >= 0x30500000 ? 114 : 100) * 1024;
     for (int const version : support::tls_versions)
     {
         std::string const name = version == TLS1_2_VERSION ? "TLS 1.2" : "TLS 1.3";
