@@ -56,6 +56,7 @@ struct far_work
 
     // Touched on the far side only.
     asio::cancellation_signal signal;
+    bool begun = false;
     bool done = false;
 };
 
@@ -69,6 +70,7 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
 {
     auto start = [](auto handler, std::shared_ptr<far_work<T>> job) {
         auto far = [](std::shared_ptr<far_work<T>> own, asio::any_io_executor back) -> asio::awaitable<void> {
+            own->begun = true;
             try
             {
                 // Waits in line and between tries may be ended by any kind of cancellation.
@@ -107,7 +109,10 @@ auto async_hop(std::shared_ptr<far_work<T>> work)
                         alive->executor(), alive, alive->spare,
                         [](std::shared_ptr<far_work<T>> const& own) {
                             auto const kinds = own->cancelling.exchange(asio::cancellation_type::none);
-                            if (!own->done)
+                            // In Boost 1.83 and 1.84, a coroutine that is cancelled before it begins throws from run().
+                            if (!own->begun)
+                                own->cancelled |= kinds;
+                            else if (!own->done)
                                 own->signal.emit(kinds);
                         }
                     );

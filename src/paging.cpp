@@ -57,7 +57,9 @@ public:
         {
             asio::dispatch(core_->executor(), [self = shared_from_this()] {
                 self->abandoned_ = true;
-                self->stop_prefetch_.emit(asio::cancellation_type::terminal);
+                // In Boost 1.83 and 1.84, a coroutine that is cancelled before it begins throws from run().
+                if (self->prefetch_begun_)
+                    self->stop_prefetch_.emit(asio::cancellation_type::terminal);
             });
         }
         catch (...) // the prefetch then runs to its end
@@ -180,6 +182,9 @@ private:
         auto work = [](std::shared_ptr<http_pager> self, planned_call page,
                        std::uint64_t number) -> asio::awaitable<void> {
             running_prefetch const running(*self, number);
+            self->prefetch_begun_ = true;
+            if (self->abandoned_)
+                co_return;
             co_await asio::this_coro::throw_if_cancelled(false);
             self->ahead_ = co_await self->fetch_one(std::move(page));
         };
@@ -189,6 +194,7 @@ private:
             if (!core_->would_admit(next))
                 return;
             prefetching_ = ++prefetches_;
+            prefetch_begun_ = false;
             asio::co_spawn(
                 core_->executor(), work(shared_from_this(), std::move(next), prefetching_),
                 asio::bind_cancellation_slot(stop_prefetch_.slot(), [self = shared_from_this()](std::exception_ptr) {})
@@ -355,6 +361,7 @@ private:
 
     std::uint64_t prefetches_ = 0;
     std::uint64_t prefetching_ = 0; ///< the number of the running prefetch; 0 means none
+    bool prefetch_begun_ = false;   ///< whether the last prefetch has begun
     bool abandoned_ = false;
     std::optional<result<raw_page>> ahead_;
     parked* consumer_ = nullptr;

@@ -14,6 +14,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -63,6 +66,50 @@ struct two_places
 
     std::optional<asio::io_context> home{std::in_place};
     std::optional<asio::io_context> far{std::in_place};
+};
+
+/** An executor that runs the latest function first, when the test says so. */
+class last_in_first_out_executor
+{
+public:
+    explicit last_in_first_out_executor(asio::io_context& context) : pending_(std::make_shared<pending>(context)) {}
+
+    void run() const
+    {
+        while (!pending_->functions.empty())
+        {
+            auto const latest = std::move(pending_->functions.back());
+            pending_->functions.pop_back();
+            latest();
+        }
+    }
+
+    template <class Function>
+    void execute(Function function) const
+    {
+        auto const kept = std::make_shared<Function>(std::move(function)); // it cannot be copied
+        pending_->functions.emplace_back([kept] { std::move (*kept)(); });
+    }
+
+    asio::execution_context& query(asio::execution::context_t) const noexcept { return pending_->context; }
+    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept
+    {
+        return asio::execution::blocking.never;
+    }
+    last_in_first_out_executor require(asio::execution::blocking_t::never_t) const { return *this; }
+
+    bool operator==(last_in_first_out_executor const&) const noexcept = default;
+
+private:
+    struct pending
+    {
+        explicit pending(asio::io_context& of) : context(of) {}
+
+        asio::io_context& context;
+        std::vector<std::function<void()>> functions;
+    };
+
+    std::shared_ptr<pending> pending_;
 };
 
 /** Work that says what becomes of it. */
@@ -237,6 +284,33 @@ TEST_CASE("cancellations of several kinds that are on their way at the same time
     CHECK(told == lines({"started", "cancelled 6", "home", "gone", "left"}));
 }
 
+// In Boost 1.83 and 1.84, a coroutine that is cancelled before it begins throws from run().
+TEST_CASE("a cancellation that overtakes the start of the work reaches it when it starts")
+{
+    two_places places;
+    last_in_first_out_executor const far(*places.far);
+    diary told;
+    std::optional<int> outcome;
+    asio::cancellation_signal signal;
+    auto body = [](asio::any_io_executor where, diary& notes, std::optional<int>& into) -> asio::awaitable<void> {
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+        co_await asio::this_coro::throw_if_cancelled(false);
+        auto work = std::make_shared<told_work>(std::move(where), notes, told_work::does::waits);
+        into = co_await detail::hop<int>(std::move(work));
+    };
+    asio::co_spawn(*places.home, body(far, told, outcome), asio::bind_cancellation_slot(signal.slot(), asio::detached));
+    places.home->poll();
+    signal.emit(kind::total);
+    places.home->restart();
+    places.home->poll();
+    CHECK(told.empty());
+    CHECK_NOTHROW(far.run());
+    CHECK(told == lines({"started", "cancelled 4"}));
+    places.poll();
+    CHECK(told == lines({"started", "cancelled 4", "home", "gone"}));
+    CHECK(outcome == 7);
+}
+
 TEST_CASE("what work throws, before it waits or after, is thrown here once it is home")
 {
     two_places places;
@@ -293,10 +367,10 @@ TEST_CASE("a cancellation of any kind reaches the work where it is: before it st
             diary told;
             hopper one(places, told, told_work::does::returns);
             places.home->poll();
-            places.far->poll();
-            one.signal.emit(how); // while it is on its way back
+            asio::post(*places.home, [&one, how] { one.signal.emit(how); });
+            places.far->poll(); // the work is over, and its way back is behind the cancellation
             places.poll();
-            CHECK(told == lines({"started", "done", "home", "gone", "left"}));
+            CHECK(told == lines({"started", "done", "home", "left", "gone"}));
             CHECK(one.outcome == 7);
         }
     }
