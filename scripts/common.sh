@@ -3,6 +3,7 @@
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd -- "$root" || exit 1
+source "$root/scripts/clang.sh"
 
 # configure PRESET [cmake argument...]: says nothing where all is well. Uses ccache where there is one.
 configure()
@@ -14,6 +15,19 @@ configure()
         launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     fi
     cmake --preset "$preset" --log-level=WARNING "${launcher[@]}" "$@" >/dev/null
+}
+
+# configure_clang PRESET [cmake argument...]: the same with the oldest supported compiler of Clang that is there.
+configure_clang()
+{
+    local preset=$1 compiler
+    shift
+    read -r compiler < <(clang_compilers) || true
+    [[ $compiler ]] || {
+        echo "no clang++-16 or later was found; scripts/setup --ci installs one" >&2
+        return 1
+    }
+    configure "$preset" "-DCMAKE_CXX_COMPILER=$compiler" "$@"
 }
 
 # build PRESET [target...]: everything where no target is named.

@@ -15,7 +15,7 @@ fuzz_target()
     if [[ $dictionary ]]; then
         options+=("-dict=test/fuzz/$dictionary")
     fi
-    # The symbolizer of clang-16 is in another package. addr2line reads the same debug information.
+    # The symbolizer of Clang is in another package. addr2line reads the same debug information.
     if command -v addr2line >/dev/null; then
         ASAN_SYMBOLIZER_PATH=$(command -v addr2line)
         export ASAN_SYMBOLIZER_PATH
@@ -33,7 +33,7 @@ export -f fuzz_target
 fuzz_all()
 {
     local limit=$1 failed=0
-    configure fuzz
+    configure_clang fuzz
     build fuzz test/fuzz/all
     xargs -a build/fuzz/test/fuzz/fuzzers -L 1 -P "$(nproc)" bash -c 'fuzz_target "$0" "$@"' "$limit"
 

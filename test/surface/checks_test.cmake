@@ -34,6 +34,31 @@ function(expect check)
     file(REMOVE_RECURSE "${WORK}")
 endfunction()
 
+# The check of the table of supported systems. `boost`: the row of the table; `ARGN`: all the complaints.
+function(expect_systems boost)
+    plant(README.md "| system | Debian 12, Debian 13 | Linux |\n| compiler | GCC 12.2, GCC 14.2, Clang 16 | C++20 |
+| Boost | ${boost} | 1.81 or later |\n| OpenSSL | 3.0, 3.5 | 3.0 |\n| CMake | 3.25 | 3.23 |\n| doctest | 2.4 | |\n")
+    file(READ "${WORK}/README.md" text)
+    plant(README.md "# Support\n${text}")
+    plant(12 "system Debian 12\ncompiler GCC 12.2\nBoost 1.81\nOpenSSL 3.0\nCMake 3.25\ndoctest 2.4\n")
+    plant(13 "system Debian 13\ncompiler GCC 14.2\nBoost 1.83\nOpenSSL 3.5\nCMake 3.25\ndoctest 2.4\n")
+    execute_process(
+        COMMAND
+            "${CMAKE_COMMAND}" "-DROOT=${WORK}" "-DTESTED=${WORK}/12;${WORK}/13" -DCLANG=16
+            -P "${CMAKE_CURRENT_LIST_DIR}/supported_systems.cmake"
+        RESULT_VARIABLE status
+        OUTPUT_VARIABLE output
+        ERROR_VARIABLE output
+    )
+    string(REGEX MATCHALL "README\\.md: [^\n]*" complaints "${output}")
+    if(NOT complaints STREQUAL "${ARGN}" OR (ARGC EQUAL 1 AND NOT status EQUAL 0) OR (ARGC GREATER 1 AND status EQUAL 0))
+        message("supported_systems, Boost ${boost}: status ${status}\n${output}")
+        math(EXPR failures "${failures} + 1")
+    endif()
+    set(failures ${failures} PARENT_SCOPE)
+    file(REMOVE_RECURSE "${WORK}")
+endfunction()
+
 file(REMOVE_RECURSE "${WORK}")
 
 # Layers: a small house in order.
@@ -364,6 +389,11 @@ expect(
     "no test names E3"
     "no test names P2"
 )
+
+# Supported systems: a table in order, one with a version too many, one with a version too few.
+expect_systems("1.81, 1.83")
+expect_systems("1.81, 1.83, 1.99" [[README.md: Boost: the table has "1.81, 1.83, 1.99", and tested was "1.81, 1.83"]])
+expect_systems("1.83" [[README.md: Boost: the table has "1.83", and tested was "1.81, 1.83"]])
 
 if(failures GREATER 0)
     message(FATAL_ERROR "${failures} failures")
