@@ -57,6 +57,12 @@ constexpr bool is_alphanumeric(char c) noexcept
     return is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
+/** An unreserved character of RFC 3986 section 2.3. */
+constexpr bool is_unreserved(char c) noexcept
+{
+    return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 /** A letter, a digit or "_"; and any byte of a character beyond ASCII in UTF-8, because it may be a letter. */
 constexpr bool is_word_character(char c) noexcept
 {

@@ -154,15 +154,14 @@ bool is_ip_address(std::string_view host) noexcept
 void append_encoded(std::string& to, std::string_view text)
 {
     static constexpr std::string_view hex = "0123456789ABCDEF";
-    for (char const c : text)
+    for (;;)
     {
-        auto const lower = to_lower(c);
-        if ((lower >= 'a' && lower <= 'z') || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~')
-        {
-            to += c;
-            continue;
-        }
-        auto const byte = static_cast<unsigned char>(c);
+        auto const plain = std::find_if_not(text.begin(), text.end(), is_unreserved);
+        to.append(text.begin(), plain);
+        if (plain == text.end())
+            return;
+        auto const byte = static_cast<unsigned char>(*plain);
+        text = std::string_view(plain + 1, text.end());
         to += '%';
         to += hex[byte >> 4];
         to += hex[byte & 15];
