@@ -1,6 +1,8 @@
 #ifndef CCLOUD_NET_DESCRIPTOR_SHORTAGE_HPP
 #define CCLOUD_NET_DESCRIPTOR_SHORTAGE_HPP
 
+#include "core/shortage.hpp"
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -9,15 +11,18 @@
 
 namespace ccloud::net {
 
-/** The error if this process cannot open a descriptor at the moment; empty if it can. For libraries that report such a
-    failure as another one. */
+/** The error of the system if this process cannot open a descriptor at the moment for lack of a local resource; empty
+    otherwise. Some functions of other libraries report such a lack as another failure. */
 inline std::error_code descriptor_shortage() noexcept
 {
     int const made = ::eventfd(0, EFD_CLOEXEC);
-    if (made < 0)
-        return {errno, std::system_category()};
-    ::close(made);
-    return {};
+    if (made >= 0)
+    {
+        ::close(made);
+        return {};
+    }
+    std::error_code const failed(errno, std::system_category());
+    return core::shortage_of(failed).empty() ? std::error_code() : failed; // a sandbox may refuse eventfd
 }
 
 } // namespace ccloud::net

@@ -226,12 +226,28 @@ bool is_internal_failure() noexcept
     return ERR_FATAL_ERROR(::ERR_peek_error()) != 0 || ERR_FATAL_ERROR(::ERR_peek_last_error()) != 0;
 }
 
-/** Verifies a chain as OpenSSL does by default, but distinguishes a bad chain from an internal failure. */
+/** Whether a chain failed because none of its certificates is trusted. */
+bool is_untrusted(X509_STORE_CTX* chain) noexcept
+{
+    auto const code = code_of(::X509_STORE_CTX_get_error(chain));
+    return code == errc::certificate_unknown_authority || code == errc::certificate_self_signed;
+}
+
+/** Verifies a chain as OpenSSL does by default, but distinguishes a bad chain from an internal failure and from a lack
+    of descriptors. OpenSSL 3.0.22 and 3.5 do not report that they could not open a file in a directory of CAs. */
 int verify_chain(X509_STORE_CTX* chain, void*) noexcept
 {
     int const good = ::X509_verify_cert(chain);
-    if (good != 1 && is_internal_failure())
+    if (good == 1)
+        return good;
+    if (is_internal_failure())
         ::X509_STORE_CTX_set_error(chain, X509_V_ERR_OUT_OF_MEM);
+    else if (is_untrusted(chain))
+        if (auto const lacking = descriptor_shortage())
+        {
+            ::ERR_clear_error(); // the oldest error of the queue becomes that of the handshake
+            ERR_raise(ERR_LIB_SYS, lacking.value());
+        }
     return good;
 }
 
@@ -483,15 +499,8 @@ tls_peer::verdict tls_peer::judge(SSL* ssl, error_code const& failed) const
     if (verified == X509_V_ERR_OUT_OF_MEM)
         return out_of_memory();
     if (verified != X509_V_OK)
-    {
-        auto const code = code_of(verified);
-        if (code == errc::certificate_unknown_authority)
-            // OpenSSL 3.0.22 and 3.5 do not report that they could not read a directory of CAs.
-            if (auto const lacking = descriptor_shortage())
-                return out_of(core::shortage_of(lacking), lacking);
         // Permanent only if TLS itself reports the failure: OpenSSL also calls a key "too weak" for lack of memory.
-        return {code, ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
-    }
+        return {code_of(verified), ::X509_verify_cert_error_string(verified), reason_of(failed) != 0, cause};
     if (failed)
     {
         // An objection of TLS itself is permanent; a broken connection and an internal failure of OpenSSL are not.

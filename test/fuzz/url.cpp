@@ -73,8 +73,9 @@ void check_password(fuzz::input& input)
     bool const told = ended || std::string(user).append(before).find('@') == std::string::npos;
     bool const in_path = !ended && before.find_first_of("/?#") != std::string_view::npos;
     url.append(end);
+    // The host may consist of parts of both "after" and "end", and may read like the password.
     if (!told || in_path || shows_secret(scheme) || shows_secret(user) || shows_secret(before) ||
-        shows_secret(std::string(after).append(end))) // a host may read like the password
+        shows_secret(std::string(after).append(end)))
         return;
     auto const shown = core::shown_url(url);
     check_shown(shown);

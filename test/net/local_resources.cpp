@@ -8,6 +8,7 @@
 #include "few_descriptors.hpp"
 #include "http_server.hpp"
 #include "net/connect_race.hpp"
+#include "net/descriptor_shortage.hpp"
 #include "net/factory.hpp"
 #include "net/resolver.hpp"
 #include "net/shared_network.hpp"
@@ -78,6 +79,7 @@ struct system_calls
     int socket_is_unwatched = 0; ///< 1: each is a descriptor that epoll refuses with EBADF
     int socketpair_fails = 0;
     int connect_fails = 0;
+    int eventfd_fails = 0;
     std::size_t connects = 0;
     std::size_t sockets = 0;
     std::size_t inheritable = 0; ///< of these, without close-on-exec
@@ -97,6 +99,7 @@ extern "C" {
 int __real_socket(int domain, int type, int protocol);
 int __real_socketpair(int domain, int type, int protocol, int* pair);
 int __real_connect(int fd, sockaddr const* to, socklen_t size);
+int __real_eventfd(unsigned count, int flags);
 
 int __wrap_socket(int domain, int type, int protocol)
 {
@@ -116,6 +119,11 @@ int __wrap_connect(int fd, sockaddr const* to, socklen_t size)
 {
     ++mine.connects;
     return mine.connect_fails ? refuse(mine.connect_fails) : __real_connect(fd, to, size);
+}
+
+int __wrap_eventfd(unsigned count, int flags)
+{
+    return mine.eventfd_fails ? refuse(mine.eventfd_fails) : __real_eventfd(count, flags);
 }
 
 } // extern "C"
@@ -537,40 +545,138 @@ TEST_CASE("a socket that epoll does not take is closed")
 TEST_CASE("a CA directory that cannot be read for lack of descriptors is not reported as a bad certificate")
 {
     authority const ca;
-    support::rehashed const folder(ca);
+    auto const own = support::self_signed(support::subject::local());
+    support::rehashed const with_ca(ca);
+    support::rehashed const with_own(own.certificate);
     for (int const version : support::tls_versions)
-    {
-        CAPTURE(version);
-        auto options = of_version(version, ca);
-        options.pauses_at_start = true;
-        tls_server server(options);
-        auto settings = server.settings(ca);
-        settings.tls = {};
-        settings.tls.ca_directory = folder.path();
-        caller client(settings);
-        ccloud::http_request const request(ccloud::method::get, "/");
-        ccloud::origin const where(true, "localhost", server.port());
-        std::optional<ccloud::exchange> ended;
-        asio::co_spawn(
-            client.context, client.wire->send(request, where, {}),
-            [&ended](std::exception_ptr, ccloud::exchange got) { ended = std::move(got); }
-        );
-        REQUIRE(client.until([&] { return server.counts().accepted == 1; }));
+        for (auto const* const folder : {&with_ca, &with_own})
         {
-            few_descriptors const none(0);
+            CAPTURE(version);
+            bool const is_self_signed = folder == &with_own;
+            CAPTURE(is_self_signed);
+            auto options = of_version(version, ca);
+            options.pauses_at_start = true;
+            if (is_self_signed)
+                options.shown = own;
+            tls_server server(options);
+            auto settings = server.settings(ca);
+            settings.tls = {};
+            settings.tls.ca_directory = folder->path();
+            caller client(settings);
+            ccloud::http_request const request(ccloud::method::get, "/");
+            ccloud::origin const where(true, "localhost", server.port());
+            std::optional<ccloud::exchange> ended;
+            asio::co_spawn(
+                client.context, client.wire->send(request, where, {}),
+                [&ended](std::exception_ptr, ccloud::exchange got) { ended = std::move(got); }
+            );
+            REQUIRE(client.until([&] { return server.counts().accepted == 1; }));
+            {
+                few_descriptors const none(0);
+                server.go_on();
+                REQUIRE(client.until([&] { return ended.has_value(); }));
+            }
+            CHECK(ended->code == errc::tls_failed);
+            CHECK(ended->progress == progress::not_sent);
+            CHECK(!ended->permanent);
+            CHECK(ended->cause == system_error(EMFILE));
+            CHECK(contains(ended->detail, "out of file descriptors of this process"));
+            auto const& call = client.begin();
+            REQUIRE(client.until([&] { return server.counts().accepted == 2; }));
             server.go_on();
-            REQUIRE(client.until([&] { return ended.has_value(); }));
+            REQUIRE(client.until([&] { return call.over(); }));
+            CHECK(call.good());
         }
-        CHECK(ended->code == errc::tls_failed);
-        CHECK(ended->progress == progress::not_sent);
-        CHECK(!ended->permanent);
-        CHECK(ended->cause == system_error(EMFILE));
-        CHECK(contains(ended->detail, "out of file descriptors of this process"));
-        auto const& call = client.begin();
-        REQUIRE(client.until([&] { return server.counts().accepted == 2; }));
-        server.go_on();
-        REQUIRE(client.until([&] { return call.over(); }));
-        CHECK(call.good());
+}
+
+namespace {
+
+/** A handshake between two ends in memory, which the client's end refuses. @return the error of OpenSSL */
+boost::system::error_code refused_handshake(SSL* client, SSL_CTX* of_server)
+{
+    std::unique_ptr<SSL, decltype(&::SSL_free)> const server(::SSL_new(of_server), &::SSL_free);
+    BIO* near = nullptr;
+    BIO* far = nullptr;
+    REQUIRE(::BIO_new_bio_pair(&near, 0, &far, 0) == 1);
+    ::SSL_set_bio(client, near, near);
+    ::SSL_set_bio(server.get(), far, far);
+    ::SSL_set_connect_state(client);
+    ::SSL_set_accept_state(server.get());
+    for (int step = 0; step < 100; ++step)
+    {
+        ::ERR_clear_error();
+        if (int const ended = ::SSL_do_handshake(client);
+            ended <= 0 && ::SSL_get_error(client, ended) != SSL_ERROR_WANT_READ)
+            return {static_cast<int>(::ERR_get_error()), asio::error::get_ssl_category()};
+        (void)::SSL_do_handshake(server.get());
+    }
+    return {};
+}
+
+} // namespace
+
+TEST_CASE("a lack of descriptors during verification counts, also if there are some when the handshake is judged")
+{
+    ccloud::testing::simulated::tls_identity const shown;
+    std::unique_ptr<SSL_CTX, decltype(&::SSL_CTX_free)> const of_server(
+        ::SSL_CTX_new(::TLS_server_method()), &::SSL_CTX_free
+    );
+    shown.install(of_server.get());
+    ccloud::config settings;
+    settings.endpoint = "https://localhost";
+    settings.tls.ca_pem = authority().certificate(); // another one
+    auto const profile = ccloud::net::share_network(settings)->for_origin();
+    struct row
+    {
+        std::string name;
+        int eventfd_fails;
+        errc code;
+        bool permanent;
+    };
+    std::vector<row> const table{
+        {"the authority is unknown", 0, errc::certificate_unknown_authority, true},
+        {"no descriptor of this process", EMFILE, errc::tls_failed, false},
+        {"no descriptor of this machine", ENFILE, errc::tls_failed, false},
+        {"no memory", ENOMEM, errc::tls_failed, false},
+        {"a sandbox refuses the system call", EPERM, errc::certificate_unknown_authority, true},
+    };
+    for (auto const& [name, number, code, permanent] : table)
+    {
+        CAPTURE(name);
+        std::unique_ptr<SSL, decltype(&::SSL_free)> const tls(
+            ::SSL_new(profile->context().native_handle()), &::SSL_free
+        );
+        ccloud::net::tls_peer peer(profile, "localhost", 443);
+        REQUIRE(!peer.prepare(tls.get()));
+        boost::system::error_code failed;
+        {
+            failing const lacking(&system_calls::eventfd_fails, number);
+            failed = refused_handshake(tls.get(), of_server.get());
+        }
+        REQUIRE(failed);
+        auto const verdict = peer.judge(tls.get(), failed);
+        CHECK(verdict.code == code);
+        CHECK(verdict.permanent == permanent);
+        if (!permanent)
+            CHECK(verdict.cause == system_error(number));
+    }
+}
+
+TEST_CASE("a system call that a sandbox refuses is no lack of descriptors")
+{
+    for (int const number : {EPERM, ENOSYS, EACCES})
+    {
+        CAPTURE(number);
+        failing const refused(&system_calls::eventfd_fails, number);
+        CHECK(!ccloud::net::descriptor_shortage());
+        auto const unknown = system_lookup(std::string(64, 'a') + ".test");
+        CHECK(unknown.failure == boost::system::error_code(asio::error::host_not_found));
+    }
+    for (int const number : {EMFILE, ENFILE, ENOMEM})
+    {
+        CAPTURE(number);
+        failing const lacking(&system_calls::eventfd_fails, number);
+        CHECK(ccloud::net::descriptor_shortage() == system_error(number));
     }
 }
 

@@ -14,17 +14,18 @@
 
 namespace support {
 
-/** A folder with one authority, as `openssl rehash` makes it. */
+/** A folder with one trusted certificate, as `openssl rehash` makes it. */
 class rehashed
 {
 public:
-    explicit rehashed(authority const& ca)
+    explicit rehashed(authority const& ca) : rehashed(ca.certificate()) {}
+    explicit rehashed(std::string const& trusted)
     {
         auto name = (std::filesystem::temp_directory_path() / "ccloud-test-XXXXXX").string();
         if (!::mkdtemp(name.data()))
             throw std::runtime_error("rehashed: no folder");
         folder_ = name;
-        ccloud::testing::simulated::temporary_file const pem(ca.certificate());
+        ccloud::testing::simulated::temporary_file const pem(trusted);
         auto* const file = std::fopen(pem.path().c_str(), "r");
         ccloud::testing::simulated::certificate_pointer const own(::PEM_read_X509(file, nullptr, nullptr, nullptr));
         std::fclose(file);
