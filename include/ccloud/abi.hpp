@@ -16,6 +16,8 @@ namespace ccloud::abi {
 template <int Version>
 CCLOUD_EXPORT void boost_version() noexcept;
 
+extern template void boost_version<BOOST_VERSION / 100>() noexcept;
+
 // Internal linkage: of an inline variable, the linker would keep the one of the first object only. `retain` keeps it
 // from --gc-sections.
 [[gnu::used, gnu::retain]] static constexpr void (*required_boost_version

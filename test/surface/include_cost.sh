@@ -3,6 +3,7 @@
 # The durations of the API need <chrono>, which includes <format> from GCC 13 on.
 #   include_cost.sh <source directory> <build directory> [compiler]
 set -euo pipefail
+export LC_ALL=C # numbers with a decimal point
 
 source_dir=$1
 build_dir=$2
@@ -19,7 +20,7 @@ milliseconds()
 {
     local TIMEFORMAT='%U %S' times
     times=$(
-        { time "$compiler" -std=c++20 -fsyntax-only -I"$source_dir/include" -I"$build_dir/include" "$1"; } 2>&1
+        { time "$compiler" -std=c++20 -fsyntax-only -I"$source_dir/include" -I"$build_dir/generated" "$1"; } 2>&1
     ) || {
         echo "$times" >&2
         return 1
